@@ -1,0 +1,1 @@
+"""The local oscillator mapped to UTC, with an honest error bound."""

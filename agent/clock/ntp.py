@@ -1,0 +1,211 @@
+"""One exchange with one NTP server, trusted only as far as it can be checked.
+
+ntplib is the codec and nothing more: its client takes a reply with any origin, a kiss-o'-death for a time, and lets
+the wall clock step in the middle. Here the request carries a random nonce instead of a time, so that nobody off the
+path can answer it, and both of our stamps lie on the raw counter.
+"""
+
+import secrets
+import select
+import socket
+import struct
+from dataclasses import dataclass
+
+import ntplib
+
+from agent.clock.kernel import both_now_ns, raw_now_ns, raw_of_stamp
+from agent.clock.sample import Sample
+from agent.messages import Refusal
+from agent.units import RawNs
+
+TIMEOUT_S = 1.5
+PACKET_BYTES = 48
+NTP_TO_UNIX_S = 2_208_988_800
+
+_NTP_ERA_PIVOT_S = 1_735_689_600
+"""2025-01-01: no server can tell an earlier time, so NTP's 32 bits of seconds (they wrap in 2036) count from here."""
+
+_ORIGIN = slice(24, 32)
+_TRANSMIT = slice(40, 48)
+_MAX_HOLD_NS = 4_000_000_000
+_MAX_DELAY_NS = 1_000_000_000
+_MAX_DISTANCE_NS = 500_000_000
+
+# asm-generic/socket.h; Python's socket module does not name it. x86, arm and arm64 agree.
+_SO_TIMESTAMPNS = 35
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server was found: the socket's family and the address as connect() wants it."""
+
+    family: int
+    sockaddr: tuple[str | int | bytes, ...]
+
+
+def resolve(host: str, port: int) -> list[Address] | Refusal:
+    """Every address of a server, in the resolver's order. Blocks for as long as the resolver takes."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        return Refusal(
+            code="dns", detail=f"the name {host!r} cannot be resolved ({error}); check clock.servers and DNS"
+        )
+    return [Address(family, tuple(sockaddr)) for family, _, _, _, sockaddr in found]
+
+
+def ntp_ns(stamp: bytes) -> int:
+    """Eight bytes of NTP time as nanoseconds since 1970, in the era that begins in 2025.
+
+    Done here and not by ntplib, whose floats resolve half a microsecond and end in 2036.
+    """
+    seconds, fraction = int.from_bytes(stamp[:4]), int.from_bytes(stamp[4:])
+    unix_s = (seconds - NTP_TO_UNIX_S - _NTP_ERA_PIVOT_S) % 2**32 + _NTP_ERA_PIVOT_S
+    return unix_s * 1_000_000_000 + (fraction * 1_000_000_000 + 2**31 >> 32)
+
+
+def ntp_bytes(unix_ns: int) -> bytes:
+    """Nanoseconds since 1970 as eight bytes of NTP time."""
+    seconds, ns = divmod(unix_ns, 1_000_000_000)
+    return struct.pack("!II", (seconds + NTP_TO_UNIX_S) % 2**32, (ns << 32) // 1_000_000_000)
+
+
+def request(nonce: bytes) -> bytes:
+    """A client's packet with the nonce (8 bytes) in the place of its transmit time."""
+    packet = bytearray(ntplib.NTPPacket(version=4, mode=3).to_data())
+    packet[_TRANSMIT] = nonce
+    return bytes(packet)
+
+
+def answers(data: bytes, nonce: bytes) -> bool:
+    """Whether a packet may be the answer to this request at all; anything else is somebody's stray packet."""
+    return len(data) >= PACKET_BYTES and data[_ORIGIN] == nonce
+
+
+def check_reply(data: bytes, nonce: bytes, t1_raw: RawNs, t4_raw: RawNs, source: str = "") -> Sample | Refusal:
+    """Judge one packet. A Refusal's code is `stray`, `kiss_…` (an order of the server's) or `reply`.
+
+    The origin is compared before anything is decoded: a kiss-o'-death from somebody else is not obeyed.
+    """
+    if not answers(data, nonce):
+        return Refusal(code="stray", detail=f"{len(data)} bytes that do not answer our request")
+    packet = ntplib.NTPPacket()
+    try:
+        packet.from_data(data)
+    except ntplib.NTPException as error:
+        return Refusal(code="reply", detail=f"not an NTP packet: {error}")
+    if packet.mode != 4 or packet.version not in (3, 4):
+        return Refusal(
+            code="reply", detail=f"mode {packet.mode}, version {packet.version}, not a server of version 3 or 4"
+        )
+    if packet.stratum == 0:
+        kiss = struct.pack("!I", packet.ref_id).decode("ascii", "replace").rstrip("\0")
+        code = {"DENY": "kiss_deny", "RSTR": "kiss_deny", "RATE": "kiss_rate"}.get(kiss, "kiss_other")
+        return Refusal(code=code, detail=f"the server sends the kiss {kiss!r} instead of a time")
+    t2_ns, t3_ns = ntp_ns(data[32:40]), ntp_ns(data[40:48])
+    sample = Sample(
+        source=source,
+        t1_raw=t1_raw,
+        t4_raw=t4_raw,
+        t2_utc_ns=t2_ns,
+        t3_utc_ns=t3_ns,
+        root_delay_ns=round(packet.root_delay * 1e9),
+        root_disp_ns=round(packet.root_dispersion * 1e9),
+        precision_ns=round(2.0**packet.precision * 1e9),
+        leap=packet.leap,
+        stratum=packet.stratum,
+    )
+    fault = _fault(sample, unset=not any(data[32:40]) or not any(data[40:48]))
+    return Refusal(code="reply", detail=fault) if fault else sample
+
+
+def _fault(sample: Sample, unset: bool) -> str | None:
+    if sample.stratum > 15 or sample.leap == 3:
+        return f"the server itself has no time (stratum {sample.stratum}, leap {sample.leap})"
+    if unset:
+        return "the server's stamps are not set"
+    hold_ns = sample.t3_utc_ns - sample.t2_utc_ns
+    if not 0 <= hold_ns <= _MAX_HOLD_NS:
+        return f"the server says that it held the request for {hold_ns / 1e9:.3f} s"
+    if not 0 <= sample.delay_ns <= _MAX_DELAY_NS:
+        return f"a time on the wire of {sample.delay_ns / 1e9:.6f} s is not between 0 and 1 s"
+    if sample.distance_ns - sample.precision_ns > _MAX_DISTANCE_NS:
+        return f"the server may itself be {sample.distance_ns / 1e9:.2f} s off"
+    return None
+
+
+def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sample | Refusal:
+    """Ask one server once; blocks up to `timeout_s`, so it belongs in a thread.
+
+    A new port per query. The kernel's receive stamp is taken where it fits: a busy interpreter would otherwise add
+    milliseconds to the round trip. Besides check_reply's codes a Refusal has `network` (nothing was
+    sent), `unreachable` or `silent`.
+    """
+    nonce = secrets.token_bytes(8)
+    packet = request(nonce)
+    sent = False
+    strays = 0
+    try:
+        with socket.socket(address.family, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            sock.connect(address.sockaddr)
+            asked = both_now_ns()
+            t1_raw = raw_now_ns()
+            sock.send(packet)
+            sent = True
+            deadline = t1_raw + round(timeout_s * 1e9)
+            while (left_ns := deadline - raw_now_ns()) > 0:
+                if not select.select([sock], [], [], left_ns / 1e9)[0]:
+                    continue
+                data, ancillary, _, _ = sock.recvmsg(256, 64)
+                t4_raw = _received_raw(ancillary, *asked)
+                if answers(data, nonce):
+                    return check_reply(data, nonce, t1_raw, t4_raw, source)
+                strays += 1
+    except OSError as error:
+        why = error.strerror or str(error)
+        if not sent:
+            return Refusal(code="network", detail=f"nothing can be sent to it ({why}); check this host's network")
+        return Refusal(code="unreachable", detail=f"{why}; check the address, and that an NTP server runs there")
+    seen = f"; {strays} packets came that do not answer our request" if strays else ""
+    return Refusal(code="silent", detail=f"no answer within {timeout_s:g} s{seen}; is UDP port 123 blocked on the way?")
+
+
+def _received_raw(ancillary: list[tuple[int, int, bytes]], asked_raw: RawNs, asked_real_ns: int) -> RawNs:
+    """When the packet came in, on the raw counter: by the kernel's stamp if that is plausible, else now."""
+    now = raw_now_ns()
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) == struct.calcsize("@ll"):
+            seconds, ns = struct.unpack("@ll", data)
+            stamped = raw_of_stamp(seconds * 1_000_000_000 + ns, asked_raw, asked_real_ns)
+            if stamped is not None:
+                return min(stamped, now)
+    return now
+
+
+def measure(host: str, port: int, rounds: int = 16, timeout_s: float = 0.5) -> tuple[float, float]:
+    """How far the clock behind an NTP port is from this host's wall clock: (offset in ms, round trip in ms).
+
+    Positive: that clock is ahead. The exchange with the shortest round trip of several counts, so that on loopback the
+    offset is good to some 0.02 ms. Blocks. Raises ConnectionError when none is answered, with the last reason.
+    """
+    addresses = resolve(host, port)
+    if isinstance(addresses, Refusal):
+        raise ConnectionError(addresses.detail)
+    best: tuple[int, int] | None = None
+    last: Refusal | None = None
+    for _ in range(rounds):
+        sample = exchange(addresses[0], f"{host}:{port}", timeout_s)
+        if isinstance(sample, Refusal):
+            last = sample
+            if best is None and sample.code != "silent":
+                break
+            continue
+        raw, real = both_now_ns()
+        twice = (sample.t2_utc_ns - sample.t1_raw) + (sample.t3_utc_ns - sample.t4_raw) - 2 * (real - raw)
+        if best is None or sample.delay_ns < best[1]:
+            best = (twice, sample.delay_ns)
+    if best is None:
+        raise ConnectionError(f"{host}:{port}: {last.detail if last else 'nothing was asked'}")
+    return best[0] / 2e6, best[1] / 1e6

@@ -1,0 +1,339 @@
+"""The brain of a venue: events in, effects out; it never reads a clock, draws a number, logs or waits."""
+
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from agent import schedule
+from agent.clock.mapping import ClockState
+from agent.effects import (
+    Acknowledge,
+    Direct,
+    Effect,
+    Event,
+    Fetch,
+    FilmHeard,
+    KeepCue,
+    KeepProgram,
+    Note,
+    Now,
+    PlayerHeard,
+    Received,
+    Restored,
+    Ticked,
+    Wish,
+)
+from agent.intake import Declined, Taken, Venue, take_cue, take_program
+from agent.ledger import Entry, Ledger
+from agent.messages import Ack, Cancel, Cue, Program, Refusal, Stage
+from agent.planner import Billed, Film, ProgramKey, World, program_key, readiness
+from agent.player.wire import Armed, Failed, Fired, Hello, Missed, Report
+from agent.scene import Scene, build_scene
+from agent.units import NS_PER_US, UtcUs
+from agent.wall import Wall
+
+MISS_AFTER_US = 250_000
+STEP_US = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The clock's limits from the configuration, and the slate's path ('' for the built-in one)."""
+
+    ready_error_us: int
+    show_error_us: int
+    slate: str
+
+
+class Conductor:
+    """One venue's cues, programs, films and player, and what follows from them."""
+
+    def __init__(self, venue: Venue, boot: str, limits: Limits) -> None:
+        self._venue = venue
+        self._boot = boot
+        self._limits = limits
+        self._ledger = Ledger()
+        self._programs: dict[ProgramKey, Taken[Program]] = {}
+        self._films: dict[str, Film] = {}
+        self._wishes: tuple[Wish, ...] = ()
+        self._wall = Wall()
+        self._slate = limits.slate
+        self._slate_fault: Refusal | None = None
+        self._offset_us: int | None = None
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """Take one event; the effects are to be carried out in order."""
+        effects: list[Effect] = []
+        match event:
+            case Received(topic, payload):
+                effects += self._receive(topic, payload, now)
+            case Restored(topic, body):
+                self._restore(topic, body, now)
+            case FilmHeard(sha256, path, refusal):
+                self._films[sha256] = Film(path, refusal)
+            case PlayerHeard(report):
+                effects += self._player_said(report, now)
+            case Ticked():
+                pass
+            case _:
+                assert_never(event)
+        return effects + self._consequences(now)
+
+    def deadline(self, now: Now) -> UtcUs | None:
+        """The next instant at which something is due here; None while nothing is."""
+        if now.utc is None:
+            return None
+        change = schedule.next_change(self._ledger.cues(), now.utc)
+        instants = [billed.start.at for billed in self._wall.plan if billed.start.at > now.utc]
+        return min([*instants, *([change] if change is not None else [])], default=None)
+
+    def snapshot(self, now: Now) -> Scene:
+        """What this venue does now, and whether it is ready for what comes."""
+        world = self._world(now)
+        ahead = schedule.pending(world.cues, now.utc) if now.utc is not None else []
+        return build_scene(world, self._wall, ahead, self._wishes, [self._clock_short(now), self._slate_fault])
+
+    # --- messages -----------------------------------------------------------------------------
+
+    def _receive(self, topic: str, payload: bytes, now: Now) -> list[Effect]:
+        if not payload:
+            return []
+        match topic.split("/"):
+            case ["cue"]:
+                return self._receive_cue(payload, None, now)
+            case ["cue", "_hello"]:
+                return []
+            case ["cue", cue]:
+                return self._receive_cue(payload, cue, now)
+            case ["program", program, rev]:
+                return self._receive_program(payload, (program, rev))
+        return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic),))]
+
+    def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
+        taken = take_cue(payload, topic_id, self._venue, now.utc)
+        if taken is None:
+            return []
+        if isinstance(taken, Declined):
+            if not self._ledger.first_refusal(topic_id, payload):
+                return []
+            fields = (("cue", taken.cue), ("reason", taken.refusal.code), ("detail", taken.refusal.detail))
+            return [Note("warning", "cue refused", fields), self._ack(taken.cue, "refused", now, taken.refusal)]
+        cue = taken.message
+        known = self._ledger.get(cue.cue)
+        effects: list[Effect] = []
+        if known is not None:
+            if known.digest == taken.digest:
+                return []
+            text = "two different cues under one id; the smaller hash counts"
+            effects.append(Note("error", text, (("cue", cue.cue),)))
+            if known.digest < taken.digest:
+                return effects
+        self._ledger.put(cue, taken.digest)
+        return [*effects, KeepCue(cue.cue, taken.body, cue.at, cue.expires)]
+
+    def _receive_program(self, payload: bytes, topic: tuple[str, str]) -> list[Effect]:
+        taken = take_program(payload, topic, self._venue)
+        where: tuple[tuple[str, str], ...] = (("program", "/".join(topic)),)
+        if taken is None:
+            return []
+        if isinstance(taken, Refusal):
+            fields = (*where, ("reason", taken.code), ("detail", taken.detail))
+            first = self._ledger.first_refusal("/".join(topic), payload)
+            return [Note("warning", "program refused", fields)] if first else []
+        key = (taken.message.program, taken.message.rev)
+        known = self._programs.get(key)
+        if known is None:
+            self._programs[key] = taken
+            return [KeepProgram(*key, taken.body), Note("info", "program known", where)]
+        if known.digest != taken.digest:
+            text = "program refused: a published revision never changes; publish the next one"
+            return [Note("error", text, where)]
+        return []
+
+    def _restore(self, topic: str, body: bytes, now: Now) -> None:
+        """What the journal kept was judged when it was accepted; only its form is looked at again."""
+        venue = replace(self._venue, require_trust=False)
+        match topic.split("/"):
+            case ["cue", cue_id]:
+                cue = take_cue(body, cue_id, venue, now.utc)
+                if isinstance(cue, Taken):
+                    entry = self._ledger.put(cue.message, cue.digest)
+                    entry.told.add("accepted")
+                    entry.restored = True
+            case ["program", program_id, rev]:
+                program = take_program(body, (program_id, rev), venue)
+                if isinstance(program, Taken):
+                    self._programs[program.message.program, program.message.rev] = program
+
+    # --- the player ---------------------------------------------------------------------------
+
+    def _player_said(self, report: Report, now: Now) -> list[Effect]:
+        fault = self._wall.fault
+        billed = self._wall.heard(report)
+        entry = self._ledger.get(billed.cue.cue) if billed and billed.cue else None
+        # A slate in a film's place is no start of the cue.
+        told = entry if billed is not None and billed.short is None else None
+        match report:
+            case Hello():
+                return [Note("info", "player up", (("mpv", report.mpv), ("display", report.display)))]
+            case Failed(reason=reason, detail=detail):
+                if self._wall.fault == fault:  # each further attempt fails in the same way
+                    return []
+                return [Note("error", "player down", (("reason", reason), ("detail", detail)))]
+            case Armed():
+                return self._once(told, "armed", now)
+            case Fired(observed_us=observed, error_us=error_us, bound_us=bound_us):
+                figures = (("error_us", error_us), ("go_us", report.go_us), ("bound_us", bound_us))
+                note = Note("info", "started", (("start", report.id), *figures))
+                if billed is None:
+                    return [note]
+                facts = {"due": billed.start.at, "observed": observed, "error_us": error_us, "bound_us": bound_us}
+                return [note, *self._once(told, "started", now, None, **facts, joined=billed.piece.joined)]
+            case Missed(reason=reason, detail=detail):
+                if reason == "film_broken" and billed is not None:
+                    self._unplayable(billed, detail)
+                fields = (("start", report.id), ("reason", reason), ("detail", detail))
+                missed = self._once(told, "missed", now, Refusal(code=reason, detail=detail))
+                return [Note("warning", "start missed", fields), *missed]
+        return []
+
+    def _unplayable(self, billed: Billed, detail: str) -> None:
+        """What mpv cannot play is not given to it again; readiness says why, and the built-in slate stands in."""
+        if billed.start.kind == "slate":
+            self._slate = ""
+            self._slate_fault = Refusal(code="slate_broken", detail=f"display.slate: {detail}")
+        elif billed.cue is not None and billed.piece.item is not None:
+            program = self._world_programs()[program_key(billed.cue)]
+            item = program.items[billed.piece.item]
+            encode = item.for_venue(self._venue.name, self._venue.groups)
+            self._films[encode.sha256] = Film(None, Refusal(code="film_broken", detail=f"{item.name}: {detail}"))
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _ack(self, cue: str, stage: Stage, now: Now, refusal: Refusal | None = None, **more: Any) -> Acknowledge:
+        reason, detail = (refusal.code, refusal.detail) if refusal else (None, None)
+        ack = Ack(
+            cue=cue,
+            venue=self._venue.name,
+            boot=self._boot,
+            stage=stage,
+            time=now.utc,
+            reason=reason,
+            detail=detail,
+            **more,
+        )
+        return Acknowledge(ack)
+
+    def _once(
+        self, entry: Entry | None, stage: Stage, now: Now, refusal: Refusal | None = None, **more: Any
+    ) -> list[Effect]:
+        """Acknowledge a stage that was not yet told; after `started` only what ends the cue is news."""
+        if entry is None or stage in entry.told or (stage in {"armed", "missed"} and "started" in entry.told):
+            return []
+        entry.told.add(stage)
+        return [self._ack(entry.cue.cue, stage, now, refusal, **more)]
+
+    # --- consequences -------------------------------------------------------------------------
+
+    def _consequences(self, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
+        if now.utc is not None:
+            self._ledger.forget_expired(now.utc)
+            self._notice_step(now.utc - now.raw // NS_PER_US)
+        world = self._world(now)
+        effects += self._judge_readiness(world, now)
+        effects += self._fetch(world)
+        if now.utc is not None:
+            starts = self._wall.direct(world, now.utc)
+            if starts is not None:
+                effects.append(Direct(starts))
+            effects += self._settle(world, now)
+        return effects
+
+    def _notice_step(self, offset_us: int) -> None:
+        """A clock that was stepped leaves the running film at the wrong instant; slewing it stays far below that."""
+        if self._offset_us is not None and abs(offset_us - self._offset_us) > STEP_US:
+            self._wall.reanchor()
+        self._offset_us = offset_us
+
+    def _world_programs(self) -> dict[ProgramKey, Program]:
+        return {key: taken.message for key, taken in self._programs.items()}
+
+    def _world(self, now: Now) -> World:
+        too_bad = now.bound_us is None or now.bound_us > self._limits.show_error_us
+        return World(
+            cues=self._ledger.cues(),
+            programs=self._world_programs(),
+            films=self._films,
+            venue=self._venue.name,
+            groups=self._venue.groups,
+            slate=self._slate,
+            clock_short=self._clock_short(now) if too_bad else None,
+        )
+
+    def _clock_short(self, now: Now) -> Refusal | None:
+        if now.bound_us is None:
+            return Refusal(code="clock_unsync", detail=f"no time yet: {now.clock_reason}")
+        if now.clock in {ClockState.UNSYNC, ClockState.DEGRADED}:
+            remedy = "name more servers in clock.servers, or open UDP port 123 to them"
+            return Refusal(code="clock_sources", detail=f"{now.clock_reason}; {remedy}")
+        if now.bound_us <= self._limits.ready_error_us:
+            return None
+        bound_ms, limit_ms = now.bound_us / 1000, self._limits.ready_error_us / 1000
+        detail = f"the clock may be {bound_ms:.1f} ms wrong, more than {limit_ms:.1f}: {now.clock_reason}"
+        return Refusal(code="clock_bound", detail=detail)
+
+    def _short(self, world: World, cue: Cue, now: Now) -> Refusal | None:
+        """Why a cue could not be shown as things are."""
+        return readiness(world, cue) or self._clock_short(now) or self._wall.fault
+
+    def _judge_readiness(self, world: World, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
+        for entry in self._ledger.entries():
+            first = "accepted" not in entry.told
+            if entry.restored or (entry.settled and not first):
+                continue
+            short = None if isinstance(entry.cue.do, Cancel) else self._short(world, entry.cue, now)
+            changed = (short.code if short else None) != (entry.short.code if entry.short else None)
+            if first or changed:
+                entry.told.add("accepted")
+                entry.short = short
+                effects.append(self._ack(entry.cue.cue, "accepted", now, short, ready=short is None))
+        return effects
+
+    def _fetch(self, world: World) -> list[Effect]:
+        """Films of cued programs first, in the order of their cues, then those of the newest revisions."""
+        cued = [world.program_of(cue) for cue in sorted(world.cues, key=lambda cue: cue.at)]
+        newest = {name: program for (name, _), program in sorted(world.programs.items())}
+        films: dict[str, Wish] = {}
+        for program in [*filter(None, cued), *newest.values()]:
+            for item in program.items:
+                encode = world.encode_of(item)
+                films.setdefault(encode.sha256, Wish(encode.sha256, encode.size, item.name, tuple(encode.urls)))
+        wishes = tuple(films.values())
+        if wishes == self._wishes:
+            return []
+        self._wishes = wishes
+        return [Fetch(wishes)]
+
+    def _settle(self, world: World, now: Now) -> list[Effect]:
+        """Say what became of cues whose instant has passed."""
+        assert now.utc is not None, "called with a time"
+        effects: list[Effect] = []
+        gone = schedule.cancelled(world.cues, now.utc)
+        wanted = schedule.wanted_at(world.cues, now.utc)
+        for entry in self._ledger.entries():
+            cue = entry.cue
+            if entry.restored and cue.at <= now.utc:
+                # It had its instant before the restart; only what is still to come is news.
+                entry.told |= {"missed"} if cue is wanted else {"missed", "superseded", "cancelled"}
+            entry.restored = False
+            if cue.cue in gone:
+                effects += self._once(entry, "cancelled", now)
+            elif isinstance(cue.do, Cancel) or cue.at > now.utc or wanted is None:
+                continue
+            elif cue is not wanted:
+                effects += self._once(entry, "superseded", now)
+            elif cue.at < now.utc - MISS_AFTER_US:
+                late = Refusal(code="late", detail="it came after its instant; the wall joins at the right frame")
+                effects += self._once(entry, "missed", now, self._short(world, cue, now) or late)
+        return effects

@@ -1,0 +1,216 @@
+"""agent.toml: strict, all faults at once, environment over file.
+
+Names, defaults and meanings are a contract with technicians: adding is free, renaming is not.
+"""
+
+import difflib
+import json
+import reprlib
+import tomllib
+import types
+import typing
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from agent.messages import Name
+
+ENV_PREFIX = "FRAMEZERO_"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `faults` says every reason, one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a directory such as 'Asia'
+        raise ValueError(f"{name!r} is no time zone of this host; use a name such as Asia/Tokyo") from error
+    return name
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text and not (host and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is not an address such as 127.0.0.1:1123")
+    return text
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Broker(_Table):
+    """The cue channel: every broker is connected to at once."""
+
+    urls: Annotated[list[Annotated[str, StringConstraints(pattern=r"^mqtts?://[^/\s]+$")]], Field(min_length=1)]
+    root: Annotated[str, StringConstraints(pattern=r"^[^/#+\s]+(/[^/#+\s]+)*$")] = "framezero/v1"
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    username: str = ""
+    password_file: str = ""
+
+
+class NtpServer(_Table):
+    """One time source. `ours` allows fast polling; `smear` says that it smears leap seconds."""
+
+    host: Annotated[str, StringConstraints(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 123
+    ours: bool = False
+    smear: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"host": value} if isinstance(value, str) else value
+
+
+class Clock(_Table):
+    """Where UTC comes from and how good it has to be."""
+
+    servers: Annotated[list[NtpServer], Field(min_length=1)]
+    ready_error_ms: Annotated[float, Field(gt=0)] = 30
+    show_error_ms: Annotated[float, Field(gt=0)] = 500
+    correction_ms: float = 0.0
+    listen: Annotated[str, AfterValidator(_address)] = ""
+
+
+class Display(_Table):
+    """The wall."""
+
+    output: Literal["x11", "null"] = "x11"
+    name: str = ":0"
+    mode: str = ""
+    region: Annotated[str, StringConstraints(pattern=r"^(|\d+,\d+,\d+,\d+)$")] = ""
+    fit: Literal["contain", "cover", "stretch"] = "contain"
+    rotate: Literal[0, 90, 180, 270] = 0
+    latency_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    decoder: str = "auto"
+    volume: Annotated[int, Field(ge=0, le=100)] = 100
+    slate: str = ""
+
+
+class Cache(_Table):
+    """The films on disk."""
+
+    dir: Path
+    quota_gb: Annotated[float, Field(gt=0)] = 200
+    reserve_gb: Annotated[float, Field(ge=0)] = 5
+    rate_mbps: Annotated[float, Field(ge=0)] = 0
+
+
+class Trust(_Table):
+    """Whose cues count."""
+
+    keys: Path = Path("/etc/framezero/keys")
+    threshold: Annotated[int, Field(ge=1)] = 1
+    require: bool = True
+
+
+class Metrics(_Table):
+    """Figures for a monitoring system."""
+
+    listen: str = ""
+
+
+class Config(_Table):
+    """One venue's agent."""
+
+    venue: Name
+    groups: list[Name] = []
+    show: Name
+    timezone: Annotated[str, AfterValidator(_zone)]
+    state_dir: Path
+    broker: Broker
+    clock: Clock
+    display: Display = Display()
+    cache: Cache
+    trust: Trust = Trust()
+    metrics: Metrics = Metrics()
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """Read agent.toml with `FRAMEZERO_<TABLE>__<KEY>` from the environment over it.
+
+    Raises ConfigError with all faults at once.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror}); name another file with --config"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from error
+    return parse(_overlay(tree, environ), str(path))
+
+
+def parse(tree: dict[str, Any], source: str) -> Config:
+    """Check a configuration that is already a tree; `source` names it in the faults."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError([f"{source}: {_fault(fault)}" for fault in error.errors(include_url=False)]) from error
+
+
+def unserved(config: Config) -> list[str]:
+    """Keys that are set and that this version does not serve yet: whoever set them has to know."""
+    found = {
+        "display.mode": bool(config.display.mode),
+        "metrics.listen": bool(config.metrics.listen),
+        "clock.servers.smear": any(server.smear for server in config.clock.servers),
+    }
+    return [key for key, is_set in found.items() if is_set]
+
+
+def _fault(fault: Any) -> str:
+    path = tuple(fault["loc"])
+    field = ".".join(str(step) for step in path)
+    if fault["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(path[-1]), _known_keys(path[:-1]), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "remove it"
+        return f"{field}: unknown key; {hint}"
+    if fault["type"] == "missing":
+        return f"{field}: is missing; add it"
+    return f"{field}: {fault['msg'].removeprefix('Value error, ')} (found {reprlib.repr(fault['input'])})"
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for step in path:
+        if isinstance(step, int):
+            continue
+        model = _model_in(model.model_fields[step].annotation) or Config
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next((found for arg in typing.get_args(annotation) if (found := _model_in(arg))), None)
+
+
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Lay `FRAMEZERO_BROKER__URLS='["mqtt://…"]'` and the like over what the file says."""
+    for variable, text in environ.items():
+        # FRAMEZERO_CONTROL__… configures the operator's commands, not the agent.
+        if not variable.startswith(ENV_PREFIX) or variable.startswith(f"{ENV_PREFIX}CONTROL__"):
+            continue
+        *tables, key = variable.removeprefix(ENV_PREFIX).lower().split("__")
+        place = tree
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise ConfigError([f"{variable}: {table} is not a table"])
+        try:
+            place[key] = json.loads(text)
+        except (ValueError, RecursionError):
+            place[key] = text
+    return tree

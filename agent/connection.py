@@ -1,0 +1,359 @@
+"""One MQTT 5 connection to one broker: the only module that knows aiomqtt and paho.
+
+It hides what was measured to be a trap in aiomqtt 2.5.1: a publish that the broker refuses looks like a success there,
+an attempt that was given up may still connect later under the same client id, and errors arrive without their cause.
+Everything that can go wrong outside leaves this module as a `BrokerError` whose text names the remedy.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+CONNECT_TIMEOUT_S = 10.0
+GOODBYE_TIMEOUT_S = 2.0
+TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1: another client connected with the same client id
+REFUSED_FROM = 128  # MQTT 5, section 2.4: reason codes from here on are failures
+
+
+class BrokerError(Exception):
+    """A broker cannot be used (any longer); the text is one sentence with the remedy.
+
+    `taken_over` says that another client with the same id pushed this one out.
+    """
+
+    def __init__(self, detail: str, *, taken_over: bool = False) -> None:
+        super().__init__(detail)
+        self.taken_over = taken_over
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a broker is and who we are to it; empty texts mean 'not set'. Paths name PEM files."""
+
+    url: str
+    username: str = ""
+    password_file: str = ""
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message as it came; `retained` says that it was kept by the broker from before the subscription."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """The retained message that the broker publishes when this session dies without a goodbye."""
+
+    topic: str
+    payload: bytes
+
+
+class Connection:
+    """A live connection; made by `connect`."""
+
+    def __init__(self, client: "_Client", access: Access) -> None:
+        self._client = client
+        self._access = access
+
+    async def subscribe(self, topics: Sequence[str]) -> list[str]:
+        """Subscribe with QoS 1 and return those topics that the broker says it refuses.
+
+        A broker may grant what it then never delivers (mosquitto does): only a canary message proves a subscription.
+        """
+        try:
+            codes = await self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+        except aiomqtt.MqttError as error:
+            raise _fault(error, self._access, self._client.last_words) from error
+        numbers = [code.value if isinstance(code, ReasonCode) else code for code in codes]
+        return [topic for topic, number in zip(topics, numbers, strict=True) if number >= REFUSED_FROM]
+
+    def send(self, topic: str, payload: bytes, *, retain: bool, expires_s: int | None = None) -> "asyncio.Future[str]":
+        """Hand one QoS 1 message to the broker.
+
+        The future becomes '' when the broker has taken it, else a sentence why it did not; it is cancelled when the
+        connection ends first. Raises BrokerError when the connection is gone already.
+        """
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
+        if expires_s is not None:
+            properties.MessageExpiryInterval = expires_s
+        return self._client.send(topic, payload, retain, properties)
+
+    async def messages(self) -> AsyncIterator[Received]:
+        """Every message that arrives, unbounded; raises BrokerError when the connection ends."""
+        try:
+            async for message in self._client.messages:
+                payload = message.payload
+                yield Received(message.topic.value, payload, message.retain, self._access.url)
+        except aiomqtt.MqttError as error:
+            raise _fault(error, self._access, self._client.last_words) from error
+
+
+@asynccontextmanager
+async def connect(
+    access: Access,
+    *,
+    identifier: str,
+    keepalive_s: int = 10,
+    clean_start: bool = True,
+    session_expiry_s: int = 0,
+    will: Will | None = None,
+) -> AsyncIterator[Connection]:
+    """Connect once; leaving the block says goodbye to the broker, so that it does not publish the will.
+
+    Raises BrokerError when the broker cannot be reached, does not accept us, or ends the connection.
+    """
+    host, port, tls = _address(access.url)
+    context = await asyncio.to_thread(_tls_context, access) if tls else None
+    password = await asyncio.to_thread(_password, access.password_file)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
+    properties.SessionExpiryInterval = session_expiry_s
+    words = _LastWords()
+    client = _Client(
+        host,
+        port,
+        username=access.username or None,
+        password=password,
+        logger=words.logger,
+        identifier=identifier,
+        protocol=aiomqtt.ProtocolVersion.V5,
+        will=aiomqtt.Will(will.topic, will.payload, qos=1, retain=True) if will else None,
+        timeout=CONNECT_TIMEOUT_S,
+        keepalive=keepalive_s,
+        clean_start=clean_start,
+        properties=properties,
+        tls_context=context,
+    )
+    client.words = words
+    try:
+        try:
+            await client.__aenter__()
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            # ValueError: host names that no encoding for DNS exists for.
+            raise _fault(error, access, words.text) from error
+        try:
+            yield Connection(client, access)
+        finally:
+            client.timeout = GOODBYE_TIMEOUT_S
+            with suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
+    finally:
+        client.abandon()
+
+
+class _LastWords(logging.Handler):
+    """Keeps what paho logs instead of raising; it is the only trace of why a handshake failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+        self.logger = logging.Logger("paho", logging.WARNING)
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, with three private hooks overridden; pinned by pyproject.toml, watched by the tests."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.words = _LastWords()
+        self._verdicts: dict[int, asyncio.Future[str]] = {}
+        self._abandoned = False
+
+    @property
+    def last_words(self) -> str:
+        """The last complaint of the library below."""
+        return self.words.text
+
+    def send(self, topic: str, payload: bytes, retain: bool, properties: Properties) -> "asyncio.Future[str]":
+        """Publish through paho itself, because aiomqtt's publish drops the broker's reason code."""
+        info = self._client.publish(topic, payload, 1, retain, properties)
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            raise BrokerError("the connection is lost")
+        verdict: asyncio.Future[str] = self._loop.create_future()
+        self._verdicts[info.mid] = verdict
+        return verdict
+
+    def abandon(self) -> None:
+        """Make sure that nothing of this attempt lives on, not even a connect that still runs in its thread."""
+        self._abandoned = True
+        for verdict in self._verdicts.values():
+            verdict.cancel()
+        self._verdicts.clear()
+        self._client._sock_close()
+
+    def _on_publish(
+        self, client: paho.Client, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        verdict = self._verdicts.pop(mid, None)
+        if verdict is not None and not verdict.done():
+            verdict.set_result(_refusal(reason_code))
+
+    def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        if not self._abandoned:
+            super()._on_socket_open(client, userdata, sock)
+
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        # aiomqtt would wait for its whole timeout when the other side hangs up before it answers.
+        if not self._connected.done() and not self._abandoned:
+            self._connected.set_exception(aiomqtt.MqttError("closed before an answer"))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+
+def _address(url: str) -> tuple[str, int, bool]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BrokerError(f"{url!r} is not a broker's address ({error}); write mqtts://host:8883") from error
+    if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path not in ("", "/"):
+        raise BrokerError(f"{url!r} is not a broker's address; write mqtts://host:8883, or mqtt://host:1883 in a lab")
+    if parts.username is not None:
+        raise BrokerError("a broker's address holds no user or password; set username and password_file instead")
+    tls = parts.scheme == "mqtts"
+    return host, port or (8883 if tls else 1883), tls
+
+
+def _password(file: str) -> str | None:
+    if not file:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise BrokerError(f"password_file {file} cannot be read ({reason}); correct its path or its rights") from error
+
+
+def _tls_context(access: Access) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=access.ca or None)
+    except (OSError, ValueError) as error:
+        raise BrokerError(f"ca {access.ca} cannot be used ({_short(error)}); name the PEM file of the CA") from error
+    if access.cert:
+        try:
+            # An empty passphrase instead of OpenSSL's prompt: a service has no terminal.
+            context.load_cert_chain(access.cert, access.key or None, password="")
+        except (OSError, ValueError) as error:
+            names = f"certificate {access.cert} and its key {access.key or 'in the same file'}"
+            raise BrokerError(
+                f"the client {names} cannot be used ({_short(error)}); both are PEM, no passphrase"
+            ) from error
+    return context
+
+
+def _short(error: Exception) -> str:
+    """The plain reason inside an exception."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
+    """Turn what the libraries raise into one sentence with the remedy."""
+    for cause in (error, error.__cause__, error.__context__):
+        code = getattr(cause, "rc", None)
+        if isinstance(code, ReasonCode):
+            return _by_code(code, access, last_words)
+    cause = error.__cause__ or error.__context__ or error
+    where = urlsplit(access.url).netloc
+    if str(error) == "Operation timed out":  # aiomqtt's words: the line stands, the answer is missing
+        return BrokerError(f"{where} accepted the connection but does not answer as an MQTT broker; check the port")
+    match cause:
+        case socket.gaierror() | UnicodeError():
+            return BrokerError(f"the name of {where} cannot be resolved; check the address and this host's DNS")
+        case ConnectionRefusedError():
+            return BrokerError(f"nobody listens at {where}; is the broker running, and is the port right?")
+        case ssl.SSLCertVerificationError():
+            return BrokerError(
+                f"the certificate of {where} is not trusted ({cause.verify_message}); set ca to the CA that signed it"
+            )
+        case ssl.SSLError():
+            return BrokerError(
+                f"TLS with {where} failed ({_short(cause)}); does this port speak TLS (mqtt:// else), and do cert and "
+                "key belong to this CA?"
+            )
+        case ConnectionResetError() if access.url.startswith("mqtts:"):
+            return BrokerError(
+                f"{where} hung up during the TLS handshake; does this port speak TLS (mqtt:// else), and does it want "
+                "a client certificate (cert, key)?"
+            )
+        case TimeoutError():
+            return BrokerError(f"{where} does not answer; check the network and the firewall")
+        case OSError():
+            return BrokerError(f"{where} cannot be reached ({_short(cause)}); check the network")
+    if "closed before an answer" in str(error):
+        reason = f" ({last_words})" if last_words else ""
+        return BrokerError(
+            f"{where} hung up before it answered{reason}; is it an MQTT port, mqtts:// where it speaks TLS, and does "
+            "it want a client certificate (cert, key)?"
+        )
+    return BrokerError(f"the connection to {where} failed ({_short(error)})")
+
+
+def _by_code(code: ReasonCode, access: Access, last_words: str) -> BrokerError:
+    where = urlsplit(access.url).netloc
+    match code.value:
+        case 134 | 135 | 138:
+            who = f"user {access.username!r}" if access.username else "a client without a user name"
+            return BrokerError(
+                f"{where} refuses {who} ({code}); check username, password_file or cert, and the broker's list of users"
+            )
+        case 132:
+            return BrokerError(f"{where} does not speak MQTT 5; use a broker that does, such as mosquitto 2")
+        case 133:
+            return BrokerError(f"{where} refuses the client id ({code}); allow it at the broker")
+        case value if value == TAKEN_OVER:
+            return BrokerError(
+                f"another client with the same id took the session at {where} over; is a second agent running with "
+                "this venue's name? Every player has a venue name of its own",
+                taken_over=True,
+            )
+        case 128:
+            # paho's word for a connection that broke without a message from the broker.
+            return BrokerError(f"the connection to {where} broke{f' ({last_words})' if last_words else ''}")
+        case 141:
+            return BrokerError(
+                f"the connection to {where} fell silent for longer than the keepalive; check the network"
+            )
+    return BrokerError(f"{where} ended the connection ({code}); see the broker's log")
+
+
+def _refusal(verdict: ReasonCode) -> str:
+    if verdict.value < REFUSED_FROM:
+        return ""
+    return f"the broker refused it ({verdict}): allow this user to write the topic in the broker's access list"

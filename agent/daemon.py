@@ -1,0 +1,317 @@
+"""The composition root of the agent: real clock, brokers, cache, journal and player around the conductor."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from agent import __version__
+from agent.cache.fetch import Fetcher, FilmState, Wanted
+from agent.cache.store import Store
+from agent.clock.estimate import ClockReport
+from agent.clock.kernel import raw_now_ns, real_now_ns
+from agent.clock.mapping import ClockState, Mapping
+from agent.clock.serve import serve
+from agent.clock.service import ClockService
+from agent.conductor import Conductor, Limits
+from agent.config import Config, unserved
+from agent.connection import Received as Message
+from agent.effects import (
+    Acknowledge,
+    Direct,
+    Effect,
+    Event,
+    Fetch,
+    FilmHeard,
+    KeepCue,
+    KeepProgram,
+    Note,
+    Now,
+    PlayerHeard,
+    Received,
+    Restored,
+    Ticked,
+)
+from agent.host import Host
+from agent.intake import Venue
+from agent.journal import Journal
+from agent.messages import Presence, Refusal, Status, encode
+from agent.mqtt import BrokerChange, Sessions
+from agent.player.proxy import PlayerProxy
+from agent.player.wire import Report, Running, Screen, Start
+from agent.status import Surroundings, build_status
+from agent.trust import NO_SIGNATURES
+from agent.units import NS_PER_US
+
+log = structlog.get_logger()
+
+TICK_S = 0.25
+STATUS_S = 1.0
+STATUS_AT_LEAST_S = 5.0
+TIDY_S = 600.0
+WIRE_VERSIONS = [1]
+
+T = TypeVar("T")
+
+
+class CannotStartError(Exception):
+    """The agent cannot run at all with this state or cache directory; the text names the remedy."""
+
+
+class Daemon:
+    """One agent. Everything here runs on one event loop; the conductor is called from nowhere else."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._boot = str(uuid.uuid4())
+        venue = Venue(config.venue, tuple(config.groups), config.show, config.trust.require)
+        limits = Limits(
+            ready_error_us=round(config.clock.ready_error_ms * 1000),
+            show_error_us=round(config.clock.show_error_ms * 1000),
+            slate=config.display.slate,
+        )
+        self._conductor = Conductor(venue, self._boot, limits)
+        self._mapping: Mapping | None = None
+        self._clock_report: ClockReport | None = None
+        self._journal = _usable(Journal.open(config.state_dir))
+        self._journal_fault: Refusal | None = None
+        store = Store(config.cache.dir)
+        _usable(store.open())
+        self._fetcher = Fetcher(store, config.cache, self._on_film)
+        self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker)
+        self._clock = ClockService(config.clock, self._on_clock)
+        self._player = PlayerProxy(_screen(config), self._on_player)
+        self._host = Host(config.cache.dir)
+        self._wake = asyncio.Event()
+
+    def _presence(self) -> Presence:
+        return Presence(
+            venue=self._config.venue,
+            online=True,
+            boot=self._boot,
+            agent=__version__,
+            messages=WIRE_VERSIONS,
+            groups=self._config.groups,
+            show=self._config.show,
+            timezone=self._config.timezone,
+            unsigned=not self._config.trust.require,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        log.info("agent starts", venue=self._config.venue, version=__version__, boot=self._boot)
+        if not self._config.trust.require:
+            log.warning("unsigned cues are accepted", remedy="set trust.require = true; false is for labs only")
+        for key in unserved(self._config):
+            log.warning("configuration key has no effect in this version", key=key)
+        try:
+            self._restore()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._player.run(), name="player")
+                tasks.create_task(self._clock.run(), name="clock")
+                tasks.create_task(self._sessions.run(), name="brokers")
+                tasks.create_task(self._fetcher.run(), name="films")
+                tasks.create_task(self._tick(), name="tick")
+                tasks.create_task(self._tell_status(), name="status")
+                tasks.create_task(self._tidy(), name="journal")
+                if self._config.clock.listen:
+                    tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
+        finally:
+            self._journal.close()
+            log.info("agent ends", venue=self._config.venue)
+
+    async def _serve_time(self, listen: str) -> None:
+        try:
+            await serve(listen, lambda: self._mapping)
+        except OSError as error:
+            # A convenience for measuring; the show goes on without it.
+            log.error("clock.listen cannot be used", listen=listen, error=str(error), remedy="name a free address")
+
+    def _restore(self) -> None:
+        for program in self._journal.programs():
+            self._handle(Restored(f"program/{program.program}/{program.rev}", program.payload))
+        for cue in self._journal.cues():
+            self._handle(Restored(f"cue/{cue.cue}", cue.payload))
+
+    # --- events -------------------------------------------------------------------------------
+
+    def _now(self) -> Now:
+        raw, mapping, report = raw_now_ns(), self._mapping, self._clock_report
+        state = report.state if report else ClockState.UNSYNC
+        reason = report.reason if report else "no time server has answered yet"
+        if mapping is None:
+            return Now(raw, None, None, state, reason)
+        return Now(raw, mapping.utc_at(raw), round(mapping.bound_at_us(raw)), state, reason)
+
+    def _handle(self, event: Event) -> None:
+        now = self._now()
+        effects = self._conductor.handle(event, now)
+        routine = isinstance(event, Ticked) or (isinstance(event, PlayerHeard) and isinstance(event.report, Running))
+        if effects or not routine:
+            # Enough to replay what happened here as a test.
+            log.debug("handled", now=now, handled=event, effects=effects)
+        for effect in effects:
+            self._carry_out(effect)
+        self._wake.set()
+
+    def _on_message(self, message: Message) -> None:
+        try:
+            self._handle(Received(message.topic, message.payload))
+        except Exception:
+            # A fault of ours; but nobody may end a running film by finding it from outside.
+            log.exception("message dropped: it broke the agent's reading of it", topic=message.topic)
+
+    def _on_broker(self, _change: BrokerChange) -> None:
+        self._wake.set()
+
+    def _on_clock(self, report: ClockReport, mapping: Mapping | None) -> None:
+        self._clock_report, self._mapping = report, mapping
+        if mapping is not None:
+            self._player.clock(mapping)
+        self._handle(Ticked())
+
+    def _on_film(self, sha256: str, state: FilmState) -> None:
+        self._handle(FilmHeard(sha256, str(state.path) if state.path else None, state.reason))
+
+    def _on_player(self, report: Report) -> None:
+        self._handle(PlayerHeard(report))
+
+    # --- effects ------------------------------------------------------------------------------
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case KeepCue(cue, body, at, expires):
+                self._kept(self._journal.accept_cue(cue, body, at, expires))
+            case KeepProgram(program, rev, body):
+                self._kept(self._journal.accept_program(program, rev, body))
+            case Acknowledge(ack):
+                log.info("cue", cue=ack.cue, stage=ack.stage, ready=ack.ready, reason=ack.reason, detail=ack.detail)
+                self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
+            case Fetch(films):
+                self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name) for film in films])
+            case Direct(starts):
+                if self._sound(starts):
+                    self._player.plan(starts)
+            case Note(level, text, fields):
+                getattr(log, level)(text, **dict(fields))
+
+    def _sound(self, starts: Sequence[Start]) -> bool:
+        """Whether all files are as they were when their hash was verified; one that is not has replanned by now."""
+        films = [Path(start.path).name for start in starts if start.kind == "film"]
+        return all(self._fetcher.check(sha256) is None for sha256 in films)
+
+    def _kept(self, fault: Refusal | None) -> None:
+        """A journal that cannot write does not stop the show; status says what a restart would lose."""
+        if fault is not None and self._journal_fault is None:
+            log.error("journal cannot be written", reason=fault.code, detail=fault.detail)
+        self._journal_fault = fault
+
+    # --- time passing -------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience_s())
+            self._handle(Ticked())
+
+    def _patience_s(self) -> float:
+        deadline = self._conductor.deadline(self._now())
+        if deadline is None or self._mapping is None:
+            return TICK_S
+        left_s = (self._mapping.raw_at(deadline) - raw_now_ns()) / 1e9
+        return min(TICK_S, max(left_s, 0.001))
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_S)
+            utc = self._now().utc
+            if utc is not None:
+                self._kept(self._journal.forget_expired(utc))
+
+    async def _tell_status(self) -> None:
+        """At most once a second, when something that matters changed, and at least every five seconds."""
+        told: Status | None = None
+        told_at = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            status = self._status()
+            if told is None or loop.time() - told_at >= STATUS_AT_LEAST_S or _gist(status) != _gist(told):
+                self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), retain=True)
+                told, told_at = status, loop.time()
+            await asyncio.sleep(STATUS_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), STATUS_AT_LEAST_S - STATUS_S)
+
+    def _status(self) -> Status:
+        now = self._now()
+        pids = [os.getpid(), *([self._player.pid] if self._player.pid else [])]
+        surroundings = Surroundings(
+            venue=self._config.venue,
+            boot=self._boot,
+            unsigned=not self._config.trust.require,
+            latency_us=round(self._config.display.latency_ms * 1000),
+            clock=self._clock_report,
+            offset_host_us=self._host_offset_us(now),
+            cache=self._fetcher.snapshot(),
+            host=self._host.read(pids),
+            brokers=self._sessions.connected,
+            faults=(*self._trust_faults(), *self._broker_faults(), *filter(None, [self._journal_fault])),
+        )
+        return build_status(self._conductor.snapshot(now), now, surroundings)
+
+    def _trust_faults(self) -> list[Refusal]:
+        """A venue that will refuse every cue is not ready, however well all the rest is."""
+        return [Refusal(code="trust", detail=NO_SIGNATURES)] if self._config.trust.require else []
+
+    def _broker_faults(self) -> list[Refusal]:
+        """A broker that is connected and does not serve us is worse than one that is away: it looks well."""
+        connected, faults = self._sessions.connected, self._sessions.faults
+        return [Refusal(code="broker", detail=detail) for url, detail in faults.items() if connected[url]]
+
+    @staticmethod
+    def _host_offset_us(now: Now) -> int | None:
+        """How far the host's own clock is ahead of ours."""
+        return real_now_ns() // NS_PER_US - now.utc if now.utc is not None else None
+
+
+def _gist(status: Status) -> Status:
+    """A status without what changes all the time."""
+    still = {"time": None, "position_us": None, "frame": None, "error_us": None, "clock": None, "host": None}
+    return status.model_copy(update=still)
+
+
+def _usable(outcome: T | Refusal) -> T:
+    if isinstance(outcome, Refusal):
+        raise CannotStartError(outcome.detail)
+    return outcome
+
+
+def _screen(config: Config) -> Screen:
+    display = config.display
+    return Screen(
+        output=display.output,
+        name=display.name,
+        region=display.region,
+        fit=display.fit,
+        rotate=display.rotate,
+        latency_us=round(display.latency_ms * 1000),
+        decoder=display.decoder,
+        volume=display.volume,
+        slate=display.slate,
+    )
+
+
+async def run_until_signal(config: Config) -> None:
+    """Run the agent until SIGINT or SIGTERM. Raises CannotStartError before anything is shown."""
+    task = asyncio.ensure_future(Daemon(config).run())
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

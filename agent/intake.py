@@ -1,0 +1,91 @@
+"""What comes off the broker → a cue or a program that this venue takes, or why it does not.
+
+The order of the checks is part of the trust model: size, signatures, strict form, show, venues from the body (never
+from the topic), expiry. Whether the id is new is the conductor's question, since it owns what is known.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Generic, TypeVar
+
+from agent.messages import UUID_PATTERN, Cue, Name, Program, Refusal, decode
+from agent.trust import open_body
+from agent.units import UtcUs, format_utc
+
+T = TypeVar("T", Cue, Program)
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """Who this agent is, as cues and programs see it."""
+
+    name: Name
+    groups: tuple[Name, ...]
+    show: Name
+    require_trust: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[T]):
+    """A message that counts here, with the exact body that was signed and its hash."""
+
+    message: T
+    body: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A cue that can never count here; `cue` is its id as far as it could be read."""
+
+    cue: str
+    refusal: Refusal
+
+
+def take_cue(payload: bytes, topic_id: str | None, venue: Venue, now: UtcUs | None) -> Taken[Cue] | Declined | None:
+    """Judge a cue; None when it is for other venues. Without a clock the expiry is judged later."""
+    body = open_body(payload, "cue", require=venue.require_trust)
+    if isinstance(body, Refusal):
+        return Declined(topic_id or _id_in(payload), body)
+    cue = decode(Cue, body)
+    if isinstance(cue, Refusal):
+        return Declined(topic_id or _id_in(body), cue)
+    if topic_id is not None and topic_id != cue.cue:
+        return Declined(cue.cue, Refusal(code="schema", detail=f"cue: the topic says {topic_id}; they must be equal"))
+    if cue.show != venue.show:
+        detail = f"show: {cue.show!r} is not {venue.show!r}, the show of this venue"
+        return Declined(cue.cue, Refusal(code="show", detail=detail))
+    if not cue.names(venue.name, venue.groups):
+        return None
+    if now is not None and now >= cue.expires:
+        detail = f"expires: {format_utc(cue.expires)} has passed; send it again under a new id"
+        return Declined(cue.cue, Refusal(code="expired", detail=detail))
+    return Taken(cue, body, sha256(body).hexdigest())
+
+
+def take_program(payload: bytes, topic: tuple[str, str], venue: Venue) -> Taken[Program] | Refusal | None:
+    """Judge a program against the id and revision in its topic; None when it is another show's."""
+    body = open_body(payload, "program", require=venue.require_trust)
+    if isinstance(body, Refusal):
+        return body
+    program = decode(Program, body)
+    if isinstance(program, Refusal):
+        return program
+    if topic != (program.program, str(program.rev)):
+        detail = f"program: the topic says {'/'.join(topic)}, the body {program.program}/{program.rev}"
+        return Refusal(code="schema", detail=detail)
+    if program.show != venue.show:
+        return None
+    return Taken(program, body, sha256(body).hexdigest())
+
+
+def _id_in(payload: bytes) -> str:
+    """The cue id of a message that is refused anyway, for the acknowledgement; '?' where none can be read."""
+    try:
+        tree = json.loads(payload)
+    except (ValueError, RecursionError):
+        return "?"
+    found = tree.get("cue") if isinstance(tree, dict) else None
+    return found if isinstance(found, str) and re.fullmatch(UUID_PATTERN, found) else "?"

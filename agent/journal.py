@@ -1,0 +1,169 @@
+"""What must survive a power cut: cues and programs.
+
+SQLite in WAL mode with ``synchronous=FULL``: when a call returns, its bytes are on the disk. Payloads are kept
+verbatim, for they are what was signed. All calls are synchronous, and quick enough for an event loop.
+"""
+
+import hashlib
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from agent.messages import Refusal
+from agent.units import UtcUs
+
+log = structlog.get_logger()
+
+FILE_NAME = "journal.sqlite3"
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE cues (cue TEXT PRIMARY KEY, payload BLOB NOT NULL, sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
+                   expires_us INTEGER NOT NULL) STRICT;
+CREATE TABLE programs (program TEXT NOT NULL, rev INTEGER NOT NULL, payload BLOB NOT NULL, sha256 TEXT NOT NULL,
+                       PRIMARY KEY (program, rev)) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CueRow:
+    """A cue as it came."""
+
+    cue: str
+    payload: bytes
+    sha256: str
+    at: UtcUs
+    expires: UtcUs
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRow:
+    """A program as it came."""
+
+    program: str
+    rev: int
+    payload: bytes
+    sha256: str
+
+
+class Journal:
+    """One agent's journal; `open` makes it, and no second agent can have it at the same time."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @classmethod
+    def open(cls, state_dir: Path) -> "Journal | Refusal":
+        """Open or begin the journal in `state_dir`.
+
+        A damaged one is moved aside and a new one begun, with a log line: a wall that has forgotten its cues gets
+        the retained ones again, one whose agent does not start stays dark. Refused: a folder that cannot be
+        written, a journal in use, one of a newer agent.
+        """
+        path = state_dir / FILE_NAME
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                return cls._connect(path)
+            except sqlite3.OperationalError as error:
+                # These say nothing about the content: it may be perfectly sound.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+                    return _unusable(path, error)
+                _set_aside(path, error)
+            except sqlite3.DatabaseError as error:
+                _set_aside(path, error)
+            return cls._connect(path)
+        except (sqlite3.Error, OSError) as error:
+            return _unusable(path, error)
+
+    @classmethod
+    def _connect(cls, path: Path) -> "Journal | Refusal":
+        db = sqlite3.connect(path, timeout=2.0, isolation_level=None)
+        try:
+            # Exclusive: two agents over one state would each undo what the other has promised.
+            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+                db.execute(f"PRAGMA {pragma}")
+            db.execute("BEGIN EXCLUSIVE")
+            [version] = db.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA_VERSION:
+                db.close()
+                return Refusal(
+                    code="journal_newer",
+                    detail=f"{path} was written by a newer agent (schema {version}, this one knows {SCHEMA_VERSION}); "
+                    f"install that agent again, or move the file away and lose what it holds",
+                )
+            [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return cls(db)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def accept_cue(self, cue: str, payload: bytes, at: UtcUs, expires: UtcUs) -> Refusal | None:
+        """Keep a cue in place of what stood under its id; when this returns None it is on the disk."""
+        sha256 = hashlib.sha256(payload).hexdigest()
+        try:
+            self._db.execute("INSERT OR REPLACE INTO cues VALUES (?, ?, ?, ?, ?)", (cue, payload, sha256, at, expires))
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
+
+    def cues(self) -> list[CueRow]:
+        """All cues, in the order of `(at, cue)`."""
+        return [CueRow(*row) for row in self._db.execute("SELECT * FROM cues ORDER BY at_us, cue")]
+
+    def forget_expired(self, now: UtcUs) -> Refusal | None:
+        """Drop every cue whose time is over: nobody may accept it again, so its id is needed no more."""
+        try:
+            self._db.execute("DELETE FROM cues WHERE expires_us <= ?", (now,))
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
+
+    def accept_program(self, program: str, rev: int, payload: bytes) -> Refusal | None:
+        """Keep a program; when this returns None it is on the disk."""
+        sha256 = hashlib.sha256(payload).hexdigest()
+        try:
+            self._db.execute("INSERT OR REPLACE INTO programs VALUES (?, ?, ?, ?)", (program, rev, payload, sha256))
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
+
+    def programs(self) -> list[ProgramRow]:
+        """All programs, oldest revision first."""
+        return [ProgramRow(*row) for row in self._db.execute("SELECT * FROM programs ORDER BY program, rev")]
+
+
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    stamp = time.time_ns() // 1_000_000_000
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(path.with_name(f"{path.name}.corrupt-{stamp}{suffix}"))
+    log.critical("the journal is damaged; it was moved aside and a new one begun", path=str(path), error=str(error))
+
+
+def _unusable(path: Path, error: Exception) -> Refusal:
+    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+        return Refusal(
+            code="journal_in_use", detail=f"{path} is in use; stop the other agent or give this one a state_dir"
+        )
+    return Refusal(code="journal", detail=f"{path}: {error}; make state_dir writable for the agent, on a sound disk")
+
+
+def _unwritten(error: sqlite3.Error) -> Refusal:
+    return Refusal(
+        code="journal", detail=f"the journal could not be written: {error}; check space and disk of state_dir"
+    )

@@ -1,0 +1,65 @@
+"""What has been told about each cue, so that every stage is told once: pure.
+
+Accepted may be told again when readiness changes; armed, started, missed, cancelled and superseded once each.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from agent.messages import Cue, Refusal, Stage
+
+REFUSED_KEPT = 1000
+
+
+@dataclass(slots=True)
+class Entry:
+    """One cue that this venue has taken. `restored`: the journal had it, and what became of it is not looked at yet."""
+
+    cue: Cue
+    digest: str
+    told: set[Stage] = field(default_factory=set)
+    restored: bool = False
+    short: Refusal | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether its instant has had its answer."""
+        return bool(self.told & {"started", "missed", "cancelled", "superseded"})
+
+
+class Ledger:
+    """All cues that count, and the ids of those that were refused."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._refused: list[str] = []
+
+    def get(self, cue: str) -> Entry | None:
+        """The entry of a cue, if it was taken."""
+        return self._entries.get(cue)
+
+    def put(self, cue: Cue, digest: str) -> Entry:
+        """Take a cue; an entry under the same id is replaced."""
+        entry = Entry(cue, digest)
+        self._entries[cue.cue] = entry
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """Every entry."""
+        return list(self._entries.values())
+
+    def cues(self) -> list[Cue]:
+        """Every cue."""
+        return [entry.cue for entry in self._entries.values()]
+
+    def first_refusal(self, topic_id: str | None, payload: bytes) -> bool:
+        """Whether this message is refused for the first time; a retained one comes with every reconnect."""
+        digest = f"{topic_id}:{sha256(payload).hexdigest()}"
+        if digest in self._refused:
+            return False
+        self._refused = [*self._refused[1 - REFUSED_KEPT :], digest]
+        return True
+
+    def forget_expired(self, now: int) -> None:
+        """From `expires` on a cue exists for nobody."""
+        self._entries = {key: entry for key, entry in self._entries.items() if now < entry.cue.expires}

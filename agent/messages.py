@@ -1,0 +1,395 @@
+"""Every message on the wire as a strict model, and the way between bytes and models.
+
+The texts of cues and programs come from outside: what does not fit is answered by a `Refusal`
+that names the field, never by an exception that reaches a log as a traceback.
+"""
+
+import json
+from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
+
+from agent.units import MediaUs, UtcUs, format_utc, frames_to_us, parse_rate, parse_utc
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_LIFE_US = 31 * 86_400 * 1_000_000
+MIN_ITEM_US = 2_000_000
+MAX_DETAIL_CHARS = 500
+MAX_FAULTS = 5
+UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_FROM_WIRE = {"wire": True}
+
+
+def _utc(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        return parse_utc(value)
+    if info.context == _FROM_WIRE:  # a bare number would leave its unit and epoch to guessing
+        raise ValueError("a time is a text such as 2025-06-02T12:00:00.000000Z")
+    return value
+
+
+def _rate(value: Any) -> Any:
+    if isinstance(value, str):  # anything else is refused by the type, with its own words
+        parse_rate(value)
+    return value
+
+
+WireTime = Annotated[
+    UtcUs,
+    BeforeValidator(_utc),
+    PlainSerializer(format_utc, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
+VenuePattern = Annotated[str, StringConstraints(pattern=r"^(\*|@?[a-z0-9-]{1,63})$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Rate = Annotated[str, StringConstraints(max_length=15), BeforeValidator(_rate)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Positive = Annotated[int, Field(gt=0, lt=2**53)]
+
+
+class Model(BaseModel):
+    """Strict in and out: no coercion, no unknown field, no change after construction."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Refusal(Model):
+    """Why something from outside is not taken: a code for machines, a sentence with the remedy for people."""
+
+    code: str
+    detail: str
+
+
+# --- cues ---------------------------------------------------------------------------------------
+
+
+class Play(Model):
+    """Show a program from the instant on; `from_us` is the position in it that is shown at the instant."""
+
+    action: Literal["play"]
+    program: Name
+    rev: Positive
+    loop: bool = False
+    from_us: Count = 0
+    held: bool = False
+
+
+class Stop(Model):
+    """Show the slate."""
+
+    action: Literal["stop"]
+
+
+class Black(Model):
+    """Show black."""
+
+    action: Literal["black"]
+
+
+class Cancel(Model):
+    """Take another cue back, whether or not it has arrived yet."""
+
+    action: Literal["cancel"]
+    cue: Uuid
+
+
+Action = Annotated[Play | Stop | Black | Cancel, Field(discriminator="action")]
+
+
+class Cue(Model):
+    """What the named venues show from a UTC instant on."""
+
+    v: Literal[1]
+    cue: Uuid
+    show: Name
+    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    at: WireTime
+    issued: WireTime
+    expires: WireTime
+    do: Action
+
+    @model_validator(mode="after")
+    def _life(self) -> Self:
+        if not self.issued < self.expires <= self.issued + MAX_LIFE_US:
+            raise ValueError("expires must lie after issued, and at most 31 days after it")
+        if self.at >= self.expires:
+            raise ValueError("at must lie before expires, or the cue would never be shown")
+        return self
+
+    def names(self, venue: str, groups: tuple[str, ...]) -> bool:
+        """Whether this cue is meant for a venue with these groups."""
+        return any(p == "*" or p == venue or (p[0] == "@" and p[1:] in groups) for p in self.venues)
+
+
+# --- programs -----------------------------------------------------------------------------------
+
+
+class Variant(Model):
+    """The same film, frame for frame, in another encode for one venue or @group."""
+
+    sha256: Sha256
+    size: Positive
+    codec: Text | None = None
+    width: Positive
+    height: Positive
+    sound: bool | None = None
+    urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
+
+
+class Item(Model):
+    """One film of a program.
+
+    A still, or a film of variable frame rate, has `duration_us` instead of `fps` and `frames`.
+    """
+
+    name: Text
+    sha256: Sha256
+    size: Positive
+    codec: Text
+    width: Positive
+    height: Positive
+    fps: Rate | None = None
+    frames: Positive | None = None
+    duration_us: Positive | None = None
+    sound: bool
+    urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
+    variants: dict[VenuePattern, Variant] = {}
+
+    @model_validator(mode="after")
+    def _length(self) -> Self:
+        if (self.fps is None) != (self.frames is None) or (self.fps is None) == (self.duration_us is None):
+            raise ValueError("an item has either fps and frames, or duration_us")
+        if self.length_us < MIN_ITEM_US:
+            raise ValueError("an item is at least 2 s long")
+        return self
+
+    @property
+    def length_us(self) -> MediaUs:
+        """How long the item lasts."""
+        if self.fps is not None and self.frames is not None:
+            return frames_to_us(self.frames, parse_rate(self.fps))
+        return MediaUs(self.duration_us or 0)
+
+    def for_venue(self, venue: str, groups: tuple[str, ...]) -> "Item | Variant":
+        """The encode that a venue plays: its own variant, else a group's, else the item itself."""
+        for key in (venue, *(f"@{group}" for group in groups)):
+            if key in self.variants:
+                return self.variants[key]
+        return self
+
+
+class Program(Model):
+    """Films in order. Immutable: a change is the next `rev`."""
+
+    v: Literal[1]
+    program: Name
+    rev: Positive
+    show: Name
+    issued: WireTime
+    items: Annotated[list[Item], Field(min_length=1, max_length=1000)]
+
+
+# --- what a venue tells -------------------------------------------------------------------------
+
+
+class Told(Model):
+    """What a venue says of itself: an operator's older tool passes over what a newer agent adds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+Stage = Literal["accepted", "armed", "started", "missed", "cancelled", "superseded", "refused"]
+WallState = Literal["starting", "slate", "armed", "playing", "held", "black", "panic", "fault"]
+
+
+class Ack(Told):
+    """What became of a cue at one venue."""
+
+    v: Literal[1] = 1
+    cue: str
+    venue: Name
+    boot: Uuid
+    stage: Stage
+    time: WireTime | None
+    ready: bool | None = None
+    reason: str | None = None
+    detail: str | None = None
+    due: WireTime | None = None
+    observed: WireTime | None = None
+    error_us: int | None = None
+    bound_us: int | None = None
+    joined: bool | None = None
+
+
+class Presence(Told):
+    """Retained: who is there. Offline is said by the broker, as the session's will."""
+
+    v: Literal[1] = 1
+    venue: Name
+    online: bool
+    boot: Uuid
+    agent: str
+    messages: list[int]
+    groups: list[Name]
+    show: Name
+    timezone: str
+    unsigned: bool
+
+
+class ErrorWindow(Told):
+    """Frame errors of the last `window_s` seconds, by the player's own observation."""
+
+    median: int
+    p99: int
+    window_s: int
+
+
+class ClockStatus(Told):
+    """The clock as an operator wants it: state, and the bound in microseconds and in frames."""
+
+    state: str
+    bound_us: int | None
+    frames: float | None
+    sources: int
+    agreeing: int
+    offset_host_us: int | None
+    reason: str = ""
+
+
+class NextCue(Told):
+    """The next change that is known."""
+
+    cue: Uuid
+    at: WireTime
+    action: str
+
+
+class Fetching(Told):
+    """A download under way, in bytes."""
+
+    name: str
+    done: int
+    size: int
+
+
+class CacheStatus(Told):
+    """The local films, in bytes; `missing` counts the films of known programs that are not there."""
+
+    films: int
+    bytes: int
+    fetching: Fetching | None
+    missing: int
+
+
+class HostStatus(Told):
+    """The machine: load as a fraction of its cores, memory of agent and player; None where it cannot be told."""
+
+    cpu: float
+    mem_mb: int
+    disk_free_gb: float | None
+    temp_c: float | None = None
+    throttled: bool | None = None
+
+
+class Status(Told):
+    """Retained: what a venue does now, and whether it is ready for what comes."""
+
+    v: Literal[1] = 1
+    venue: Name
+    boot: Uuid
+    time: WireTime | None
+    state: WallState
+    cue: str | None
+    program: str | None
+    rev: int | None
+    item: int | None
+    position_us: int | None
+    frame: int | None
+    error_us: ErrorWindow | None
+    dropped: int
+    late: int
+    reanchors: int
+    clock: ClockStatus
+    latency_us: int
+    ready: bool
+    reasons: list[Refusal]
+    next: NextCue | None
+    pending: int
+    panic: str | None
+    cache: CacheStatus
+    decoder: str | None
+    display: str | None
+    host: HostStatus
+    brokers: dict[str, bool]
+    unsigned: bool = False
+
+
+# --- bytes ↔ models -----------------------------------------------------------------------------
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the field {key!r} stands twice")
+        found[key] = value
+    return found
+
+
+def decode(model: type[M], data: bytes) -> M | Refusal:
+    """Read one message from outside: strict JSON (no duplicate key, no NaN), then the model."""
+    if len(data) > MAX_BODY_BYTES:
+        return Refusal(code="size", detail=f"{len(data)} bytes; a message has at most {MAX_BODY_BYTES}")
+    try:
+        parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        return Refusal(code="schema", detail=_short(f"not JSON: {error}"))
+    try:
+        return model.model_validate(parsed, context=_FROM_WIRE)
+    except ValidationError as error:
+        return Refusal(code="schema", detail=explain(error))
+
+
+def explain(error: ValidationError) -> str:
+    """The faults of a text from outside in one sentence, each with the field it is in.
+
+    The sentence travels in an ack, so neither many faults nor long names may blow it up.
+    """
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    parts = []
+    for fault in faults[:MAX_FAULTS]:
+        field = ".".join(str(step)[:80] for step in fault["loc"]) or "message"
+        parts.append(f"{field}: {fault['msg'].removeprefix('Value error, ')}")
+    if len(faults) > MAX_FAULTS:
+        parts.append(f"and {len(faults) - MAX_FAULTS} more")
+    return _short("; ".join(parts))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_DETAIL_CHARS else f"{text[: MAX_DETAIL_CHARS - 1]}…"
+
+
+def encode(message: BaseModel) -> bytes:
+    """Write a message as it travels."""
+    return message.model_dump_json().encode()

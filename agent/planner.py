@@ -1,0 +1,194 @@
+"""From everything known to the next starts of the wall: pure.
+
+The current picture is compared with what the timeline wants; where they differ the wall joins, at a frame that is due
+a little later. Behind that stand the starts that the timeline has next, so that the player always knows two.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent import schedule
+from agent.messages import Cue, Item, Play, Program, Refusal, Variant
+from agent.player.wire import Start
+from agent.timeline import Piece, Timeline, still
+from agent.units import US_PER_S, UtcUs, parse_rate
+
+STARTS_AHEAD = 2
+STILL_LEAD_US = 100_000
+
+ProgramKey = tuple[str, int]
+
+
+def program_key(cue: Cue) -> ProgramKey:
+    """The program and revision that a play cue pins."""
+    assert isinstance(cue.do, Play), "only play cues have a program"
+    return cue.do.program, cue.do.rev
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What the cache says of one film."""
+
+    path: str | None
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A start with what it is for. `short` says why it is the slate in place of the film that was wanted."""
+
+    start: Start
+    cue: Cue | None
+    piece: Piece
+    short: Refusal | None
+
+    @property
+    def key(self) -> tuple[Cue | None, int, str, str]:
+        """What tells one picture from another: the cue, the item in its run, and what is really shown."""
+        return (self.cue, self.piece.ordinal, self.start.kind, self.start.path)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a plan depends on. `clock_short` is set where the clock is too bad for a new film to start."""
+
+    cues: Sequence[Cue]
+    programs: Mapping[ProgramKey, Program]
+    films: Mapping[str, Film]
+    venue: str
+    groups: tuple[str, ...]
+    slate: str
+    clock_short: Refusal | None
+
+    def program_of(self, cue: Cue) -> Program | None:
+        """The program that a play cue pins, when it is known."""
+        return self.programs.get(program_key(cue)) if isinstance(cue.do, Play) else None
+
+    def encode_of(self, item: Item) -> Item | Variant:
+        """The encode of an item that this venue plays."""
+        return item.for_venue(self.venue, self.groups)
+
+    def film(self, item: Item) -> Film:
+        """What the cache has of an item."""
+        film = self.films.get(self.encode_of(item).sha256, Film(None, None))
+        if film.path is None and film.refusal is None:
+            return Film(None, Refusal(code="film_missing", detail=f"{item.name} is being fetched, and not here yet"))
+        return film
+
+
+def readiness(world: World, cue: Cue) -> Refusal | None:
+    """Why a cue could not be shown as things are, apart from clock and display; None when it could."""
+    if not isinstance(cue.do, Play):
+        return None
+    program = world.program_of(cue)
+    if program is None:
+        return _unknown(cue.do)
+    return next((film.refusal for film in map(world.film, program.items) if film.path is None), None)
+
+
+def _unknown(play: Play) -> Refusal:
+    detail = f"program {play.program} rev {play.rev} is not known here; publish it with 'framezero publish'"
+    return Refusal(code="program_unknown", detail=detail)
+
+
+class Outlook:
+    """The starts of one world."""
+
+    def __init__(self, world: World, running_cue: str | None) -> None:
+        self._world = world
+        self._running_cue = running_cue
+        self._timelines: dict[str, Timeline] = {}
+
+    def expected(self, t: UtcUs) -> Billed:
+        """What the wall should show at an instant, as a start at the instant when it was due."""
+        cue = schedule.wanted_at(self._world.cues, t)
+        return self._bill(cue, self._piece(cue, t))
+
+    def upcoming(self, t: UtcUs) -> Iterator[Billed]:
+        """The starts after an instant, soonest first."""
+        cue = schedule.wanted_at(self._world.cues, t)
+        change = schedule.next_change(self._world.cues, t)
+        piece = self._piece(cue, t)
+        while True:
+            following = self._after(cue, piece)
+            if following is not None and (change is None or following.at < change):
+                piece = following
+            elif change is None:
+                return
+            else:
+                cue = schedule.wanted_at(self._world.cues, change)
+                piece = self._enter(cue, change)
+                change = schedule.next_change(self._world.cues, change)
+            yield self._bill(cue, piece)
+
+    def join(self, t: UtcUs, lead_us: int) -> Billed | None:
+        """The start that brings the wall to what is expected; None where the next start will do that soon enough."""
+        wanted = self.expected(t)
+        at = UtcUs(t + (lead_us if wanted.start.path else STILL_LEAD_US))
+        following = next(self.upcoming(t), None)
+        if following is not None and following.start.at <= at:
+            return None
+        billed = self._bill(wanted.cue, self._enter(wanted.cue, at))
+        return None if following is not None and following.start.at <= billed.start.at else billed
+
+    # --- pieces -------------------------------------------------------------------------------
+
+    def _timeline(self, cue: Cue | None) -> Timeline | None:
+        program = self._world.program_of(cue) if cue else None
+        if cue is None or program is None or not isinstance(cue.do, Play):
+            return None
+        if cue.cue not in self._timelines:
+            self._timelines[cue.cue] = Timeline(cue, cue.do, program)
+        return self._timelines[cue.cue]
+
+    def _piece(self, cue: Cue | None, t: UtcUs) -> Piece:
+        timeline = self._timeline(cue)
+        return timeline.piece_at(t) if timeline else still(cue)
+
+    def _after(self, cue: Cue | None, piece: Piece) -> Piece | None:
+        timeline = self._timeline(cue)
+        return timeline.after(piece) if timeline else None
+
+    def _enter(self, cue: Cue | None, t: UtcUs) -> Piece:
+        """The piece that holds at `t`, from `t` on: at its own beginning where that is now, else joined."""
+        piece = self._piece(cue, t)
+        if piece.at == t:
+            return piece
+        timeline = self._timeline(cue)
+        if timeline is None:
+            return replace(piece, at=t, joined=True)
+        joined = timeline.join(piece, t)
+        return joined or timeline.after(piece) or piece
+
+    def _bill(self, cue: Cue | None, piece: Piece) -> Billed:
+        identity = f"{cue.cue if cue else 'none'}:{piece.ordinal}:{piece.at}"
+        if piece.kind != "film" or piece.item is None:
+            short = None
+            if cue is not None and isinstance(cue.do, Play) and self._world.program_of(cue) is None:
+                short = _unknown(cue.do)
+            path = self._world.slate if piece.kind == "slate" else ""
+            return Billed(
+                Start(id=f"{identity}:{piece.kind}", kind=piece.kind, at=piece.at, path=path), cue, piece, short
+            )
+        assert cue is not None, "only a cue has films"
+        program = self._world.program_of(cue)
+        assert program is not None, "only a known program has films"
+        item = program.items[piece.item]
+        film = self._world.film(item)
+        short = film.refusal if film.path is None else None
+        if short is None and cue.cue != self._running_cue:
+            short = self._world.clock_short
+        if short is not None or film.path is None:
+            start = Start(id=f"{identity}:slate", kind="slate", at=piece.at, path=self._world.slate)
+            return Billed(start, cue, piece, short)
+        start = Start(
+            id=f"{identity}:film:{film.path.rpartition('/')[2][:8]}",
+            kind="film",
+            at=piece.at,
+            path=film.path,
+            position_us=piece.position_us,
+            frame_us=float(US_PER_S / parse_rate(item.fps)) if item.fps else 0.0,
+            held=piece.held,
+            sound=item.sound,
+        )
+        return Billed(start, cue, piece, None)

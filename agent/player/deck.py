@@ -1,0 +1,174 @@
+"""One deck: one libmpv that holds a film at a frame, decoded and paused, until it is told to go.
+
+The options hold for libmpv 0.35 to 0.40; their meaning is in mpv(1), that of the events in libmpv/client.h.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import mpv
+
+from agent.clock.kernel import raw_now_ns
+from agent.player.urgency import hurry, threads
+from agent.player.wire import Screen, Start
+from agent.units import RawNs
+
+# How far ahead of its flip mpv queues a frame. At the default of 50 ms the phase of time-pos is bimodal at 30 fps.
+TIMING_OFFSET_S = 0.018
+
+NOTHING = -1
+
+_COMMON = {
+    "config": "no",
+    "terminal": "no",
+    "osc": "no",
+    "osd_level": "0",
+    "ytdl": "no",
+    "load_scripts": "no",
+    "input_default_bindings": "no",
+    "input_vo_keyboard": "no",
+    "input_cursor": "no",
+    "resume_playback": "no",
+    "idle": "yes",
+    "keep_open": "yes",
+    "pause": "yes",
+    "video_sync": "audio",
+    "video_timing_offset": str(TIMING_OFFSET_S),
+    "framedrop": "vo",
+    "hr_seek": "yes",
+    "cache": "no",
+    "cache_pause": "no",
+    "interpolation": "no",
+    "image_display_duration": "inf",
+    "audio_pitch_correction": "no",
+    "stop_screensaver": "no",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeckEvent:
+    """Something that libmpv said, stamped on its own thread. `position_s` is set for `frame` only.
+
+    `entry` is mpv's id of the film that it is about: an earlier film's event cannot be taken for the new one's.
+    """
+
+    deck: int
+    kind: Literal["ready", "broken", "frame"]
+    raw: RawNs
+    entry: int
+    position_s: float = 0.0
+    detail: str = ""
+
+
+def video_options(screen: Screen) -> dict[str, str]:
+    """mpv's video options for this wall; a machine without a GPU decodes and draws in software."""
+    if screen.output == "null":
+        return {"vo": "null", "ao": "null", "hwdec": "no"}
+    has_gpu = any(Path("/dev/dri").glob("renderD*")) if Path("/dev/dri").is_dir() else False
+    if has_gpu and screen.decoder != "software":
+        hwdec = "auto-safe" if screen.decoder == "auto" else screen.decoder
+        video = {"vo": "gpu", "hwdec": hwdec, "hwdec_extra_frames": "12", "swapchain_depth": "1"}
+    else:
+        video = {"vo": "x11", "hwdec": "no"}
+    video["video_rotate"] = str(screen.rotate)
+    video["keepaspect"] = "no" if screen.fit == "stretch" else "yes"
+    video["panscan"] = "1.0" if screen.fit == "cover" else "0.0"
+    return video
+
+
+class Deck:
+    """A libmpv in a window of its own.
+
+    Its events reach `post` on libmpv's thread: the receiver has to be quick and thread-safe.
+    """
+
+    def __init__(self, index: int, screen: Screen, window: int | None, post: Callable[[DeckEvent], None]) -> None:
+        self.index = index
+        self.entry = NOTHING
+        self._post = post
+        self._playing = NOTHING
+        options = {**_COMMON, **video_options(screen), "volume": str(screen.volume)}
+        if window is not None:
+            options["wid"] = str(window)
+        cores = threads("core")
+        self._mpv = mpv.MPV(**options)
+        for core in threads("core") - cores:
+            hurry(core)
+        self._mpv.event_callback("start-file")(self._on_start_file)
+        self._mpv.event_callback("playback-restart")(self._on_restart)
+        self._mpv.event_callback("end-file")(self._on_end_file)
+        self._mpv.observe_property("time-pos", self._on_position)
+
+    @property
+    def version(self) -> str:
+        """What mpv calls itself."""
+        return str(self._mpv.mpv_version)
+
+    @property
+    def decoder(self) -> str:
+        """The decoder in use, as status names it."""
+        current = self._mpv.hwdec_current
+        return "software" if current in (None, "no", "") else str(current)
+
+    @property
+    def audible(self) -> bool:
+        """Whether the film sounds; one with sound on a machine without a sound device does not."""
+        return bool(self._mpv.current_ao)
+
+    @property
+    def dropped(self) -> int:
+        """Frames of this film that decoder or output left out since the last seek."""
+        return int(self._mpv.frame_drop_count or 0) + int(self._mpv.decoder_frame_drop_count or 0)
+
+    def prepare(self, start: Start) -> None:
+        """Load the film paused at its frame; a `ready` or `broken` event with the new `entry` follows."""
+        self._mpv.pause = True
+        self._mpv.speed = 1.0
+        self._mpv["start"] = f"{start.position_us / 1e6:.6f}" if start.position_us else "none"
+        self._mpv["aid"] = "auto" if start.sound else "no"
+        self._mpv["loop-file"] = "inf" if start.kind == "slate" else "no"
+        self.entry = int(self._mpv.command("loadfile", start.path, "replace")["playlist_entry_id"])
+
+    def be_ready(self) -> None:
+        """The film is decoded: its output, which exists only now, becomes urgent."""
+        for output in threads("vo"):
+            hurry(output)
+
+    def go(self) -> None:
+        """Let the film run: the frame after the held one follows one frame later."""
+        self._mpv.pause = False
+
+    def speed(self, factor: float) -> None:
+        """Run faster or slower."""
+        self._mpv.speed = factor
+
+    def hold(self) -> None:
+        """Freeze the picture and silence the sound."""
+        self._mpv.pause = True
+
+    def clear(self) -> None:
+        """Unload the film."""
+        self.entry = NOTHING
+        self._mpv.command("stop")
+
+    def _say(
+        self, kind: Literal["ready", "broken", "frame"], entry: int, position_s: float = 0.0, detail: str = ""
+    ) -> None:
+        self._post(DeckEvent(self.index, kind, raw_now_ns(), entry, position_s, detail))
+
+    def _on_start_file(self, event: Any) -> None:
+        self._playing = event.data.playlist_entry_id
+
+    def _on_restart(self, _event: Any) -> None:
+        self._say("ready", self._playing)
+
+    def _on_end_file(self, event: Any) -> None:
+        if event.data.reason == mpv.MpvEventEndFile.ERROR:
+            why = event.as_dict(decoder=mpv.lazy_decoder).get("file_error", "unknown error")
+            self._say("broken", event.data.playlist_entry_id, detail=str(why))
+
+    def _on_position(self, _name: str, value: float | None) -> None:
+        if value is not None:
+            self._say("frame", self._playing, position_s=value)

@@ -1,0 +1,48 @@
+"""The player process, started by the agent as `python -m agent.player.process FD SCREEN`.
+
+It is its own process so that neither a busy event loop delays a start nor a crashing GPU driver takes the agent
+down; libX11 ends the whole process when the X server dies under mpv.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from agent.player.stage import StageError
+from agent.player.wire import Failed, Screen, line
+
+
+def main() -> None:
+    """Entry point; the socket's file descriptor and the screen as JSON are the arguments."""
+    # The kernel ends this process when the agent dies, whatever kills it (prctl(2), PR_SET_PDEATHSIG is 1).
+    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    agent = socket.socket(fileno=int(sys.argv[1]))
+    screen = Screen.model_validate_json(sys.argv[2])
+    os.environ["DISPLAY"] = screen.name  # mpv has no option for it
+    try:
+        # python-mpv looks for libmpv when it is imported.
+        from agent.player.loop import Player
+    except OSError as error:
+        agent.sendall(
+            line(Failed(reason="libmpv_absent", detail=f"libmpv cannot be loaded; install libmpv2 ({error})"))
+        )
+        return
+    try:
+        Player(screen, agent).run()
+    except StageError as error:
+        agent.sendall(line(Failed(reason="display_absent", detail=str(error))))
+    except Exception as error:
+        # Whatever else it is, the agent must hear of it; the trace reaches the log with this process's output.
+        traceback.print_exc()
+        detail = f"the player failed ({type(error).__name__}: {error}); its output in the log says more"
+        agent.sendall(line(Failed(reason="player_error", detail=detail)))
+    # libmpv's own way out may block on a stuck core; there is nothing left to save.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""The stage: windows one above the other on an X screen, the topmost of them is what the wall shows.
+
+A black floor over the whole screen, and over the wall's region: black, the built-in slate and a window for each
+deck. `backing_store=Always` makes the server keep a covered window's pixels, so that raising it shows
+the prepared frame at once (measured: 0.8 to 1.1 ms; without it the redraw loses against the next frame).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from Xlib import X
+from Xlib import display as xdisplay
+from Xlib import error as xerror
+from Xlib.protocol import event as xevent
+
+from agent.player.wire import Screen
+
+DECKS = 2
+BLACK = "black"
+SLATE = "slate"
+
+_SLATE_GROUND = 0x0B0F14
+_SLATE_RING = 0x2A3644
+
+
+class StageError(Exception):
+    """The display cannot be used; the text names the remedy."""
+
+
+class Stage(Protocol):
+    """What the player needs of a display."""
+
+    name: str
+
+    def window(self, deck: int) -> int | None:
+        """The window that a deck draws into; None where there is none."""
+
+    def show(self, what: int | str) -> None:
+        """Send a deck (its index), BLACK or SLATE to the front, without waiting for the display."""
+
+    def settle(self) -> None:
+        """Wait until the display has done what it was sent."""
+
+    def nudge(self, deck: int) -> None:
+        """Make a deck's video output send what it may still hold back."""
+
+    def fileno(self) -> int | None:
+        """What becomes readable when the display has something to say, its end above all."""
+
+    def listen(self) -> None:
+        """Take what the display says. Raises StageError when it is gone."""
+
+
+class NullStage:
+    """No display: for tests of everything but the picture, and for measuring what a machine can decode."""
+
+    name = "null"
+
+    def window(self, deck: int) -> int | None:
+        """No window."""
+        return None
+
+    def show(self, what: int | str) -> None:
+        """Nothing to bring to the front."""
+
+    def settle(self) -> None:
+        """Nothing to wait for."""
+
+    def nudge(self, deck: int) -> None:
+        """Nothing is held back."""
+
+    def fileno(self) -> int | None:
+        """Nothing to listen to."""
+        return None
+
+    def listen(self) -> None:
+        """Nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A rectangle of the screen in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def region_of(text: str, width: int, height: int) -> Rect:
+    """The part of the screen that is wall; the whole screen where nothing is configured.
+
+    Raises StageError when it does not fit.
+    """
+    if not text:
+        return Rect(0, 0, width, height)
+    rect = Rect(*(int(part) for part in text.split(",")))
+    if not rect.width or not rect.height or rect.x + rect.width > width or rect.y + rect.height > height:
+        raise StageError(f"display.region {text!r} does not fit the screen of {width}x{height}; correct it")
+    return rect
+
+
+class X11Stage:
+    """The stage on an X server. Raises StageError when the display is not there."""
+
+    def __init__(self, screen: Screen) -> None:
+        try:
+            self._x = xdisplay.Display(screen.name)
+        except (xerror.DisplayError, xerror.ConnectionClosedError, OSError) as error:
+            raise StageError(
+                f"the display {screen.name!r} cannot be opened ({error}); start the X server, "
+                "or set display.name to the one that runs"
+            ) from error
+        root_screen = self._x.screen()
+        width, height = root_screen.width_in_pixels, root_screen.height_in_pixels
+        wall = region_of(screen.region, width, height)
+        self.name = f"{width}x{height}"
+        self._root = root_screen.root
+        # A wall is never idle, however long nobody touches a mouse.
+        self._x.set_screen_saver(0, 0, X.DontPreferBlanking, X.DefaultExposures)
+        self._cursor = self._no_cursor()
+        self._nudge = self._x.intern_atom("_FRAMEZERO_NUDGE")
+        self._make(Rect(0, 0, width, height), root_screen.black_pixel)
+        self._windows: dict[int | str, Any] = {deck: self._make(wall, 0) for deck in range(DECKS)}
+        self._windows[SLATE] = self._make(wall, _SLATE_GROUND)
+        self._windows[BLACK] = self._make(wall, 0)
+        self._draw_slate(self._windows[SLATE], wall)
+        self.show(BLACK)
+
+    def _no_cursor(self) -> Any:
+        empty = self._root.create_pixmap(1, 1, 1)
+        return empty.create_cursor(empty, (0, 0, 0), (0, 0, 0), 0, 0)
+
+    def _make(self, rect: Rect, colour: int) -> Any:
+        window = self._root.create_window(
+            rect.x,
+            rect.y,
+            rect.width,
+            rect.height,
+            0,
+            X.CopyFromParent,
+            X.InputOutput,
+            X.CopyFromParent,
+            background_pixel=colour,
+            override_redirect=True,
+            backing_store=X.Always,
+            cursor=self._cursor,
+        )
+        window.map()
+        return window
+
+    def _draw_slate(self, window: Any, wall: Rect) -> None:
+        """A quiet ring, the zero of framezero: visibly not black, and calm enough for a public wall."""
+        radius = min(wall.width, wall.height) // 6
+        pen = window.create_gc(foreground=_SLATE_RING, line_width=max(2, radius // 8))
+        left, top = wall.width // 2 - radius, wall.height // 2 - radius
+        self._x.sync()
+        window.poly_arc(pen, [(left, top, 2 * radius, 2 * radius, 0, 360 * 64)])
+
+    def window(self, deck: int) -> int | None:
+        """The X window id for mpv's `wid`."""
+        return int(self._windows[deck].id)
+
+    def show(self, what: int | str) -> None:
+        """Raise one window. Raises StageError."""
+        try:
+            self._windows[what].configure(stack_mode=X.Above)
+            self._x.flush()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def settle(self) -> None:
+        """A round trip: the server answers behind everything that it was sent before. Raises StageError."""
+        try:
+            self._x.sync()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def nudge(self, deck: int) -> None:
+        """Wake mpv's output with a message that it ignores. Raises StageError.
+
+        Its flip leaves the picture in Xlib's buffer until the output's next turn (mpv, video/out/vo_x11.c,
+        flip_page). For a film's last frame there is none for a whole frame, so that it came when the next film was due.
+        """
+        try:
+            for output in self._windows[deck].query_tree().children:
+                message = xevent.ClientMessage(window=output, client_type=self._nudge, data=(32, [0] * 5))
+                output.send_event(message)
+            self._x.flush()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def fileno(self) -> int | None:
+        """The connection to the X server."""
+        return int(self._x.fileno())
+
+    def listen(self) -> None:
+        """Drop the server's events; they are only read so that its end is noticed. Raises StageError."""
+        try:
+            while self._x.pending_events():
+                self._x.next_event()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def _gone(self) -> StageError:
+        return StageError(f"the display {self._x.get_display_name()!r} has gone; start the X server again")
+
+
+def open_stage(screen: Screen) -> Stage:
+    """The stage that the configuration names."""
+    return NullStage() if screen.output == "null" else X11Stage(screen)

@@ -1,0 +1,164 @@
+"""What the agent and its player process say to each other: one JSON object a line over a socket pair.
+
+Both ends are of the same version and trusted, so this is a private language and may change with any version.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from agent.clock.mapping import ClockState, Mapping
+from agent.units import MediaUs, RawNs, UtcUs
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Screen(_Line):
+    """How the player drives the wall; given once, when the process starts."""
+
+    output: Literal["x11", "null"]
+    name: str
+    region: str
+    fit: Literal["contain", "cover", "stretch"]
+    rotate: int
+    latency_us: int
+    decoder: str
+    volume: int
+    slate: str
+
+
+class Start(_Line):
+    """At `at`, show this. The id is the agent's; the player only hands it back.
+
+    `frame_us` is the length of a frame, 0 where the film has no constant rate.
+    """
+
+    id: str
+    kind: Literal["film", "slate", "black"]
+    at: UtcUs
+    path: str = ""
+    position_us: MediaUs = MediaUs(0)
+    frame_us: float = 0.0
+    held: bool = False
+    sound: bool = False
+
+
+class Clock(_Line):
+    """The newest mapping."""
+
+    say: Literal["clock"] = "clock"
+    raw0: RawNs
+    utc0_ns: int
+    freq: float
+    rho: float
+    bound_us: float
+    state: ClockState
+    reason: str
+
+    def mapping(self) -> Mapping:
+        """The value that travelled."""
+        return Mapping(self.raw0, self.utc0_ns, self.freq, self.rho, self.bound_us, self.state, self.reason)
+
+
+class Plan(_Line):
+    """The next starts, soonest first; replaces every earlier plan."""
+
+    say: Literal["plan"] = "plan"
+    starts: list[Start]
+
+
+class Quit(_Line):
+    """End the process."""
+
+    say: Literal["quit"] = "quit"
+
+
+Order = Annotated[Clock | Plan | Quit, Field(discriminator="say")]
+
+
+class Hello(_Line):
+    """The player can show pictures now."""
+
+    say: Literal["hello"] = "hello"
+    mpv: str
+    display: str
+    realtime: bool
+
+
+class Armed(_Line):
+    """The idle deck holds the start's first frame, decoded and invisible."""
+
+    say: Literal["armed"] = "armed"
+    id: str
+
+
+class Fired(_Line):
+    """The start is on the wall. `observed_us` is UTC by the player's mapping, after the X server did it.
+
+    `go_us` is how long after its instant mpv had taken the order to run: the phase of the whole film.
+    """
+
+    say: Literal["fired"] = "fired"
+    id: str
+    observed_us: UtcUs
+    error_us: int
+    go_us: int
+    bound_us: int
+    decoder: str
+
+
+class Missed(_Line):
+    """The start could not be made; what was on the wall before stays."""
+
+    say: Literal["missed"] = "missed"
+    id: str
+    reason: str
+    detail: str
+
+
+class Running(_Line):
+    """Once a second: what the visible deck does. Errors in microseconds over the last minute."""
+
+    say: Literal["running"] = "running"
+    id: str
+    position_us: MediaUs
+    frame: int
+    median_us: int
+    p99_us: int
+    window_s: int
+    dropped: int
+    late: int
+
+
+class Failed(_Line):
+    """The player cannot go on and ends; the reason is a code, the detail names the remedy."""
+
+    say: Literal["failed"] = "failed"
+    reason: str
+    detail: str
+
+
+Report = Annotated[Hello | Armed | Fired | Missed | Running | Failed, Field(discriminator="say")]
+
+ORDERS: TypeAdapter[Order] = TypeAdapter(Order)
+REPORTS: TypeAdapter[Report] = TypeAdapter(Report)
+
+
+def line(message: BaseModel) -> bytes:
+    """A message as it goes over the socket."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def clock_of(mapping: Mapping) -> Clock:
+    """A mapping as it goes over the socket."""
+    return Clock(
+        raw0=mapping.raw0,
+        utc0_ns=mapping.utc0_ns,
+        freq=mapping.freq,
+        rho=mapping.rho,
+        bound_us=mapping.bound_us,
+        state=mapping.state,
+        reason=mapping.reason,
+    )

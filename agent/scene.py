@@ -1,0 +1,86 @@
+"""What a venue does now, and whether it is ready for what comes: pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.effects import Wish
+from agent.messages import Cue, NextCue, Play, Refusal, WallState
+from agent.planner import Film, World, readiness
+from agent.player.wire import Running
+from agent.wall import Wall
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The conductor's part of a status."""
+
+    state: WallState
+    cue: str | None
+    program: str | None
+    rev: int | None
+    item: int | None
+    frame_us: float
+    running: Running | None
+    ready: bool
+    reasons: tuple[Refusal, ...]
+    next: NextCue | None
+    pending: int
+    missing: int
+    reanchors: int
+    display: str | None
+    decoder: str | None
+
+
+def build_scene(
+    world: World, wall: Wall, ahead: Sequence[Cue], wishes: Sequence[Wish], shorts: Sequence[Refusal | None]
+) -> Scene:
+    """Put the scene together; `ahead` are the cues to come, `shorts` what else is not ready."""
+    billed = wall.on_wall
+    cue = billed.cue if billed else None
+    play = cue.do if cue and isinstance(cue.do, Play) else None
+    films = [world.films.get(wish.sha256, Film(None, None)) for wish in wishes]
+    reasons = _distinct(
+        [
+            wall.fault,
+            *shorts,
+            *(readiness(world, cue) for cue in ahead),
+            *(film.refusal for film in films if film.path is None),
+        ]
+    )
+    return Scene(
+        state=_state(wall),
+        cue=cue.cue if cue else None,
+        program=play.program if play else None,
+        rev=play.rev if play else None,
+        item=billed.piece.item if billed and billed.start.kind == "film" else None,
+        frame_us=billed.start.frame_us if billed else 0.0,
+        running=wall.running,
+        ready=not reasons,
+        reasons=reasons,
+        next=NextCue(cue=ahead[0].cue, at=ahead[0].at, action=ahead[0].do.action) if ahead else None,
+        pending=len(ahead),
+        missing=sum(film.path is None for film in films),
+        reanchors=wall.reanchors,
+        display=wall.player.display if wall.player else None,
+        decoder=wall.decoder,
+    )
+
+
+def _distinct(reasons: Sequence[Refusal | None]) -> tuple[Refusal, ...]:
+    """The first of each code."""
+    found: dict[str, Refusal] = {}
+    for refusal in reasons:
+        if refusal is not None:
+            found.setdefault(refusal.code, refusal)
+    return tuple(found.values())
+
+
+def _state(wall: Wall) -> WallState:
+    if wall.player is None:
+        return "starting" if wall.fault is not None and wall.fault.code == "player_starting" else "fault"
+    if wall.on_wall is None:
+        return "starting"
+    start = wall.on_wall.start
+    if start.kind == "film":
+        return "held" if start.held else "playing"
+    return "armed" if wall.armed in [billed.start.id for billed in wall.plan] else start.kind

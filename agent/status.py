@@ -1,0 +1,84 @@
+"""A venue's status message, put together from what the conductor says and what surrounds it: pure."""
+
+from dataclasses import dataclass
+
+from agent.clock.estimate import ClockReport
+from agent.clock.mapping import ClockState
+from agent.effects import Now
+from agent.messages import CacheStatus, ClockStatus, ErrorWindow, HostStatus, Refusal, Status
+from agent.player.wire import Running
+from agent.scene import Scene
+
+FRAME_US = 1_000_000 / 30
+"""Clock bounds are told in frames of this length where no film says another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the shell knows and the conductor does not."""
+
+    venue: str
+    boot: str
+    unsigned: bool
+    latency_us: int
+    clock: ClockReport | None
+    offset_host_us: int | None
+    cache: CacheStatus
+    host: HostStatus
+    brokers: dict[str, bool]
+    faults: tuple[Refusal, ...]
+
+
+def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
+    """The status of a venue at this moment."""
+    running = scene.running
+    reasons = [*scene.reasons, *around.faults]
+    return Status(
+        venue=around.venue,
+        boot=around.boot,
+        time=now.utc,
+        state=scene.state,
+        cue=scene.cue,
+        program=scene.program,
+        rev=scene.rev,
+        item=scene.item,
+        position_us=running.position_us if running else None,
+        frame=running.frame if running else None,
+        error_us=_window(running),
+        dropped=running.dropped if running else 0,
+        late=running.late if running else 0,
+        reanchors=scene.reanchors,
+        clock=_clock(now, around, scene.frame_us),
+        latency_us=around.latency_us,
+        ready=not reasons,
+        reasons=reasons,
+        next=scene.next,
+        pending=scene.pending,
+        panic=None,
+        cache=around.cache.model_copy(update={"missing": scene.missing}),
+        decoder=scene.decoder,
+        display=scene.display,
+        host=around.host,
+        brokers=around.brokers,
+        unsigned=around.unsigned,
+    )
+
+
+def _window(running: Running | None) -> ErrorWindow | None:
+    if running is None:
+        return None
+    return ErrorWindow(median=running.median_us, p99=running.p99_us, window_s=running.window_s)
+
+
+def _clock(now: Now, around: Surroundings, frame_us: float) -> ClockStatus:
+    clock = around.clock
+    frame = frame_us or FRAME_US
+    return ClockStatus(
+        state=now.clock if clock else ClockState.UNSYNC,
+        bound_us=now.bound_us,
+        frames=round(now.bound_us / frame, 2) if now.bound_us is not None else None,
+        sources=clock.sources if clock else 0,
+        agreeing=clock.agreeing if clock else 0,
+        offset_host_us=around.offset_host_us,
+        reason=now.clock_reason,
+    )
