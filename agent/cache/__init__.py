@@ -1,0 +1,1 @@
+"""Films on disk: what is there, and how it comes there."""

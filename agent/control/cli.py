@@ -1,0 +1,186 @@
+"""The operator's commands: `publish`, `status`, and `cue play|stop|black` as a sub-application."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+
+from agent.control import publish as publishing
+from agent.control import status as statuses
+from agent.control.cue_cli import app_cue
+from agent.control.link import Link, deliveries_json, untaken, utc_now
+from agent.control.options import (
+    BrokerOption,
+    CaOption,
+    CertKeyOption,
+    CertOption,
+    Exit,
+    JsonOption,
+    KeyOption,
+    ProfileOption,
+    RootOption,
+    ShowOption,
+    complaints,
+    ending,
+    print_json,
+    screen,
+    settings,
+    show_of,
+    warn,
+)
+from agent.control.profile import Settings
+from agent.control.times import parse_span, show_span
+from agent.messages import Item
+
+__all__ = ["app_cue", "publish", "status"]
+
+
+def publish(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES…", help="Films and stills, in the order of the program.")
+    ],
+    program: Annotated[str, typer.Option("--program", metavar="ID", help="The program's id.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder that your web server serves.")],
+    url: Annotated[str, typer.Option("--url", metavar="BASE", help="Address of that folder on the web.")],
+    still: Annotated[str, typer.Option("--still", metavar="SPAN", help="How long a still stands.")] = "10s",
+    broker: BrokerOption = None,
+    root: RootOption = None,
+    show: ShowOption = None,
+    key: KeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    cert_key: CertKeyOption = None,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Probe and hash films, write them to a folder for the web, and publish the program's next revision."""
+    with ending(json):
+        found = settings(broker, root, show, key, ca, cert, cert_key, profile)
+        name = show_of(found)
+        publishing.check_names(program, url)
+        films = publishing.probe_all(files, parse_span(still))
+        # A broker first: without one the site would be written in vain, and with one the films are soon known.
+        asyncio.run(_reachable(found, program))
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Progress(*columns, console=complaints(), transient=True, disable=json) as progress:
+            task = progress.add_task("hashing", total=sum(film.path.stat().st_size for film in films))
+            items = []
+            for film in films:
+                progress.update(task, description=escape(film.path.name))
+                items.append(publishing.store(film, to, url, lambda count: progress.advance(task, count)))
+        result, warnings = asyncio.run(_announce(found, program, name, items))
+        warn([*warnings, *untaken(result.deliveries)])
+        code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
+        if json:
+            print_json(
+                {
+                    "program": program,
+                    "rev": result.program.rev,
+                    "reused": result.reused,
+                    "exit": int(code),
+                    "items": result.program.model_dump(mode="json")["items"],
+                    "brokers": deliveries_json(result.deliveries),
+                }
+            )
+        elif code is Exit.GOOD:
+            _show_program(result)
+        raise typer.Exit(int(code))
+
+
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Draw again every second, until Ctrl-C.")] = False,
+    broker: BrokerOption = None,
+    root: RootOption = None,
+    show: ShowOption = None,
+    key: KeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    cert_key: CertKeyOption = None,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how every wall is: state, frame, clock, sync error, cache, next cue, and whether it is ready."""
+    with ending(json):
+        found = settings(broker, root, show, key, ca, cert, cert_key, profile)
+        try:
+            code = asyncio.run(_status(found, watch, json))
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED  # the usual way to end --watch, not worth a word
+        raise typer.Exit(int(code))
+
+
+async def _reachable(found: Settings, program: str) -> None:
+    async with Link(found.access(), found.root, [f"program/{program}/+"]):
+        pass
+
+
+async def _announce(
+    found: Settings, program: str, show: str, items: list[Item]
+) -> tuple[publishing.Published, list[str]]:
+    async with Link(found.access(), found.root, [f"program/{program}/+"]) as link:
+        warnings = await link.settle()
+        return await publishing.announce(link, program, show, items, utc_now()), warnings
+
+
+def _show_program(result: publishing.Published) -> None:
+    program = result.program
+    grid = Table("#", "film", "codec", "size", "rate", "frames", "lasts", "sound", title_justify="left")
+    grid.title = f"program {program.program} rev {program.rev}"
+    for number, item in enumerate(program.items):
+        grid.add_row(
+            str(number),
+            escape(item.name),
+            item.codec,
+            f"{item.width}×{item.height}",
+            item.fps or "variable",
+            str(item.frames or "–"),
+            show_span(item.length_us),
+            "yes" if item.sound else "no",
+        )
+    screen().print(grid)
+    if result.reused:
+        screen().print(f"the films are those of rev {program.rev}, so that revision stands")
+
+
+async def _status(found: Settings, watch: bool, as_json: bool) -> int:
+    async with Link(found.access(), found.root, statuses.TOPICS) as link:
+        warnings = await statuses.hear(link)
+        warnings += [f"{url}: {detail}" for url, detail in link.faults.items()]
+        if watch:
+            await _watch(link, as_json)
+        seen = statuses.walls(link, utc_now(), time.monotonic())
+        if clock := statuses.clock_warning(seen):
+            warnings.append(clock)
+        warnings += link.view.odd
+        if as_json:
+            print_json(statuses.as_json(link, seen, warnings))
+        else:
+            warn(warnings)
+            screen().print(statuses.page(seen, utc_now(), screen().width))
+            if not seen:
+                warn(["no venue has left a trace at this broker; are agents running, and is --root right?"])
+        return statuses.exit_code(seen)
+
+
+async def _watch(link: Link, as_json: bool) -> None:
+    """Draw until interrupted; with `--json` a line a second."""
+    if as_json:
+        while True:
+            print_json(statuses.as_json(link, statuses.walls(link, utc_now(), time.monotonic()), []))
+            await asyncio.sleep(1)
+    console = screen()
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            now = utc_now()
+            seen = statuses.walls(link, now, time.monotonic())
+            # Lines that tell how far the table can be believed stand above it: what is too long is cut at the bottom.
+            head = statuses.head(seen, now, link.brokers, link.faults)
+            live.update(Group(*head, statuses.page(seen, now, console.width)), refresh=True)
+            await asyncio.sleep(1)

@@ -1,0 +1,193 @@
+"""An operator's line to all brokers at once, for the length of one command."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from agent.connection import Access, BrokerError, Connection, Received, connect
+from agent.control.view import View
+from agent.units import UtcUs
+
+HELLO_TOPIC = "cue/_hello"
+HELLO_TIMEOUT_S = 2.0
+QUIET_S = 0.25
+LONGEST_QUIET_S = 1.0  # statuses of many venues never pause
+STRAGGLER_S = 2.0
+RETRY_S = 2.0
+ANSWER_TIMEOUT_S = 10.0
+
+
+class NoBrokerError(Exception):
+    """None of the brokers can be used; `faults` says why, one line each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Whether one broker took a message; if not, `detail` says why, with the remedy."""
+
+    url: str
+    taken: bool
+    detail: str
+
+
+def untaken(deliveries: list[Delivery]) -> list[str]:
+    """A warning for each broker that did not take a message."""
+    return [f"{delivery.url}: {delivery.detail}" for delivery in deliveries if not delivery.taken]
+
+
+def deliveries_json(deliveries: list[Delivery]) -> list[dict[str, Any]]:
+    """What the brokers said to a message, for `--json`."""
+    return [{"url": found.url, "taken": found.taken, "detail": found.detail} for found in deliveries]
+
+
+def utc_now() -> UtcUs:
+    """UTC by this host's clock: good enough to give instants, and said to be so."""
+    return UtcUs(time.time_ns() // 1000)
+
+
+class Link:
+    """A session with a random client id and a clean start at every broker; use it as an async context manager.
+
+    What arrives is in `view`. It is connected once one broker is (the others get a little longer); what is wrong with
+    the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
+    """
+
+    def __init__(self, brokers: list[Access], root: str, topics: list[str]) -> None:
+        self.view = View()
+        self.faults: dict[str, str] = {}
+        self._brokers = brokers
+        self._root = root
+        self._topics = topics
+        self._identifier = f"framezero-control-{secrets.token_hex(6)}"
+        self._live: dict[str, Connection] = {}
+        self._tried: set[str] = set()
+        self._greeted: set[str] = set()
+        self._arrived_s = 0.0
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._keep(access)) for access in self._brokers]
+        try:
+            everyone = len(self._brokers)
+            await self._until(lambda: bool(self._live) or len(self._tried) == everyone, None)
+            await self._until(lambda: len(self._tried) == everyone, STRAGGLER_S)
+            if not self._live:
+                raise NoBrokerError([f"{url}: {detail}" for url, detail in self.faults.items()])
+            for access in self._brokers:
+                if access.url not in self._tried:
+                    self.faults[access.url] = "does not answer; check the network, or leave it out"
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    @property
+    def brokers(self) -> dict[str, bool]:
+        """Which brokers are connected now, by url."""
+        return {access.url: access.url in self._live for access in self._brokers}
+
+    async def settle(self) -> list[str]:
+        """Wait until what the brokers keep has arrived; returns warnings.
+
+        The hello is subscribed to last, so that the retained messages of the other topics come before it; where it is
+        missing, a time without any message has to do.
+        """
+        await self._until(lambda: self._live.keys() <= self._greeted, HELLO_TIMEOUT_S)
+        until_s = time.monotonic() + LONGEST_QUIET_S
+        while (rest_s := min(self._arrived_s + QUIET_S, until_s) - time.monotonic()) > 0:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(rest_s)  # tells that nothing more comes
+        return [
+            f"{url}: {self._root}/{HELLO_TOPIC} did not arrive, so answers of venues may not either; publish it "
+            "retained at the broker, and allow this user to read it"
+            for url in sorted(self._live.keys() - self._greeted)
+        ]
+
+    async def publish(self, topic: str, payload: bytes, *, expires_s: int | None = None) -> list[Delivery]:
+        """Publish retained with QoS 1 to every broker; the message is out if one has taken it."""
+        found = [Delivery(url, False, detail) for url, detail in self.faults.items() if url not in self._live]
+        verdicts: dict[str, asyncio.Future[str]] = {}
+        for url, connection in list(self._live.items()):
+            try:
+                verdicts[url] = connection.send(f"{self._root}/{topic}", payload, retain=True, expires_s=expires_s)
+            except BrokerError as error:
+                found.append(Delivery(url, False, str(error)))
+        if verdicts:
+            await asyncio.wait(verdicts.values(), timeout=ANSWER_TIMEOUT_S)
+        for url, verdict in verdicts.items():
+            if verdict.cancelled() or not verdict.done():
+                found.append(Delivery(url, False, self.faults.get(url, "the broker did not answer; check the network")))
+            else:
+                found.append(Delivery(url, not verdict.result(), verdict.result()))
+        return sorted(found, key=lambda delivery: delivery.url)
+
+    async def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for something to come true of the view; False when it has not in time, or all brokers are gone."""
+        return await self._until(lambda: condition() or not self._live, timeout_s) and condition()
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _keep(self, access: Access) -> None:
+        while True:
+            try:
+                await self._session(access)
+            except BrokerError as error:
+                self.faults[access.url] = str(error)
+            finally:
+                self._live.pop(access.url, None)
+                self._tried.add(access.url)
+                self._news.set()
+            await asyncio.sleep(RETRY_S)
+
+    async def _session(self, access: Access) -> None:
+        async with connect(access, identifier=self._identifier) as connection:
+            prefix = f"{self._root}/"
+            refused = await connection.subscribe([prefix + topic for topic in self._topics])
+            if refused:
+                raise BrokerError(
+                    f"the broker refuses the subscription to {', '.join(refused)}; allow it in its access list"
+                )
+            await connection.subscribe([prefix + HELLO_TOPIC])
+            self.faults.pop(access.url, None)
+            self._arrived_s = time.monotonic()
+            self._live[access.url] = connection
+            self._tried.add(access.url)
+            self._news.set()
+            async for message in connection.messages():
+                self._arrived_s = time.monotonic()
+                topic = message.topic.removeprefix(prefix)
+                if topic == HELLO_TOPIC:
+                    self._greeted.add(access.url)
+                else:
+                    received = Received(topic, message.payload, message.retained, message.url)
+                    self.view.take(received, self._arrived_s)
+                self._news.set()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result

@@ -1,0 +1,134 @@
+"""How an operator's command reaches the brokers: option over environment over profile, all faults at once."""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from agent.connection import Access
+from agent.messages import Name
+
+ENV_PREFIX = "FRAMEZERO_CONTROL__"
+DEFAULT_PROFILE = Path("~/.config/framezero/control.toml")
+
+
+class ProfileError(Exception):
+    """The settings cannot be used; `faults` says every reason, one line each, with the remedy."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """What every operator command needs; its keys are those of control.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    broker: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^mqtts?://[^/\s]+$")]],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+    ]
+    root: Annotated[str, StringConstraints(pattern=r"^[^/#+\s]+(/[^/#+\s]+)*$")] = "framezero/v1"
+    show: Name | None = None
+    key: Annotated[list[str], BeforeValidator(_listed)] = []
+    ca: str = ""
+    cert: str = ""
+    cert_key: str = ""
+    username: str = ""
+    password_file: str = ""
+
+    def access(self) -> list[Access]:
+        """How to reach each broker, duplicates removed."""
+        return [
+            Access(url, self.username, self.password_file, self.ca, self.cert, self.cert_key)
+            for url in dict.fromkeys(self.broker)
+        ]
+
+
+def load(options: Mapping[str, Any], profile: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Put the settings together; an option that is None or empty counts as not given.
+
+    `profile` None means the default one, which need not exist. Raises ProfileError with all faults at once.
+    """
+    faults: list[str] = []
+    tree: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    from_file = _profile(profile, faults)
+    unread = bool(faults)
+    for source, values in (
+        from_file,
+        *_environment(environ),
+        *((f"--{name.replace('_', '-')}", {name: value}) for name, value in options.items() if value),
+    ):
+        tree.update(values)
+        origin.update(dict.fromkeys(values, source))
+    if tree.get("key"):
+        faults.append(
+            f"{origin['key']}: this version does not sign yet, so a key cannot be used; leave it out, and send to "
+            "agents with trust.require = false"
+        )
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        # Where the profile could not be read, what is missing may well stand in it.
+        found = [fault for fault in error.errors(include_url=False) if fault["type"] != "missing" or not unread]
+        faults.extend(_explain(fault, origin) for fault in found)
+        raise ProfileError(faults) from error
+    if faults:
+        raise ProfileError(faults)
+    return settings
+
+
+def _profile(path: Path | None, faults: list[str]) -> tuple[str, dict[str, Any]]:
+    file = (path or DEFAULT_PROFILE).expanduser()
+    try:
+        return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if path is not None:
+            faults.append(f"{file}: is not there; name another file with --profile")
+    except OSError as error:
+        faults.append(f"{file}: cannot be read ({error.strerror}); name another file with --profile")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        faults.append(f"{file}: not TOML: {error}")
+    return str(file), {}
+
+
+def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    found: list[tuple[str, dict[str, Any]]] = []
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(ENV_PREFIX):
+            continue
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        # A user name or a file may look like a number to JSON.
+        found.append(
+            (variable, {variable.removeprefix(ENV_PREFIX).lower(): value if isinstance(value, list) else text})
+        )
+    return found
+
+
+def _explain(fault: Any, origin: Mapping[str, str]) -> str:
+    key = str(fault["loc"][0])
+    if fault["type"] == "missing":
+        return 'no broker is named; give --broker mqtts://host:8883, or broker = ["…"] in the profile'
+    source = origin.get(key, key)
+    if fault["type"] == "extra_forbidden":
+        return f"{source}: unknown key {key!r}; known are {', '.join(Settings.model_fields)}"
+    wanted = {
+        "broker": "write mqtts://host:8883, or mqtt://host:1883 in a lab",
+        "show": "a show's name has lower-case letters, digits and hyphens",
+        "root": "a topic without wildcards, such as framezero/v1",
+    }.get(key, fault["msg"])
+    return f"{source}: {key} {fault['input']!r} cannot be used; {wanted}"

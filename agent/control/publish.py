@@ -1,0 +1,156 @@
+"""Films → a content-addressed site on disk and the next revision of a program at the brokers."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from agent.control.link import Delivery, Link
+from agent.control.probe import Film, probe
+from agent.messages import MAX_BODY_BYTES, Item, Program, Refusal, encode, explain
+from agent.units import UtcUs
+
+CHUNK_BYTES = 1 << 20
+Progress = Callable[[int], None]
+
+
+class PublishError(Exception):
+    """Nothing was published; `faults` says every reason, one line each, with the remedy."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What came of it: `reused` says that the newest revision was the same films already."""
+
+    program: Program
+    reused: bool
+    deliveries: list[Delivery]
+
+
+def check_names(program: str, base_url: str) -> None:
+    """Refuse a program id or an address that no item could have. Raises PublishError with all faults at once."""
+    faults = []
+    if not re.fullmatch(r"[a-z0-9-]{1,63}", program):
+        faults.append(f"--program {program!r}: use up to 63 lower-case letters, digits and hyphens")
+    if not re.fullmatch(r"https?://[^\s?#]+", base_url):
+        faults.append(f"--url {base_url!r}: write the folder's address, such as https://films.example/show")
+    if faults:
+        raise PublishError(faults)
+
+
+def probe_all(files: Sequence[Path], still_us: int) -> list[Film]:
+    """Probe every file. Raises PublishError with all faults at once."""
+    if shutil.which("ffprobe") is None:
+        raise PublishError(["ffprobe is not installed; install ffmpeg"])
+    found = [probe(file, still_us) for file in files]
+    faults = [film.detail for film in found if isinstance(film, Refusal)]
+    if faults:
+        raise PublishError(faults)
+    return [film for film in found if isinstance(film, Film)]
+
+
+def store(film: Film, site: Path, base_url: str, progress: Progress) -> Item:
+    """Put one film into the site as `ab/ab12….mp4`, whole or not at all, and describe it.
+
+    A film that is there already is not copied again. `progress` is told of bytes as they are read. Raises PublishError.
+    """
+    try:
+        sha256 = _hash(film.path, progress)
+        size = film.path.stat().st_size
+        name = f"{sha256[:2]}/{sha256}{_suffix(film.path)}"
+        target = site / name
+        if not (target.is_file() and target.stat().st_size == size):
+            _copy(film.path, target, sha256)
+    except OSError as error:
+        where = error.filename or film.path
+        raise PublishError(
+            [f"{where}: {error.strerror or error}; make room or mend the rights, then publish again"]
+        ) from error
+    try:
+        return Item(
+            name=film.path.name,
+            sha256=sha256,
+            size=size,
+            codec=film.codec,
+            width=film.width,
+            height=film.height,
+            fps=film.fps,
+            frames=film.frames,
+            duration_us=film.duration_us,
+            sound=film.sound,
+            urls=[f"{base_url.rstrip('/')}/{name}"],
+        )
+    except ValidationError as error:
+        raise PublishError([f"{film.path}: {explain(error)}"]) from error
+
+
+async def announce(link: Link, program: str, show: str, items: list[Item], now: UtcUs) -> Published:
+    """Publish the program retained under its next revision, or find that the newest is the same.
+
+    The link has settled with `program/{program}/+` among its topics. Raises PublishError.
+    """
+    newest = link.view.newest_rev(program)
+    known = link.view.program(program, newest) if newest is not None else None
+    if known is not None and (known.show, known.items) == (show, items):
+        # A broker that has lost it gets it back, to the byte: revisions never change.
+        payload, message, reused = link.view.programs[program, known.rev], known, True
+    else:
+        try:
+            message = Program(v=1, program=program, rev=(newest or 0) + 1, show=show, issued=now, items=items)
+        except ValidationError as error:
+            raise PublishError([explain(error)]) from error
+        payload, reused = encode(message), False
+    if len(payload) > MAX_BODY_BYTES:
+        raise PublishError(
+            [
+                f"the program takes {len(payload)} bytes, at most {MAX_BODY_BYTES} are allowed; use fewer films or a "
+                "shorter --url"
+            ]
+        )
+    deliveries = await link.publish(f"program/{program}/{message.rev}", payload)
+    return Published(message, reused, deliveries)
+
+
+def _suffix(path: Path) -> str:
+    """The file's ending if it is plain, so that servers know the type; else none."""
+    suffix = path.suffix.lower()
+    return suffix if suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 8 else ""
+
+
+def _hash(path: Path, progress: Progress) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            progress(len(chunk))
+    return digest.hexdigest()
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    """Copy by way of a temporary file beside the target, hashed again: the source may change while it is read."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.parent / f".{secrets.token_hex(8)}.part"
+    digest = hashlib.sha256()
+    try:
+        with source.open("rb") as reader, part.open("xb") as writer:
+            while chunk := reader.read(CHUNK_BYTES):
+                digest.update(chunk)
+                writer.write(chunk)
+            writer.flush()
+            os.fsync(writer.fileno())
+        if digest.hexdigest() != sha256:
+            raise PublishError([f"{source}: changed while it was read; publish again once it is complete"])
+        part.chmod(0o644)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

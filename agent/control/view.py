@@ -1,0 +1,164 @@
+"""What the venues have said, put together from all brokers. Pure: messages and times come in as arguments."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from agent.connection import Received
+from agent.messages import Ack, Cue, Presence, Program, Refusal, Status, decode
+from agent.units import US_PER_S, UtcUs
+
+M = TypeVar("M", Presence, Status, Ack)
+
+SILENT_S = 12.0
+CLOCKS_AGREE_US = -2 * US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The newest status of a venue; `live_at_s` (monotonic) is when it came live, None if it was a retained one."""
+
+    status: Status
+    live_at_s: float | None
+
+
+class View:
+    """Presences, statuses, acks and programs as far as they are known; duplicates from further brokers are dropped."""
+
+    def __init__(self) -> None:
+        self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
+        self._acks_seen: set[bytes] = set()
+        self.statuses: dict[str, Heard] = {}
+        self.acks: list[Ack] = []
+        self.programs: dict[tuple[str, int], bytes] = {}
+        self.odd: list[str] = []  # what could not be read, for people
+
+    def take(self, message: Received, now_s: float) -> None:
+        """Take in one message, its topic below the root, received at monotonic `now_s`."""
+        match message.topic.split("/"):
+            case ["venue", venue, "presence"]:
+                presence = self._read(Presence, message)
+                if presence is not None:
+                    self._presences.setdefault(venue, {})[message.url] = presence
+            case ["venue", venue, "status"]:
+                status = self._read(Status, message)
+                if status is not None:
+                    self._take_status(venue, status, None if message.retained else now_s)
+            case ["venue", _, "ack"]:
+                if message.payload in self._acks_seen:
+                    return
+                self._acks_seen.add(message.payload)
+                ack = self._read(Ack, message)
+                if ack is not None:
+                    self.acks.append(ack)
+            case ["program", program, rev] if rev.isdecimal() and message.payload:
+                self.programs[program, int(rev)] = message.payload
+
+    def _take_status(self, venue: str, status: Status, live_at_s: float | None) -> None:
+        known = self.statuses.get(venue)
+        if known is not None and live_at_s is None:
+            if known.live_at_s is not None or (status.time or 0) < (known.status.time or 0):
+                return
+        elif known is not None and known.status.boot == status.boot and (status.time or 0) < (known.status.time or 0):
+            return  # a slower broker brought an older one
+        self.statuses[venue] = Heard(status, live_at_s)
+
+    def _read(self, model: type[M], message: Received) -> M | None:
+        if not message.payload:
+            return None
+        found = decode(model, message.payload)
+        if isinstance(found, Refusal):
+            self.odd.append(f"{message.topic} cannot be read: {found.detail}")
+            return None
+        return found
+
+    @property
+    def presences(self) -> dict[str, Presence]:
+        """Each venue once: online if it is so at any broker."""
+        return {
+            venue: max(found.values(), key=lambda presence: presence.online)
+            for venue, found in sorted(self._presences.items())
+        }
+
+    def expected(self, patterns: Iterable[str]) -> list[str]:
+        """The venues that a cue to these patterns should be answered by: those named, and those known that match."""
+        wanted = list(patterns)
+        named = {pattern for pattern in wanted if pattern[0] not in "*@"}
+        matching = {
+            venue
+            for venue, presence in self.presences.items()
+            if "*" in wanted or any(f"@{group}" in wanted for group in presence.groups)
+        }
+        return sorted(named | matching)
+
+    def unmatched(self, patterns: Iterable[str]) -> list[str]:
+        """Those of the patterns (venues, `@groups`, `*`) that no known venue matches."""
+        known = {"*"} if self.presences else set()
+        for venue, presence in self.presences.items():
+            known |= {venue, *(f"@{group}" for group in presence.groups)}
+        return [pattern for pattern in dict.fromkeys(patterns) if pattern not in known]
+
+    def newest_rev(self, program: str) -> int | None:
+        """The greatest revision of a program that a broker keeps."""
+        return max((rev for name, rev in self.programs if name == program), default=None)
+
+    def program(self, program: str, rev: int) -> Program | None:
+        """A program as it is kept; None when it is not there or cannot be read."""
+        payload = self.programs.get((program, rev))
+        found = decode(Program, payload) if payload is not None else None
+        return found if isinstance(found, Program) else None
+
+    def silent(self, venue: str, now: UtcUs, now_s: float) -> bool:
+        """Whether nothing has been heard of a venue for 12 s.
+
+        A live status counts by when it came. A retained one counts by its own time, and only while that fits this
+        host's clock: one from the future tells that the clocks differ, not that the venue lives.
+        """
+        heard = self.statuses.get(venue)
+        if heard is None:
+            return True
+        if heard.live_at_s is not None:
+            return now_s - heard.live_at_s > SILENT_S
+        if heard.status.time is None:
+            return True
+        return not CLOCKS_AGREE_US <= now - heard.status.time <= SILENT_S * US_PER_S
+
+    @property
+    def venues(self) -> list[str]:
+        """Every venue that left a trace."""
+        return sorted(self._presences.keys() | self.statuses.keys())
+
+
+RANK = {"accepted": 1, "armed": 2, "started": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one venue made of a cue: `verdict` is ok, no-go, bad, late or silent; `ack` is the last word."""
+
+    venue: str
+    verdict: str
+    ack: Ack | None
+
+
+def judge(cue: Cue, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
+    """Judge a venue by its acks to a cue, in the order in which they came.
+
+    ok: the wanted stage was reached · no-go: accepted, but not ready · bad: refused, missed or overtaken before that ·
+    late: it answered, but not as far as wanted · silent: no answer.
+    """
+    best: Ack | None = None
+    for ack in acks:
+        if ack.cue != cue.cue or ack.venue != venue:
+            continue
+        if ack.stage in RANK:
+            # A further 'accepted' follows when readiness changes, so of equal stages the later counts.
+            if best is None or RANK[ack.stage] >= RANK[best.stage]:
+                best = ack
+        elif best is None or RANK[best.stage] < RANK[wanted]:
+            return Answer(venue, "bad", ack)
+    if best is None:
+        return Answer(venue, "silent", None)
+    if best.stage == "accepted" and best.ready is False:
+        return Answer(venue, "no-go", best)
+    return Answer(venue, "ok" if RANK[best.stage] >= RANK[wanted] else "late", best)

@@ -1,0 +1,1 @@
+"""The lab: five venues on one machine, judged by their pixels."""
