@@ -1,0 +1,417 @@
+"""Fetching from a real web server on loopback, one that can be told to misbehave."""
+
+import asyncio
+import contextlib
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from agent.cache import fetch
+from agent.cache.fetch import Fetcher, FilmState, Presence, Wanted
+from agent.cache.store import Store
+from agent.config import Cache
+
+FILM = random.Random(1).randbytes(1_500_000)
+SHA256 = hashlib.sha256(FILM).hexdigest()
+OTHER = random.Random(2).randbytes(300_000)
+OTHER_SHA256 = hashlib.sha256(OTHER).hexdigest()
+
+
+@dataclass
+class Site:
+    """A web server whose answers a test can script; `asked` are the Range and If-Range headers it got."""
+
+    base: str = ""
+    asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    answers: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = field(default_factory=dict)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        assert request.headers["Accept-Encoding"] == "identity"
+        self.asked.append((request.path, request.headers.get("Range"), request.headers.get("If-Range")))
+        if found := self.answers.get(request.path):
+            return await found(request)
+        return web.Response(status=404)
+
+    def serve(self, path: str, content: bytes, etag: str | None = '"one"') -> str:
+        """Serve as a good static server does, ranges included."""
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            headers = {"ETag": etag} if etag else {}
+            start = request.http_range.start or 0
+            fits = request.headers.get("If-Range") in (None, etag)
+            if not start or not fits:
+                return web.Response(body=content, headers=headers)
+            if start >= len(content):
+                return web.Response(status=416, headers={"Content-Range": f"bytes */{len(content)}"})
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            return web.Response(status=206, body=content[start:], headers=headers)
+
+        self.answers[path] = answer
+        return self.base + path
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", site.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield site
+    await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "FIRST_RETRY_S", 0.02)
+    monkeypatch.setattr(fetch, "LAST_RETRY_S", 0.1)
+
+
+class Bench:
+    """A store, a fetcher over it, and what the fetcher said."""
+
+    def __init__(self, root: Path, **config: float) -> None:
+        self.store = Store(root)
+        assert self.store.open() is None
+        self.said: list[tuple[str, FilmState]] = []
+        self._heard = asyncio.Event()
+        self.fetcher = Fetcher(self.store, Cache(dir=root, **{"reserve_gb": 0, **config}), self._on_change)
+
+    def _on_change(self, sha256: str, state: FilmState) -> None:
+        self.said.append((sha256, state))
+        self._heard.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.fetcher.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def until(self, sha256: str, presence: Presence) -> FilmState:
+        async with asyncio.timeout(10):
+            while True:
+                for told, state in self.said:
+                    if told == sha256 and state.presence is presence:
+                        return state
+                self._heard.clear()
+                await self._heard.wait()
+
+    async def outcome(self, *urls: str) -> FilmState:
+        """Want the film from these urls until it is there or failed."""
+        self.fetcher.want([wanted(*urls)])
+        async with self.running(), asyncio.timeout(10):
+            while True:
+                for _, state in self.said:
+                    if state.presence in (Presence.PRESENT, Presence.FAILED):
+                        return state
+                self._heard.clear()
+                await self._heard.wait()
+
+    def part(self, content: bytes, source: str = "", etag: str = "") -> None:
+        self.store.begin(SHA256)
+        part = self.store.part_of(SHA256)
+        part.write_bytes(content)
+        if source:
+            part.with_suffix(".from").write_text(f"{source}\n{etag}")
+
+
+def wanted(*urls: str, size: int = len(FILM)) -> Wanted:
+    return Wanted(SHA256, size, urls, "koi.mp4")
+
+
+def reason(state: FilmState) -> str:
+    assert state.presence is Presence.FAILED
+    assert state.reason is not None
+    assert "koi.mp4" in state.reason.detail
+    return state.reason.code
+
+
+async def test_a_wanted_film_is_missing_then_fetched_then_there(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    state = await bench.outcome(site.serve("/koi.mp4", FILM))
+    assert state.presence is Presence.PRESENT
+    assert state.path is not None
+    assert state.path.read_bytes() == FILM
+    told = [found.presence for _, found in bench.said]
+    assert told[0] is Presence.MISSING
+    assert Presence.FETCHING in told
+    figures = bench.fetcher.snapshot()
+    assert (figures.films, figures.bytes, figures.missing, figures.fetching) == (1, len(FILM), 0, None)
+
+
+async def test_a_film_that_is_there_is_told_at_once_and_asks_no_server(tmp_path: Path, site: Site) -> None:
+    await Bench(tmp_path).outcome(site.serve("/koi.mp4", FILM))
+    site.asked.clear()
+    again = Bench(tmp_path)
+    again.fetcher.want([wanted(site.base + "/koi.mp4")])
+    assert [state.presence for _, state in again.said] == [Presence.PRESENT]
+    assert not site.asked
+
+
+async def test_a_broken_line_is_continued_where_it_stopped(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM)
+    good = site.answers["/koi.mp4"]
+
+    async def breaks_once(request: web.Request) -> web.StreamResponse:
+        site.answers["/koi.mp4"] = good
+        response = web.StreamResponse(headers={"ETag": '"one"', "Content-Length": str(len(FILM))})
+        await response.prepare(request)
+        await response.write(FILM[:600_000])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    site.answers["/koi.mp4"] = breaks_once
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(url)])
+    async with bench.running():
+        assert reason(await bench.until(SHA256, Presence.FAILED)) == "film_http"
+        await bench.until(SHA256, Presence.PRESENT)
+    _, ranges, if_range = site.asked[1]
+    assert ranges is not None
+    assert 0 < int(ranges.removeprefix("bytes=").removesuffix("-")) <= 600_000
+    assert if_range == '"one"'
+
+
+async def test_another_file_on_the_same_url_is_fetched_whole(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM, etag='"two"')
+    bench = Bench(tmp_path)
+    bench.part(OTHER, url, '"one"')
+    assert (await bench.outcome(url)).presence is Presence.PRESENT
+    assert site.asked == [("/koi.mp4", f"bytes={len(OTHER)}-", '"one"')]
+
+
+async def test_a_part_is_continued_from_another_url_without_its_etag(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/b/koi.mp4", FILM)
+    bench = Bench(tmp_path)
+    bench.part(FILM[:1000], site.base + "/a/koi.mp4", '"of a"')
+    assert (await bench.outcome(url)).presence is Presence.PRESENT
+    assert site.asked == [("/b/koi.mp4", "bytes=1000-", None)]
+
+
+async def test_a_weak_etag_is_not_used(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM[:-1] + b"X", etag='W/"weak"')
+    bench = Bench(tmp_path)
+    await bench.outcome(url)
+    site.serve("/koi.mp4", FILM, etag='W/"weak"')
+    bench = Bench(tmp_path)
+    bench.part(FILM[:1000])
+    await bench.outcome(url)
+    assert site.asked[-1] == ("/koi.mp4", "bytes=1000-", None)
+
+
+async def test_a_whole_part_is_verified_without_asking_a_server(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    bench.part(FILM)
+    assert (await bench.outcome(site.base + "/gone.mp4")).presence is Presence.PRESENT
+    assert not site.asked
+
+
+async def test_a_part_longer_than_the_film_is_thrown_away(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    bench.part(FILM + b"more")
+    assert (await bench.outcome(site.serve("/koi.mp4", FILM))).presence is Presence.PRESENT
+
+
+async def test_a_wrong_part_fails_the_hash_and_the_next_url_starts_afresh(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    bench.part(b"X" * 1000)
+    urls = site.serve("/a.mp4", FILM), site.serve("/b.mp4", FILM)
+    assert (await bench.outcome(*urls)).presence is Presence.PRESENT
+    assert [asked[:2] for asked in site.asked] == [("/a.mp4", "bytes=1000-"), ("/b.mp4", None)]
+
+
+async def test_416_throws_the_part_away_and_asks_again(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM[:1000])
+    bench = Bench(tmp_path)
+    bench.part(FILM[:2000])
+    assert reason(await bench.outcome(url)) == "film_size"
+    assert [asked[1] for asked in site.asked[:2]] == ["bytes=2000-", None]
+    assert not bench.store.part_of(SHA256).exists()
+
+
+async def test_a_range_that_was_not_asked_for_is_not_appended(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM)
+    good = site.answers["/koi.mp4"]
+
+    async def elsewhere(request: web.Request) -> web.StreamResponse:
+        site.answers["/koi.mp4"] = good
+        headers = {"Content-Range": f"bytes 5-{len(FILM) - 1}/{len(FILM)}"}
+        return web.Response(status=206, body=FILM[5:], headers=headers)
+
+    site.answers["/koi.mp4"] = elsewhere
+    bench = Bench(tmp_path)
+    bench.part(FILM[:1000])
+    assert (await bench.outcome(url)).presence is Presence.PRESENT
+    assert [asked[1] for asked in site.asked] == ["bytes=1000-", None]
+
+
+async def test_wrong_content_is_said_and_fetched_again_once_the_server_is_mended(tmp_path: Path, site: Site) -> None:
+    url = site.serve("/koi.mp4", FILM[:-1] + b"X")
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(url)])
+    async with bench.running():
+        assert reason(await bench.until(SHA256, Presence.FAILED)) == "film_hash"
+        assert bench.store.path_of(SHA256) is None
+        site.serve("/koi.mp4", FILM)
+        await bench.until(SHA256, Presence.PRESENT)
+    failed = [state for _, state in bench.said if state.presence is Presence.FAILED]
+    assert len(failed) == 1, "the same failure is told once, however often it is tried"
+
+
+async def test_wrong_content_counts_more_than_a_silent_mirror(tmp_path: Path, site: Site) -> None:
+    bad = site.serve("/bad.mp4", FILM[:-1] + b"X")
+    assert reason(await Bench(tmp_path).outcome(site.base + "/404", bad, site.base + "/404")) == "film_hash"
+
+
+@pytest.mark.parametrize("content", [FILM + b"more", FILM[:-5]])
+async def test_a_file_of_another_size_is_refused_before_its_body(tmp_path: Path, site: Site, content: bytes) -> None:
+    bench = Bench(tmp_path)
+    assert reason(await bench.outcome(site.serve("/koi.mp4", content))) == "film_size"
+    assert not bench.store.part_of(SHA256).exists()
+
+
+@pytest.mark.parametrize("endless", [True, False])
+async def test_a_stream_of_another_size_is_cut_off(tmp_path: Path, site: Site, endless: bool) -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await response.write(FILM[:-5])
+            while endless:
+                await response.write(OTHER)
+                await asyncio.sleep(0.01)
+        return response
+
+    site.answers["/koi.mp4"] = stream
+    bench = Bench(tmp_path)
+    assert reason(await bench.outcome(site.base + "/koi.mp4")) == "film_size"
+    assert not bench.store.part_of(SHA256).exists()
+
+
+async def test_an_encoded_answer_is_refused(tmp_path: Path, site: Site) -> None:
+    async def encoded(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=FILM, headers={"Content-Encoding": "gzip"})
+
+    site.answers["/koi.mp4"] = encoded
+    assert reason(await Bench(tmp_path).outcome(site.base + "/koi.mp4")) == "film_http"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/koi.mp4", "http://a..b/koi.mp4", "http://[::1/koi.mp4", "http://"])
+async def test_an_unreachable_server_or_an_odd_url_is_a_reason_not_a_crash(tmp_path: Path, url: str) -> None:
+    assert reason(await Bench(tmp_path).outcome(url)) == "film_http"
+
+
+async def test_a_server_that_says_no_is_named_with_its_answer(tmp_path: Path, site: Site) -> None:
+    state = await Bench(tmp_path).outcome(site.base + "/none.mp4")
+    assert reason(state) == "film_http"
+    assert state.reason is not None
+    assert "404" in state.reason.detail
+    assert site.base in state.reason.detail
+
+
+async def test_the_reserve_is_never_cut_into(tmp_path: Path, site: Site) -> None:
+    state = await Bench(tmp_path, reserve_gb=10**9).outcome(site.serve("/koi.mp4", FILM))
+    assert reason(state) == "disk_full"
+    assert state.reason is not None
+    assert "cache.reserve_gb" in state.reason.detail
+    assert not site.asked
+
+
+async def test_the_quota_is_never_exceeded(tmp_path: Path, site: Site) -> None:
+    state = await Bench(tmp_path, quota_gb=0.001).outcome(site.serve("/koi.mp4", FILM))
+    assert reason(state) == "cache_full"
+    assert not site.asked
+
+
+async def test_the_most_urgent_comes_first_even_in_the_middle_of_another(tmp_path: Path, site: Site) -> None:
+    started = asyncio.Event()
+    url, other_url = site.serve("/koi.mp4", FILM), site.serve("/other.mp4", OTHER)
+    good = site.answers["/koi.mp4"]
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        site.answers["/koi.mp4"] = good
+        response = web.StreamResponse(headers={"ETag": '"one"', "Content-Length": str(len(FILM))})
+        await response.prepare(request)
+        await response.write(FILM[:500_000])
+        started.set()
+        await asyncio.sleep(60)
+        return response
+
+    site.answers["/koi.mp4"] = slow
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(url)])
+    other = Wanted(OTHER_SHA256, len(OTHER), (other_url,), "other.mp4")
+    async with bench.running():
+        await started.wait()
+        while not bench.store.begin(SHA256):  # noqa: ASYNC110  a file on disk grows without telling anyone
+            await asyncio.sleep(0.01)
+        bench.fetcher.want([other, wanted(url)])
+        await bench.until(OTHER_SHA256, Presence.PRESENT)
+        await bench.until(SHA256, Presence.PRESENT)
+    assert [asked[0] for asked in site.asked] == ["/koi.mp4", "/other.mp4", "/koi.mp4"]
+    assert site.asked[2][1] is not None, "the part was kept"
+
+
+async def test_a_failing_film_does_not_hold_up_the_others(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    other = Wanted(OTHER_SHA256, len(OTHER), (site.serve("/other.mp4", OTHER),), "other.mp4")
+    bench.fetcher.want([wanted(site.base + "/none.mp4"), other])
+    async with bench.running():
+        await bench.until(SHA256, Presence.FAILED)
+        await bench.until(OTHER_SHA256, Presence.PRESENT)
+    assert bench.fetcher.snapshot().missing == 1
+
+
+async def test_a_film_changed_on_disk_is_told_at_arming_and_fetched_again(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(site.serve("/koi.mp4", FILM))])
+    async with bench.running():
+        path = (await bench.until(SHA256, Presence.PRESENT)).path
+        assert path is not None
+        assert bench.fetcher.check(SHA256) is None
+        path.chmod(0o644)
+        path.write_bytes(OTHER)
+        bench.said.clear()
+        refused = bench.fetcher.check(SHA256)
+        assert refused is not None
+        assert refused.code == "film_changed"
+        assert [state.presence for _, state in bench.said] == [Presence.FAILED]
+        await bench.until(SHA256, Presence.PRESENT)
+    assert path.read_bytes() == FILM
+
+
+async def test_the_rate_is_kept(tmp_path: Path, site: Site) -> None:
+    before = asyncio.get_running_loop().time()
+    bench = Bench(tmp_path, rate_mbps=24)  # 1.5 MB at 3 MB/s
+    assert (await bench.outcome(site.serve("/koi.mp4", FILM))).presence is Presence.PRESENT
+    assert 0.45 <= asyncio.get_running_loop().time() - before <= 3
+
+
+async def test_a_callback_that_wants_anew_does_no_harm(tmp_path: Path, site: Site) -> None:
+    url, other_url = site.serve("/koi.mp4", FILM), site.serve("/other.mp4", OTHER)
+    other = Wanted(OTHER_SHA256, len(OTHER), (other_url,), "other.mp4")
+    bench = Bench(tmp_path)
+    listen = bench.fetcher._on_change
+
+    def want_again(sha256: str, state: FilmState) -> None:
+        listen(sha256, state)
+        bench.fetcher.want([wanted(url), other])
+
+    bench.fetcher._on_change = want_again
+    bench.fetcher.want([wanted(url)])
+    async with bench.running():
+        await bench.until(SHA256, Presence.PRESENT)
+        await bench.until(OTHER_SHA256, Presence.PRESENT)

@@ -1,0 +1,225 @@
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ntp_servers import FakeServer, free_udp_port, packet
+from structlog.testing import capture_logs
+
+from agent.clock import ntp
+from agent.clock.estimate import ClockReport
+from agent.clock.kernel import both_now_ns
+from agent.clock.mapping import ClockState, Mapping
+from agent.clock.ntp import measure
+from agent.clock.service import ClockService, Pace
+from agent.config import Clock
+from agent.lab import timeservers
+from agent.lab.processes import Processes
+
+Published = list[tuple[ClockReport, Mapping | None]]
+
+
+def honest(nonce: bytes) -> list[bytes]:
+    return [packet(nonce)]
+
+
+def local(port: int, ours: bool = True) -> dict[str, Any]:
+    return {"host": "127.0.0.1", "port": port, "ours": ours}
+
+
+@asynccontextmanager
+async def running(*servers: dict[str, Any]) -> AsyncIterator[Published]:
+    """The service on these servers; what it publishes."""
+    published: Published = []
+    config = Clock.model_validate({"servers": list(servers)})
+    task = asyncio.create_task(ClockService(config, lambda report, mapping: published.append((report, mapping))).run())
+    try:
+        yield published
+    finally:
+        assert not task.done(), "the service ended by itself"
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+def state(published: Published) -> ClockState | None:
+    return published[-1][0].state if published else None
+
+
+# --- pace ---------------------------------------------------------------------------------------
+
+
+def test_a_strangers_server_is_asked_8_times_and_then_every_64_s() -> None:
+    pace = Pace(ours=False)
+    assert [pace.after(None) for _ in range(10)] == [2.0] * 7 + [64.0] * 3
+
+
+def test_our_own_is_asked_faster() -> None:
+    pace = Pace(ours=True)
+    assert [pace.after(None) for _ in range(18)] == [1.0] * 15 + [4.0] * 3
+
+
+def test_silence_doubles_the_interval_up_to_a_limit() -> None:
+    assert [round(wait) for wait in map(Pace(ours=False).after, ["silent"] * 11)][-3:] == [1024] * 3
+    assert list(map(Pace(ours=True).after, ["silent"] * 6)) == [2, 4, 8, 16, 16, 16]
+    pace = Pace(ours=False)
+    assert pace.after("silent") == 4 and pace.after("silent") == 8 and pace.after(None) == 2
+
+
+def test_a_network_that_is_away_is_tried_often() -> None:
+    assert max(map(Pace(ours=False).after, ["dns", "network"] * 10)) == 8
+
+
+def test_rate_at_least_doubles_the_interval_for_good_and_every_time() -> None:
+    pace = Pace(ours=True)
+    pace.after(None)
+    waits = [pace.after("kiss_rate") for _ in range(6)]
+    assert waits == [2, 4, 8, 16, 32, 64]
+    assert pace.after(None) == 64 and pace.after("silent") >= 64
+
+
+# --- at work ------------------------------------------------------------------------------------
+
+
+async def test_sync_comes_at_once_from_three_strangers() -> None:
+    with FakeServer(honest) as a, FakeServer(honest) as b, FakeServer(honest) as c, capture_logs() as logs:
+        async with running(*(local(server.port, ours=False) for server in (a, b, c))) as published:
+            await until(lambda: state(published) is ClockState.SYNC, 1.5)
+            mapping = published[-1][1]
+            assert mapping
+            raw, real = both_now_ns()
+            assert mapping.utc_at(raw) == pytest.approx(real / 1000, abs=mapping.bound_at_us(raw) + 1)
+            assert published[-1][0].agreeing == 3
+    assert [entry["state"] for entry in logs if entry["event"] == "clock.state"][-1] is ClockState.SYNC
+
+
+async def test_what_is_rejected_is_logged_once_with_the_remedy() -> None:
+    with (
+        FakeServer(lambda nonce: [packet(nonce, stratum=16)]) as bad,
+        FakeServer(honest) as good,
+        capture_logs() as logs,
+    ):
+        async with running(local(bad.port), local(good.port)) as published:
+            await until(lambda: state(published) is ClockState.SYNC)
+            await until(lambda: bad.asked >= 2)
+            await asyncio.sleep(0.2)
+            source = published[-1][0].per_source[0]
+            assert not source.agrees and "stratum 16" in source.why
+    rejected = [entry for entry in logs if entry["event"] == "clock.source_rejected"]
+    assert len(rejected) == 1 and rejected[0]["reason"] == "reply"
+    assert rejected[0]["server"] == f"127.0.0.1:{bad.port}" and rejected[0]["log_level"] == "warning"
+
+
+async def test_deny_stops_that_server_only() -> None:
+    with FakeServer(lambda nonce: [packet(nonce, stratum=0, ref_id=b"DENY")]) as denying, FakeServer(honest) as good:
+        async with running(local(denying.port), local(good.port)) as published:
+            await until(lambda: good.asked >= 4, 8.0)
+            assert denying.asked == 1
+            assert "DENY" in published[-1][0].per_source[0].why
+            assert state(published) is ClockState.SYNC
+
+
+async def test_a_name_that_cannot_be_resolved_is_survived_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeServer(honest) as server:
+        real_resolve, tries = ntp.resolve, []
+
+        def resolve(host: str, port: int) -> Any:
+            tries.append(host)
+            return real_resolve("no-such-host.invalid" if len(tries) == 1 else "127.0.0.1", port)
+
+        monkeypatch.setattr("agent.clock.service.resolve", resolve)
+        async with running({"host": "ntp.example", "port": server.port, "ours": True}) as published:
+            await until(lambda: bool(published))
+            assert state(published) is ClockState.UNSYNC
+            assert "cannot be resolved" in published[-1][0].per_source[0].why
+            await until(lambda: state(published) is ClockState.SYNC, 8.0)
+            assert tries == ["ntp.example"] * 2, "an address that answers is kept"
+
+
+async def test_a_server_that_is_not_there_is_told_with_the_remedy() -> None:
+    async with running(local(free_udp_port())) as published:
+        await until(lambda: bool(published))
+        report, mapping = published[-1]
+        assert mapping is None and report.state is ClockState.UNSYNC
+        assert "check the address" in report.per_source[0].why
+
+
+async def test_cancelling_does_not_wait_for_a_server_that_is_silent() -> None:
+    with FakeServer(lambda nonce: []) as server:
+        async with running(local(server.port)):
+            await until(lambda: server.asked > 0)
+            started = time.monotonic()
+        assert time.monotonic() - started < 0.5
+
+
+# --- against chronyd, in true and in faked time -------------------------------------------------
+
+AGENT = """
+import asyncio, sys
+from agent.clock.serve import serve
+from agent.clock.service import ClockService
+from agent.config import Clock
+from agent.lab import timeservers
+from agent.lab.processes import Processes
+
+async def main(listen, *ports):
+    newest = [None]
+    config = Clock.model_validate({"servers": [{"host": "127.0.0.1", "port": int(p), "ours": True} for p in ports]})
+    def publish(report, mapping):
+        newest[0] = mapping
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(listen, lambda: newest[0]))
+        tasks.create_task(ClockService(config, publish).run())
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.needs("chronyd")
+@pytest.mark.parametrize("skew", [None, "+1.3 x1.00005", "-2.7 x0.99995", "+37 x1.00002"])
+def test_against_chronyd_a_clock_keeps_true_time_even_in_a_faked_one(
+    processes: Processes, tmp_path: Path, skew: str | None
+) -> None:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if skew and not library:
+        pytest.skip("libfaketime is not installed: apt install faketime")
+    # `env` and not the faketime command, which would not hand a signal on to the process it starts.
+    fake = [shutil.which("env") or "env", f"LD_PRELOAD={library}", f"FAKETIME={skew}"] if skew else []
+    port = free_udp_port()
+    servers = [str(server.port) for server in timeservers.start(processes, 3, tmp_path)]
+    agent = subprocess.Popen(
+        [*fake, sys.executable, "-c", AGENT, f"127.0.0.1:{port}", *servers], cwd=Path(__file__).parents[2]
+    )
+    try:
+        errors = list(_errors(port, seconds=12))
+    finally:
+        agent.terminate()
+        agent.wait(10)
+        for name in (f"faketime_shm_{agent.pid}", f"sem.faketime_sem_{agent.pid}"):
+            Path("/dev/shm", name).unlink(missing_ok=True)
+    assert len(errors) >= 5, "the clock hardly ever answered"
+    assert max(map(abs, errors[:-3])) < 1.0
+    assert max(map(abs, errors[-3:])) < 0.3
+
+
+def _errors(port: int, seconds: float) -> Any:
+    """The agent's clock against the true one, in ms, every second from the moment it answers."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(ConnectionError):
+            yield measure("127.0.0.1", port)[0]
+        time.sleep(1.0)

@@ -1,0 +1,50 @@
+"""What tests of more than one part use: a real broker, and real programs that may be missing."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brokers import MOSQUITTO, Mosquitto, MosquittoFactory
+
+from agent.lab.processes import Processes
+
+
+@pytest.fixture
+def mosquittos(tmp_path: Path) -> Iterator[MosquittoFactory]:
+    """Make brokers: `mosquittos()` or `mosquittos("acl_file /…", scheme="mqtts")`; they run, and end with the test."""
+    if MOSQUITTO is None:
+        pytest.skip("mosquitto is not installed: apt install mosquitto")
+    made: list[Mosquitto] = []
+
+    def make(*lines: str, scheme: str = "mqtt") -> Mosquitto:
+        broker = Mosquitto(tmp_path / f"broker{len(made)}", lines, scheme)
+        made.append(broker)
+        broker.start()
+        return broker
+
+    yield make
+    for broker in made:
+        broker.stop()
+
+
+@pytest.fixture
+def mosquitto(mosquittos: MosquittoFactory) -> Mosquitto:
+    """A running broker that lets everybody do everything: `.url`, `.stop()`, `.start()`."""
+    return mosquittos()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Processes that surely end with the test."""
+    with Processes(tmp_path / "logs") as all_of_them:
+        yield all_of_them
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.needs("Xvfb")` skips aloud where the program is missing."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            # As the lab finds programs: daemons live in folders that a user's PATH leaves out.
+            if shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin") is None:
+                pytest.skip(f"{program} is not installed")

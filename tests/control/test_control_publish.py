@@ -1,0 +1,211 @@
+"""`framezero publish` with real films and a real mosquitto."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from brokers import Mosquitto, MosquittoFactory
+from fake_venue import framezero, retained, told
+
+from agent.control.probe import Film, probe
+from agent.messages import Program, Refusal, decode
+
+pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: apt install ffmpeg")
+
+STILL_US = 10_000_000
+
+
+def ffmpeg(out: Path, *arguments: str) -> Path:
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, str(out)], check=True)
+    return out
+
+
+def film(folder: Path, name: str, *, rate: str = "30", seconds: str = "2.5", extra: tuple[str, ...] = ()) -> Path:
+    source = f"testsrc=size=64x48:rate={rate}:duration={seconds}"
+    return ffmpeg(folder / name, "-f", "lavfi", "-i", source, *extra, "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of films: good ones, and one of each fault."""
+    folder = tmp_path_factory.mktemp("films")
+    film(folder, "koi.mp4")
+    film(folder, "ntsc.mov", rate="30000/1001", extra=("-f", "mov"))
+    film(folder, "coarse.mkv", rate="60000/1001", extra=("-c:v", "libx264", "-bf", "2"))
+    film(folder, "stream.ts", rate="25", extra=("-c:v", "libx264"))
+    sine = ("-f", "lavfi", "-i", "sine=duration=2.5", "-c:a", "aac", "-shortest")
+    film(folder, "loud.mp4", extra=sine)
+    film(folder, "short.mp4", seconds="1.9")
+    film(folder, "two.mp4", seconds="2")
+    uneven = ("-vf", r"select='not(eq(mod(n\,7)\,3))'", "-fps_mode", "vfr")
+    film(folder, "uneven.mp4", seconds="3", extra=uneven)
+    ffmpeg(folder / "still.png", "-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1")
+    ffmpeg(folder / "still.jpg", "-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1")
+    ffmpeg(folder / "only.m4a", "-f", "lavfi", "-i", "sine=duration=3")
+    whole = film(folder, "front.mp4", seconds="4", extra=("-movflags", "+faststart")).read_bytes()
+    (folder / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    (folder / "headless.mp4").write_bytes((folder / "koi.mp4").read_bytes()[:3000])
+    (folder / "text.mp4").write_text("this is not a film\n" * 50)
+    (folder / "empty.mp4").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "frames"),
+    [
+        ("koi.mp4", "30", 75),
+        ("ntsc.mov", "30000/1001", 75),
+        ("coarse.mkv", "60000/1001", 150),
+        ("stream.ts", "25", 63),
+        ("loud.mp4", "30", 75),
+        ("two.mp4", "30", 60),
+    ],
+)
+def test_a_constant_rate_is_found_with_the_exact_frame_count(films: Path, name: str, rate: str, frames: int) -> None:
+    found = probe(films / name, STILL_US)
+    assert isinstance(found, Film), found
+    assert (found.fps, found.frames, found.duration_us) == (rate, frames, None)
+    assert (found.width, found.height, found.sound) == (64, 48, name == "loud.mp4")
+
+
+def test_uneven_frames_and_stills_have_a_duration(films: Path) -> None:
+    uneven = probe(films / "uneven.mp4", STILL_US)
+    assert isinstance(uneven, Film)
+    assert (uneven.fps, uneven.frames) == (None, None)
+    assert uneven.duration_us is not None and abs(uneven.duration_us - 3_000_000) < 40_000
+    for name in ("still.png", "still.jpg"):
+        still = probe(films / name, STILL_US)
+        assert isinstance(still, Film)
+        assert (still.fps, still.duration_us, still.sound) == (None, STILL_US, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("short.mp4", "too_short"),
+        ("only.m4a", "no_picture"),
+        ("cut.mp4", "broken"),
+        ("headless.mp4", "broken"),
+        ("text.mp4", "broken"),
+        ("empty.mp4", "broken"),
+        ("nowhere.mp4", "missing"),
+        (".", "missing"),
+    ],
+)
+def test_what_is_no_whole_film_is_refused_by_name(films: Path, name: str, code: str) -> None:
+    found = probe(films / name, STILL_US)
+    assert isinstance(found, Refusal), found
+    assert found.code == code
+    assert (films / name).name in found.detail
+
+
+def in_site(site: Path) -> Path:
+    (stored,) = site.rglob("*.mp4")
+    return stored
+
+
+def publish(films: Path, site: Path, broker: Mosquitto, *names: str) -> tuple[str, ...]:
+    places = ("--program", "reel", "--to", str(site), "--url", "https://films.example/show/", "--show", "demo")
+    return ("publish", *(str(films / name) for name in names), *places, "--broker", broker.url)
+
+
+async def test_the_site_is_content_addressed_and_the_program_kept(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    site = tmp_path / "site"
+    code, out, err = await framezero(*publish(films, site, mosquitto, "koi.mp4", "ntsc.mov"), "--json")
+    assert code == 0, err
+    found = told(out)
+    assert (found["program"], found["rev"], found["reused"]) == ("reel", 1, False)
+    for item, name in zip(found["items"], ("koi.mp4", "ntsc.mov"), strict=True):
+        data = (films / name).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        place = f"{digest[:2]}/{digest}{Path(name).suffix}"
+        assert (item["sha256"], item["size"], item["name"]) == (digest, len(data), name)
+        assert item["urls"] == [f"https://films.example/show/{place}"]
+        assert (site / place).read_bytes() == data
+    ((topic, payload, _),) = await retained(mosquitto, "program/#")
+    program = decode(Program, payload)
+    assert topic == "program/reel/1" and isinstance(program, Program)
+    assert not list(site.rglob("*.part"))
+
+
+async def test_the_same_films_keep_their_revision_and_others_get_the_next(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    site = tmp_path / "site"
+    assert (await framezero(*publish(films, site, mosquitto, "koi.mp4")))[0] == 0
+    stored = in_site(site)
+    before = (stored.stat().st_mtime_ns, stored.stat().st_ino)
+    code, out, _ = await framezero(*publish(films, site, mosquitto, "koi.mp4"))
+    assert (code, "that revision stands" in out) == (0, True)
+    assert (stored.stat().st_mtime_ns, stored.stat().st_ino) == before
+    code, out, _ = await framezero(*publish(films, site, mosquitto, "koi.mp4", "two.mp4"), "--json")
+    assert (code, told(out)["rev"]) == (0, 2)
+    # Back to the first content is a new revision: `cue play` takes the newest.
+    code, out, _ = await framezero(*publish(films, site, mosquitto, "koi.mp4"), "--json")
+    assert (code, told(out)["rev"]) == (0, 3)
+    assert sorted(topic for topic, _, _ in await retained(mosquitto, "program/#")) == [
+        f"program/reel/{rev}" for rev in (1, 2, 3)
+    ]
+
+
+async def test_a_broker_that_lost_the_program_gets_it_back_to_the_byte(
+    films: Path, tmp_path: Path, mosquittos: MosquittoFactory
+) -> None:
+    one, two = mosquittos(), mosquittos()
+    assert (await framezero(*publish(films, tmp_path, one, "koi.mp4")))[0] == 0
+    code, out, _ = await framezero(*publish(films, tmp_path, one, "koi.mp4"), "--broker", two.url, "--json")
+    assert (code, told(out)["rev"], told(out)["reused"]) == (0, 1, True)
+    ((_, first, _),), ((_, second, _),) = await retained(one, "program/#"), await retained(two, "program/#")
+    assert first == second
+
+
+async def test_all_faults_are_said_at_once_and_nothing_is_written(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    names = ("koi.mp4", "text.mp4", "short.mp4", "only.m4a", "nowhere.mp4")
+    code, _, err = await framezero(*publish(films, tmp_path / "site", mosquitto, *names))
+    assert code == 2
+    assert all(name in err for name in names[1:]) and "koi.mp4" not in err
+    assert not (tmp_path / "site").exists()
+    assert not await retained(mosquitto, "program/#")
+
+
+async def test_a_broken_copy_in_the_site_is_replaced(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:
+    await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"))
+    stored = in_site(tmp_path)
+    stored.chmod(0o644)
+    stored.write_bytes(b"half")
+    await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"))
+    assert stored.read_bytes() == (films / "koi.mp4").read_bytes()
+
+
+async def test_a_site_that_cannot_be_written_is_named(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:
+    (tmp_path / "site").write_text("a file where a folder should be")
+    code, _, err = await framezero(*publish(films, tmp_path / "site", mosquitto, "koi.mp4"))
+    assert (code, "site" in err) == (2, True)
+
+
+async def test_wrong_names_and_no_broker(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:
+    wrong = ("publish", str(films / "koi.mp4"), "--program", "Reel!", "--to", str(tmp_path), "--url", "ftp://x")
+    code, _, err = await framezero(*wrong, "--show", "demo", "--broker", mosquitto.url)
+    assert code == 2
+    assert "--program" in err and "--url" in err
+    mosquitto.stop()
+    code, _, err = await framezero(*publish(films, tmp_path / "site", mosquitto, "koi.mp4"))
+    assert (code, "nobody listens" in err) == (4, True)
+    assert not (tmp_path / "site").exists()
+
+
+async def test_a_broker_that_refuses_programs_is_not_success(
+    films: Path, tmp_path: Path, mosquittos: MosquittoFactory
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read framezero/#\n")
+    acl.chmod(0o600)
+    broker = mosquittos(f"acl_file {acl}")
+    code, _, err = await framezero(*publish(films, tmp_path / "site", broker, "koi.mp4"))
+    assert (code, "access list" in err) == (1, True)

@@ -1,0 +1,209 @@
+"""`framezero status` against a real mosquitto."""
+
+import asyncio
+import io
+import json
+import sys
+from typing import Any
+
+from brokers import Mosquitto, free_port
+from fake_venue import BOOT, connected, framezero, now_us, presence, retain, status, told
+from rich.console import Console
+
+from agent.control.status import Wall as Seen
+from agent.control.status import clock_warning, exit_code, head, page
+from agent.messages import ErrorWindow, Fetching, Refusal, encode
+from agent.units import US_PER_S, UtcUs, parse_utc
+
+NOON = parse_utc("2025-06-02T12:00:00Z")
+
+
+async def keep(broker: Mosquitto, venue: str, *, age_s: float = 0, **more: Any) -> None:
+    await retain(broker, "cue/_hello", b"{}")
+    await retain(broker, f"venue/{venue}/presence", encode(presence(venue)))
+    at = UtcUs(now_us() - round(age_s * US_PER_S))
+    await retain(broker, f"venue/{venue}/status", encode(status(venue, at=at, **more)))
+
+
+async def test_all_ready_is_good(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    await keep(mosquitto, "paris", state="playing", program="reel", rev=3, item=1, frame=370, position_us=1)
+    code, out, err = await framezero("status", "--broker", mosquitto.url)
+    assert code == 0, out + err
+    assert "reel r3 #1 f370" in out and "±8.2 ms (0.25 f)" in out and "play in 1 m 2" in out
+    assert err == ""
+
+
+async def test_one_that_is_not_ready_is_no_go(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    await keep(mosquitto, "paris", ready=False)
+    code, out, _ = await framezero("status", "--broker", mosquitto.url)
+    assert code == 1
+    assert "NO-GO film_missing" in out and "paris: film_missing – koi.mp4 is not here; wait for it" in out
+
+
+async def test_an_old_status_is_silence(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    await keep(mosquitto, "paris", age_s=60, ready=False)
+    code, out, _ = await framezero("status", "--json", "--broker", mosquitto.url)
+    found = {row["venue"]: row["silent"] for row in told(out)["venues"]}
+    assert (code, found) == (3, {"tokyo": False, "paris": True})
+    await keep(mosquitto, "tokyo")
+    code, out, _ = await framezero("status", "--broker", mosquitto.url)
+    assert "paris: SILENT – no status for 1 m " in out and "tokyo: SILENT" not in out
+
+
+async def test_a_venue_that_only_left_its_presence_is_silent(mosquitto: Mosquitto) -> None:
+    await retain(mosquitto, "venue/oslo/presence", encode(presence("oslo", online=False)))
+    code, out, _ = await framezero("status", "--broker", mosquitto.url)
+    assert code == 3
+    assert "offline" in out
+
+
+async def test_a_heartbeat_outweighs_a_host_clock_that_is_off(mosquitto: Mosquitto) -> None:
+    """The venue's statuses look a minute old to this host, but one comes while we listen: it is alive."""
+    await keep(mosquitto, "tokyo", age_s=60)
+
+    async def beat() -> None:
+        async with connected(mosquitto) as client:
+            while True:
+                at = UtcUs(now_us() - 60 * US_PER_S)
+                payload = encode(status("tokyo", at=at))
+                await client.publish("framezero/v1/venue/tokyo/status", payload, qos=1, retain=True)
+                await asyncio.sleep(0.3)
+
+    beating = asyncio.create_task(beat())
+    code, out, _ = await framezero("status", "--json", "--broker", mosquitto.url)
+    beating.cancel()
+    found = told(out)
+    assert (code, found["venues"][0]["silent"]) == (0, False)
+    assert any("this host's clock" in warning for warning in found["warnings"])
+
+
+async def test_a_status_from_the_future_does_not_prove_life(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo", age_s=-60)
+    code, _, _ = await framezero("status", "--broker", mosquitto.url)
+    assert code == 3
+
+
+async def test_nothing_there_and_no_broker(mosquitto: Mosquitto) -> None:
+    code, _, err = await framezero("status", "--broker", mosquitto.url)
+    assert (code, "no venue has left a trace" in err) == (3, True)
+    code, _, err = await framezero("status", "--broker", f"mqtt://127.0.0.1:{free_port()}")
+    assert (code, "nobody listens" in err) == (4, True)
+
+
+async def test_a_status_that_cannot_be_read_is_said(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    await retain(mosquitto, "venue/oslo/status", b'{"v": 1}')
+    code, _, err = await framezero("status", "--broker", mosquitto.url)
+    assert code == 0
+    assert "venue/oslo/status cannot be read" in err
+
+
+async def test_watching_draws_again_and_survives_the_broker(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    program = (
+        "import typer; from agent.control.cli import app_cue, status\n"
+        "app = typer.Typer(); app.add_typer(app_cue, name='cue'); app.command()(status); app()"
+    )
+    arguments = ("status", "--watch", "--json", "--broker", mosquitto.url)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+
+        async def line_where(connected_now: bool) -> None:
+            assert process.stdout is not None
+            while json.loads(await process.stdout.readline())["brokers"][mosquitto.url] is not connected_now:
+                pass
+
+        async with asyncio.timeout(30):
+            await line_where(True)
+            mosquitto.stop()
+            await line_where(False)
+            mosquitto.start()
+            await line_where(True)
+    finally:
+        process.send_signal(2)
+    assert await asyncio.wait_for(process.wait(), 10) == 130
+    assert await process.stderr.read() == b""
+
+
+async def test_help_has_an_example() -> None:
+    for command in ("status", "publish"):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent.cli", command, "--help", stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        assert (process.returncode, out.decode().count("Example:")) == (0, 1), out.decode()
+
+
+def shown(walls: list[Seen], width: int) -> str:
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(page(walls, now_us(), width))
+    return console.export_text()
+
+
+def test_80_columns_hold_every_venue_and_code_whole() -> None:
+    missing = [Refusal(code=code, detail=f"{code}: mend it") for code in ("film_missing", "display_absent")]
+    busy: dict[str, Any] = {
+        "state": "starting",
+        "program": "winners-reel",
+        "rev": 13,
+        "item": 2,
+        "frame": 12345,
+        "error_us": ErrorWindow(median=-12180, p99=29000, window_s=60),
+    }
+    for first in (0, 1):
+        reasons = missing[first:] + missing[:first]
+        walls = [
+            Seen("tokyo-shibuya", None, status("tokyo-shibuya", ready=False, reasons=reasons, **busy), False, 0, 0),
+            Seen("hongkong-central", None, status("hongkong-central", **busy), False, 0, 0),
+            Seen("paris", None, status("paris"), True, 60 * US_PER_S),
+        ]
+        lines = shown(walls, 80).splitlines()
+        (tokyo,) = [line for line in lines if line.startswith("tokyo-shibuya ")]
+        assert f"NO-GO {reasons[0].code} +1" in tokyo and "±8.2 ms" in tokyo
+        assert "…" not in "".join(lines)
+        assert "next: play in 1 m 2" in "".join(lines) and "next:" not in shown(walls, 160)
+        assert sum(line.startswith("hongkong-central ") for line in lines) == 1
+        assert sum(line.startswith("paris ") and "SILENT" in line for line in lines) == 1
+        for reason in missing:
+            assert f"tokyo-shibuya: {reason.code} – {reason.detail}" in lines
+    assert "winners-reel r13 #2 f12345" in shown(walls, 160)
+
+
+def test_a_lost_broker_stands_above_the_table() -> None:
+    live = Seen("tokyo", None, status("tokyo"), False, 90 * US_PER_S, 3 * US_PER_S)
+    brokers = {"mqtt://a:1": True, "mqtt://b:1": False}
+    lines = [str(line) for line in head([live], NOON, brokers, {"mqtt://b:1": "nobody listens"})]
+    assert lines[0] == "framezero status · 2025-06-02T12:00:00Z"
+    assert lines[1] == "no connection to mqtt://b:1: nobody listens"
+    assert "this host's clock" in lines[2]
+    assert " 3 s " in shown([live], 80)  # since it was heard, whatever the clocks say
+
+
+def test_one_film_is_singular() -> None:
+    cache = status("tokyo").cache
+    for films, text in ((1, "1 film "), (2, "2 films ")):
+        told_films = status("tokyo", cache=cache.model_copy(update={"films": films}))
+        assert text in shown([Seen("tokyo", None, told_films, False, 0)], 160)
+
+
+def test_the_table_names_what_an_operator_looks_for() -> None:
+    cache = status("tokyo").cache.model_copy(update={"fetching": Fetching(name="k", done=1, size=4)})
+    playing = status("tokyo", state="playing", error_us=ErrorWindow(median=180, p99=900, window_s=60), cache=cache)
+    walls = [Seen("tokyo", presence("tokyo"), playing, False, 0), Seen("[b]oslo", None, None, True, None)]
+    text = shown(walls, 160)
+    assert "+0.18 ms / +0.90 ms" in text and "fetching 25 %" in text and "SILENT" in text and "[b]oslo" in text
+
+
+def test_the_exit_code_puts_silence_first() -> None:
+    good = Seen("a", None, status("a"), False, 0)
+    bad = Seen("b", None, status("b", ready=False), False, 0)
+    silent = Seen("c", None, status("c"), True, 0)
+    assert [exit_code(walls) for walls in ([good], [good, bad], [bad, silent], [])] == [0, 1, 3, 3]
+    assert clock_warning([good]) == ""
+    assert BOOT in encode(status("a")).decode()

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from agent.control.profile import ProfileError, load
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "control.toml"
+    file.write_text(text)
+    return file
+
+
+def faults(options: dict[str, object], profile: Path | None, environ: dict[str, str]) -> str:
+    with pytest.raises(ProfileError) as caught:
+        load(options, profile, environ)
+    return "\n".join(caught.value.faults)
+
+
+def test_option_over_environment_over_profile(tmp_path: Path) -> None:
+    profile = written(tmp_path, 'broker = ["mqtt://file:1"]\nshow = "file"\nroot = "file/v1"\n')
+    environ = {"FRAMEZERO_CONTROL__BROKER": "mqtt://env:1", "FRAMEZERO_CONTROL__SHOW": "env"}
+    found = load({"show": "option", "broker": None}, profile, environ)
+    assert (found.broker, found.show, found.root) == (["mqtt://env:1"], "option", "file/v1")
+
+
+@pytest.mark.parametrize("text", ["mqtt://a:1", '["mqtt://a:1", "mqtts://b:2"]'])
+def test_the_environment_takes_one_url_or_a_list(text: str) -> None:
+    found = load({}, None, {"FRAMEZERO_CONTROL__BROKER": text, "HOME": "/nowhere"})
+    assert found.broker[0] == "mqtt://a:1"
+
+
+def test_a_show_that_looks_like_a_number_stays_text() -> None:
+    found = load({"broker": ["mqtt://a:1"]}, None, {"FRAMEZERO_CONTROL__SHOW": "2025"})
+    assert found.show == "2025"
+
+
+def test_one_broker_twice_is_one_session() -> None:
+    found = load({"broker": ["mqtt://a:1", "mqtt://a:1"], "cert_key": "k"}, None, {})
+    (access,) = found.access()
+    assert (access.url, access.key) == ("mqtt://a:1", "k")
+
+
+def test_all_faults_are_said_at_once_with_their_source(tmp_path: Path) -> None:
+    profile = written(tmp_path, 'brokers = "mqtt://a:1"\nroot = "a/#"\n')
+    text = faults({"show": "No Show", "key": ["/k"]}, profile, {"FRAMEZERO_CONTROL__COLOUR": "red"})
+    assert "no broker is named" in text
+    assert f"{profile}: unknown key 'brokers'" in text
+    assert f"{profile}: root 'a/#'" in text
+    assert "--show: show 'No Show'" in text
+    assert "FRAMEZERO_CONTROL__COLOUR: unknown key 'colour'" in text
+    assert "--key: this version does not sign yet" in text
+
+
+def test_a_profile_that_is_named_must_be_there_and_toml(tmp_path: Path) -> None:
+    assert "is not there" in faults({"broker": ["mqtt://a:1"]}, tmp_path / "none.toml", {})
+    # What is missing may stand in the file, so only the file is complained of.
+    assert "no broker" not in faults({}, tmp_path / "none.toml", {})
+    assert "no broker" not in faults({}, written(tmp_path, "= ="), {})
+    assert "no broker" in faults({}, written(tmp_path, ""), {})
+    assert "not TOML" in faults({"broker": ["mqtt://a:1"]}, written(tmp_path, "= ="), {})
+    assert "cannot be read" in faults({"broker": ["mqtt://a:1"]}, tmp_path, {})
+    assert "http://a" in faults({"broker": ["http://a"]}, None, {})

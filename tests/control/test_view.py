@@ -1,0 +1,79 @@
+from fake_venue import presence, status
+
+from agent.connection import Received
+from agent.control.cue import build
+from agent.control.view import View, judge
+from agent.messages import Ack, Stage, Stop, encode
+from agent.units import US_PER_S, UtcUs
+
+NOW = UtcUs(1_700_000_000 * US_PER_S)
+CUE = build(Stop(action="stop"), show="demo", venues=["*"], at=UtcUs(NOW + 1), now=NOW)
+
+
+def ack(stage: Stage, ready: bool | None = None, venue: str = "a") -> Ack:
+    return Ack(cue=CUE.cue, venue=venue, boot=CUE.cue, stage=stage, time=NOW, ready=ready)
+
+
+def test_verdicts_by_what_was_wanted() -> None:
+    ready, not_ready = ack("accepted", True), ack("accepted", False)
+    armed, started, missed = ack("armed"), ack("started"), ack("missed")
+    for acks, wanted, verdict in (
+        ([], "accepted", "silent"),
+        ([ready], "accepted", "ok"),
+        ([not_ready], "accepted", "no-go"),
+        ([not_ready, ready], "accepted", "ok"),
+        ([ready, not_ready], "accepted", "no-go"),
+        ([ready], "armed", "late"),
+        ([not_ready], "armed", "no-go"),
+        ([ready, armed], "armed", "ok"),
+        ([armed, ready], "armed", "ok"),
+        ([not_ready, armed, started], "started", "ok"),
+        ([ready, missed, started], "started", "bad"),
+        ([ready, started, ack("superseded")], "started", "ok"),
+        ([ack("superseded")], "accepted", "bad"),
+        ([ack("refused")], "accepted", "bad"),
+        ([ack("accepted", True, "b")], "accepted", "silent"),
+    ):
+        assert judge(CUE, "a", acks, wanted).verdict == verdict, (acks, wanted)
+
+
+def test_an_ack_from_two_brokers_counts_once() -> None:
+    view = View()
+    for url in ("mqtt://a:1", "mqtt://b:1"):
+        view.take(Received("venue/a/ack", encode(ack("armed")), False, url), 0.0)
+    assert len(view.acks) == 1
+
+
+def test_a_venue_is_online_if_it_is_at_any_broker() -> None:
+    view = View()
+    for url, online in (("mqtt://a:1", True), ("mqtt://b:1", False)):
+        view.take(Received("venue/a/presence", encode(presence("a", online=online)), True, url), 0.0)
+    assert view.presences["a"].online
+    view.take(Received("venue/a/presence", encode(presence("a", online=False)), False, "mqtt://a:1"), 0.0)
+    assert not view.presences["a"].online
+
+
+def test_what_nobody_matches() -> None:
+    view = View()
+    assert view.unmatched(["*", "a", "@east"]) == ["*", "a", "@east"]
+    view.take(Received("venue/a/presence", encode(presence("a", groups=("east",))), True, "mqtt://a:1"), 0.0)
+    assert view.unmatched(["*", "a", "@east"]) == []
+    assert view.unmatched(["mars", "a", "@a", "east", "mars"]) == ["mars", "@a", "east"]
+
+
+def test_an_older_status_from_a_slower_broker_changes_nothing() -> None:
+    view = View()
+    for at, retained in ((NOW, False), (UtcUs(NOW - 5), False), (UtcUs(NOW - 9), True)):
+        view.take(Received("venue/a/status", encode(status("a", at=at)), retained, "mqtt://a:1"), 1.0)
+    assert view.statuses["a"].status.time == NOW
+    assert not view.silent("a", NOW, 12.9)
+    assert view.silent("a", NOW, 13.1)
+
+
+def test_empty_and_broken_messages_mean_nothing_or_are_said() -> None:
+    view = View()
+    for topic, payload in (("venue/a/presence", b""), ("program/p/1", b""), ("program/p/x", b"1"), ("other", b"1")):
+        view.take(Received(topic, payload, True, "mqtt://a:1"), 0.0)
+    assert (view.venues, view.programs, view.odd) == ([], {}, [])
+    view.take(Received("venue/a/ack", b"\xff{", False, "mqtt://a:1"), 0.0)
+    assert "venue/a/ack cannot be read" in view.odd[0]

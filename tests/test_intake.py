@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+from makers import T0, VENUE, S, cue_body, program_body, uuid_of
+
+from agent.intake import Declined, Taken, take_cue, take_program
+from agent.messages import Refusal
+from agent.units import UtcUs
+
+NOW = UtcUs(T0 - 60 * S)
+
+
+def test_a_cue_for_everyone_is_taken_with_its_exact_bytes() -> None:
+    body = cue_body()
+    taken = take_cue(body, uuid_of(1), VENUE, NOW)
+    assert isinstance(taken, Taken)
+    assert (taken.body, taken.message.cue) == (body, uuid_of(1))
+
+
+@pytest.mark.parametrize(("venues", "ours"), [(["paris"], True), (["@west"], True), (["@asia", "tokyo"], False)])
+def test_only_the_body_says_for_whom_a_cue_is(venues: list[str], ours: bool) -> None:
+    taken = take_cue(cue_body(venues=venues), uuid_of(1), VENUE, NOW)
+    assert isinstance(taken, Taken) if ours else taken is None
+
+
+@pytest.mark.parametrize(
+    ("body", "topic_id", "code", "word"),
+    [
+        (b'{"v":1,', None, "schema", "not JSON"),
+        (cue_body(show="other"), None, "show", "other"),
+        (cue_body(at=T0 - 200 * S, expires="2025-06-02T11:58:00Z"), None, "expired", "expires"),
+        (cue_body(), uuid_of(2), "schema", "topic"),
+        (cue_body(colour="red"), None, "schema", "colour"),
+        (cue_body(do={"action": "dance"}), None, "schema", "do"),
+        (cue_body().replace(b"2025-06-02T12:00:00.000000Z", b"2025-06-02 12:00"), None, "schema", "at"),
+        (cue_body(expires="2025-08-02T11:58:00Z"), None, "schema", "31 days"),
+        (cue_body(expires="2025-06-02T12:00:00Z"), None, "schema", "before expires"),
+    ],
+)
+def test_what_can_never_count_is_declined_with_its_field(
+    body: bytes, topic_id: str | None, code: str, word: str
+) -> None:
+    declined = take_cue(body, topic_id, VENUE, NOW)
+    assert isinstance(declined, Declined)
+    assert declined.refusal.code == code
+    assert word in declined.refusal.detail
+
+
+def test_a_declined_cue_is_named_by_its_topic_else_by_its_body_else_not() -> None:
+    broken = cue_body(colour="red")
+    named = [
+        take_cue(broken, uuid_of(7), VENUE, NOW),
+        take_cue(broken, None, VENUE, NOW),
+        take_cue(b"[", None, VENUE, NOW),
+    ]
+    assert [declined.cue for declined in named if isinstance(declined, Declined)] == [uuid_of(7), uuid_of(1), "?"]
+
+
+def test_the_signature_is_asked_for_before_the_body_is_read() -> None:
+    declined = take_cue(b"not even JSON", uuid_of(1), replace(VENUE, require_trust=True), NOW)
+    assert isinstance(declined, Declined)
+    assert declined.refusal.code == "signature"
+
+
+def test_without_a_clock_nothing_is_expired() -> None:
+    assert isinstance(take_cue(cue_body(at=T0 - 200 * S, expires="2025-06-02T11:58:00Z"), None, VENUE, None), Taken)
+
+
+def test_programs() -> None:
+    assert isinstance(take_program(program_body(), ("reel", "1"), VENUE), Taken)
+    assert take_program(program_body(show="other"), ("reel", "1"), VENUE) is None
+    for body, topic in ((program_body(), ("reel", "2")), (b"{}", ("reel", "1"))):
+        assert isinstance(take_program(body, topic, VENUE), Refusal)

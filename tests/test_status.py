@@ -1,0 +1,113 @@
+from makers import T0, S, cue_body, now_at, program_body, uuid_of
+from walls import FakeWall
+
+from agent.clock.estimate import ClockReport
+from agent.clock.mapping import ClockState
+from agent.messages import CacheStatus, HostStatus, Refusal, Status, decode, encode
+from agent.player.wire import Running
+from agent.status import Surroundings, build_status
+from agent.units import MediaUs
+
+LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
+
+
+def around(**changes: object) -> Surroundings:
+    plain: dict[str, object] = {
+        "venue": "paris",
+        "boot": uuid_of(99),
+        "unsigned": True,
+        "latency_us": 0,
+        "clock": ClockReport(ClockState.SYNC, "5 of 5 time servers agree", 1000.0, 5, 5, ()),
+        "offset_host_us": -1200,
+        "cache": CacheStatus(films=2, bytes=2000, fetching=None, missing=0),
+        "host": HostStatus(cpu=0.1, mem_mb=100, disk_free_gb=50.0),
+        "brokers": {"mqtt://127.0.0.1:1883": True},
+        "faults": (),
+    }
+    return Surroundings(**{**plain, **changes})  # type: ignore[arg-type]
+
+
+def status_of(wall: FakeWall, **changes: object) -> Status:
+    status = build_status(wall.conductor.snapshot(wall.now()), wall.now(), around(**changes))
+    assert decode(Status, encode(status)) == status, "what is published can be read again"
+    return status
+
+
+def test_the_states_of_a_wall_from_start_to_black() -> None:
+    wall = FakeWall()
+    assert status_of(wall).state == "starting"
+    wall.start_player()
+    wall.until(wall.t + S)
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(1, T0, LOOP))
+    wall.receive("cue", cue_body(2, T0 + 5 * S, {"action": "black"}))
+    assert (status_of(wall).state, status_of(wall).pending) == ("slate", 2)
+    wall.until(T0 - S)
+    armed = status_of(wall)
+    assert armed.state == "armed"
+    assert armed.next is not None
+    assert (armed.next.cue, armed.next.action) == (uuid_of(1), "play")
+    wall.until(T0 + 4 * S)
+    playing = status_of(wall)
+    assert (playing.state, playing.cue, playing.program, playing.item) == ("playing", uuid_of(1), "reel", 1)
+    wall.until(T0 + 6 * S)
+    black = status_of(wall)
+    assert (black.state, black.item, black.next) == ("black", None, None)
+
+
+def test_held_is_a_state_of_its_own() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(1, T0, {**LOOP, "held": True}))
+    wall.until(T0 + S)
+    assert status_of(wall).state == "held"
+
+
+def test_what_the_player_observes_is_told() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(1, T0, LOOP))
+    wall.until(T0 + S)
+    running = Running(
+        id=wall.shown[-1][1].id,
+        position_us=MediaUs(S),
+        frame=30,
+        median_us=-200,
+        p99_us=900,
+        window_s=1,
+        dropped=2,
+        late=1,
+    )
+    wall.conductor._wall.heard(running)
+    status = status_of(wall)
+    assert status.error_us is not None
+    assert (status.frame, status.error_us.median, status.error_us.p99) == (30, -200, 900)
+    assert (status.dropped, status.late) == (2, 1)
+
+
+def test_the_bound_is_told_in_frames_of_the_film_and_else_of_thirty_a_second() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    wall.bound_us = 16_667
+    assert status_of(wall).clock.frames == 0.5
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(1, T0 - 20 * S, LOOP))
+    wall.until(T0 - 16 * S)
+    assert status_of(wall).clock.frames == 1.0  # film b has 60 frames a second
+
+
+def test_without_a_clock_there_is_no_time_and_no_readiness() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    status = build_status(wall.conductor.snapshot(now_at(None)), now_at(None), around(clock=None))
+    assert (status.time, status.ready, status.clock.state, status.clock.bound_us) == (None, False, "UNSYNC", None)
+    assert [reason.code for reason in status.reasons] == ["clock_unsync"]
+
+
+def test_faults_of_the_shell_are_reasons_too() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    status = status_of(wall, faults=(Refusal(code="journal", detail="disk full"),))
+    assert (status.ready, [reason.code for reason in status.reasons]) == (False, ["journal"])
