@@ -149,15 +149,18 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}); name another file with --config"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: not TOML: {error}"]) from error
-    return parse(_overlay(tree, environ), str(path))
+    return parse(tree, str(path), environ)
 
 
-def parse(tree: dict[str, Any], source: str) -> Config:
-    """Check a configuration that is already a tree; `source` names it in the faults."""
+def parse(tree: dict[str, Any], source: str, environ: Mapping[str, str] | None = None) -> Config:
+    """Check a configuration that is already a tree; `source` names it in the faults of what `environ` did not set."""
+    origins = _overlay(tree, environ or {})
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError([f"{source}: {_fault(fault)}" for fault in error.errors(include_url=False)]) from error
+        found = error.errors(include_url=False)
+        faults = [f"{_origin(fault['loc'], origins) or source}: {_fault(fault)}" for fault in found]
+        raise ConfigError(faults) from error
 
 
 def unserved(config: Config) -> list[str]:
@@ -197,8 +200,14 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for arg in typing.get_args(annotation) if (found := _model_in(arg))), None)
 
 
-def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Lay `FRAMEZERO_BROKER__URLS='["mqtt://…"]'` and the like over what the file says."""
+def _origin(place: tuple[int | str, ...], origins: dict[tuple[str, ...], str]) -> str | None:
+    """The environment variable that a faulty value comes from, if it comes from one."""
+    return next((name for path, name in origins.items() if place[: len(path)] == path), None)
+
+
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Lay `FRAMEZERO_BROKER__URLS='["mqtt://…"]'` and the like over what the file says; returns what came whence."""
+    origins: dict[tuple[str, ...], str] = {}
     for variable, text in environ.items():
         # FRAMEZERO_CONTROL__… configures the operator's commands, not the agent.
         if not variable.startswith(ENV_PREFIX) or variable.startswith(f"{ENV_PREFIX}CONTROL__"):
@@ -213,4 +222,5 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]
             place[key] = json.loads(text)
         except (ValueError, RecursionError):
             place[key] = text
-    return tree
+        origins[*tables, key] = variable
+    return origins

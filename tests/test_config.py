@@ -233,7 +233,16 @@ def test_the_environment_makes_tables_that_the_file_lacks(tmp_path: Path) -> Non
     ],
 )
 def test_a_fault_in_the_environment_is_told_as_well(file: Path, variable: str, text: str, named: str) -> None:
-    assert named in "\n".join(load_faults(file, {variable: text}))
+    [fault] = load_faults(file, {variable: text})
+    assert fault.startswith(f"{variable}: ")
+    assert named in fault
+
+
+def test_a_fault_of_the_file_is_not_put_down_to_the_environment(file: Path) -> None:
+    file.write_text(file.read_text().replace('"Asia/Tokyo"', '"Asia/Tokio"'))
+    environ = {"FRAMEZERO_DISPLAY__ROTATE": "upright", "FRAMEZERO_DISPLAY__NAME": ":91"}
+    zone, rotate = sorted(load_faults(file, environ))
+    assert (zone.split(":")[0], rotate.split(":")[0]) == (str(file), "FRAMEZERO_DISPLAY__ROTATE")
 
 
 @pytest.mark.parametrize("content", ["venue = ", "[broker", 'venue = "a"\nvenue = "b"', "a = " + "[" * 100_000])

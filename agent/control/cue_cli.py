@@ -215,11 +215,15 @@ _WORDS = {
 
 
 def _show(sent: cues.Sent, presences: dict[str, Presence], wait: Stage) -> None:
-    grid = Table(Column("venue", no_wrap=True), "local time", "", "stage", "ready", "reason", "error", "bound")
+    grid = Table(Column("venue", no_wrap=True), "", "stage", "ready", "error", "bound", "reason")
     for answer in sent.answers:
-        grid.add_row(*_row(answer, presences.get(answer.venue), sent.cue.at))
+        grid.add_row(*_row(answer, presences.get(answer.venue)))
     if sent.answers:
         screen().print(grid)
+        # Below the table: beside it the sentences would leave no room for the rest on 80 columns.
+        for answer in sent.answers:
+            if answer.ack is not None and answer.ack.detail:
+                screen().print(f"  {escape(answer.venue)}: {escape(answer.ack.detail)}")
     elif any(delivery.taken for delivery in sent.deliveries):
         who = "no venue that the cue names is known" if presences else "no venue is known at the broker"
         screen().print(f"[red]{who}, and none has answered[/]; the cue is kept for those that come")
@@ -234,19 +238,17 @@ def _show(sent: cues.Sent, presences: dict[str, Presence], wait: Stage) -> None:
             screen().print(f"[red]{sentence}:[/] {escape(', '.join(named))}")
 
 
-def _row(answer: Answer, presence: Presence | None, at: UtcUs) -> tuple[str, ...]:
+def _row(answer: Answer, presence: Presence | None) -> tuple[str, ...]:
     ack = answer.ack
-    local = local_time(at, presence.timezone) if presence else ""
     if ack is None:
         away = "offline" if presence is not None and not presence.online else "no answer"
-        return escape(answer.venue), local, _WORDS[answer.verdict], "–", "–", away, "–", "–"
+        return escape(answer.venue), _WORDS[answer.verdict], "–", "–", "–", "–", away
     return (
         escape(answer.venue),
-        local,
         _WORDS[answer.verdict],
         ack.stage + (" (joined)" if ack.joined else ""),
         "–" if ack.ready is None else "yes" if ack.ready else "no",
-        escape(": ".join(text for text in (ack.reason, ack.detail) if text)) or "–",
         "–" if ack.error_us is None else f"{ack.error_us / 1000:+.2f} ms",
         "–" if ack.bound_us is None else f"±{ack.bound_us / 1000:.1f} ms",
+        escape(ack.reason or "–"),
     )
