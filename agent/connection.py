@@ -204,6 +204,9 @@ class _Client(aiomqtt.Client):
         for verdict in self._verdicts.values():
             verdict.cancel()
         self._verdicts.clear()
+        # Whoever has left no longer asks how the connection ended; asyncio would print that nobody did.
+        for ending in (self._connected, self._disconnected):
+            ending.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         self._client._sock_close()
 
     def _on_publish(

@@ -1,6 +1,8 @@
 """Faults of one connection whose remedy depends on what the address asked for; the others are in test_mqtt.py."""
 
 import asyncio
+import gc
+import signal
 import socket
 import struct
 
@@ -34,3 +36,14 @@ async def test_a_reset_asks_for_tls_only_where_tls_was_wanted(scheme: str, asks:
         port = server.sockets[0].getsockname()[1]
         text = await fault(f"{scheme}://127.0.0.1:{port}")
     assert ("does this port speak TLS" in text) is asks, text
+
+
+async def test_a_connection_that_broke_unheard_is_no_complaint_of_asyncio(mosquitto: Mosquitto) -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with connect(Access(mosquitto.url), identifier="test"):
+        mosquitto.stop(signal.SIGKILL)
+        await asyncio.sleep(0.2)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []
