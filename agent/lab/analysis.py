@@ -14,10 +14,10 @@ from agent.lab.programme import Programme, Spot
 from agent.lab.readings import Change, Gaps, Readings
 
 TORN_NS = 1_000_000
-"""What stands for less than this and does not fit is a look into a picture that was just being copied."""
+"""What stands for less than this may be a look into a picture that was just being copied."""
 
 FAR_NS = 500_000_000
-"""A short-lived reading that is further than this from its due instant does not fit."""
+"""A short-lived reading that is further than this from its due instant is no picture of its own."""
 
 EARLY_NS = 100_000_000
 """A film's picture this long before the first instant is no early start: it should not have been visible."""
@@ -182,18 +182,40 @@ def watch(changes: Sequence[Change], programme: Programme, end_ns: int) -> tuple
     """Place readings in the programme; and how many were torn, and so left out."""
     sights: list[Sight] = []
     torn = 0
-    for change, length in zip(changes, lengths(changes, end_ns), strict=True):
-        spot = None
-        if isinstance(change.value, tuple):
-            spot = programme.nearest(*change.value, change.ns)
-        fits = spot is not None and abs(change.ns - programme.due(spot)) <= FAR_NS
-        if not fits and length < TORN_NS and change.ns + length < end_ns:
+    for index, (change, length) in enumerate(zip(changes, lengths(changes, end_ns), strict=True)):
+        spot = _place(change, programme)
+        short = length < TORN_NS and change.ns + length < end_ns
+        if short and not _fits(changes[max(0, index - 1) : index + 2], change, programme):
             torn += 1
         elif sights and sights[-1].spot == spot:  # the same again behind a torn one
             sights[-1] = Sight(sights[-1].ns, change.ns + length - sights[-1].ns, spot)
         else:
             sights.append(Sight(change.ns, length, spot))
     return sights, torn
+
+
+def _place(change: Change, programme: Programme) -> Spot | None:
+    return programme.nearest(*change.value, change.ns) if isinstance(change.value, tuple) else None
+
+
+def _fits(around: Sequence[Change], change: Change, programme: Programme) -> bool:
+    """Whether a short-lived reading was a picture of its own, given what stood before it and what after it.
+
+    It was not when it belongs to quite another time, nor when it is made of the bits of both its neighbours without
+    standing between them in the film: then the code was read while the one was being copied over the other.
+    """
+    spot = _place(change, programme)
+    if spot is None or abs(change.ns - programme.due(spot)) > FAR_NS:
+        return False
+    if len(around) < 3:
+        return True
+    before, after = (_place(neighbour, programme) for neighbour in (around[0], around[2]))
+    if before is not None and after is not None and before < spot < after:
+        return True
+    old, seen, new = (neighbour.value for neighbour in around)
+    if not (isinstance(old, tuple) and isinstance(seen, tuple) and isinstance(new, tuple)):
+        return True
+    return any((b ^ a) & (b ^ c) for a, b, c in zip(old, seen, new, strict=True))
 
 
 def first_seen(sights: Sequence[Sight], until_ns: int, programme: Programme) -> dict[Spot, int]:

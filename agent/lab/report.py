@@ -20,6 +20,8 @@ GOOD, MISSED, VOID = 0, 1, 5
 SHORT_S = 0.5
 MISSED_SHARE = 0.05
 """A wall that misses more of its frames than this was frozen or overloaded, however well the others agree."""
+STOLEN_SHARE = 0.01
+"""From here on a report says how much processor time was stolen."""
 READY_S = 10.0
 """A measurement that ended this much before the show is called cut short."""
 
@@ -74,6 +76,10 @@ def judge(found: Analysis, facts: RunFacts) -> Report:
         notes.append(f"{found.skew.partial} frames were seen on some displays only; no skew is counted for them")
     if found.skew.ambiguous:
         notes.append(f"{found.skew.ambiguous} pictures came back within half a second and cannot be told apart")
+    if facts.stolen is not None and facts.stolen >= STOLEN_SHARE:
+        notes.append(
+            f"the host gave {facts.stolen:.1%} of the processors' time to others (steal), and that alone makes frames late"
+        )
     if found.mode == "signature":
         notes.append("films without barcodes: errors are to the nearest frame, within ± half a frame by construction")
     return Report(facts, found, faults, notes)
@@ -141,6 +147,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "seconds": found.seconds,
         "films": [film.model_dump() for film in facts.films],
         "thresholds": {"max_p99_ms": facts.max_p99_ms, "max_first_ms": facts.max_first_ms},
+        "stolen": facts.stolen,
         "void": found.void,
         "faults": report.faults,
         "notes": report.notes,

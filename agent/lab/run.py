@@ -16,6 +16,7 @@ from agent.lab.pixels import Pixels
 from agent.lab.processes import Child, LabError, Processes
 from agent.lab.reel import Reel
 from agent.lab.rundir import FilmFacts, RunFacts
+from agent.lab.steal import Ticks
 from agent.lab.watch import Clocks
 from agent.lab.world import Wishes, World
 from agent.units import US_PER_S, UtcUs, format_utc
@@ -117,6 +118,7 @@ class _Show:
             program = await watch.program(line, operator.PROGRAM)
             films = reel.facts(self._films, program)
             meter = self._start_meter()
+            before = Ticks.now()
             due = utc_in(LEAD_S)
             end = UtcUs(due + round(self._wishes.seconds * US_PER_S))
             facts = self._facts(films, due, end, took)
@@ -127,7 +129,8 @@ class _Show:
             await self._follow(line, pixels, due, end)
             pixels.close()
             processes.end(meter)
-        return Shown(facts.model_copy(update={"clock": self._clocks.samples}), self._walls)
+        measured = {"clock": self._clocks.samples, "stolen": Ticks.now().stolen_since(before)}
+        return Shown(facts.model_copy(update=measured), self._walls)
 
     def _facts(self, films: list[FilmFacts], due: UtcUs, end: UtcUs, took: dict[str, float | None]) -> RunFacts:
         wishes = self._wishes

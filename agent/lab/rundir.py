@@ -45,6 +45,7 @@ class RunFacts(Model):
 
     `end_utc`: when the walls were told to show something else, or the lab stopped caring. `max_first_ms`: how far
     a first frame may be from its instant. `ready_s`: from an agent's start to its being ready; None for never.
+    `stolen`: the share of the processors' time that a host gave to others from the cue to the end.
     """
 
     v: Literal[1] = 1
@@ -58,6 +59,7 @@ class RunFacts(Model):
     max_first_ms: float | None = None
     ready_s: dict[Name, float | None] = Field(default_factory=dict)
     clock: dict[Name, list[ClockSample]] = Field(default_factory=dict)
+    stolen: float | None = None
 
     def programme(self) -> Programme:
         """The films with their due instants."""

@@ -134,6 +134,30 @@ def test_a_look_into_a_picture_half_copied_is_left_out() -> None:
     assert (again.torn, again.repeated, again.blank_ms) == (1, 0, 0)
 
 
+def test_bits_of_two_frames_are_neither() -> None:
+    # 31 is 011111 and 32 is 100000: read while the one is copied over the other they make 47, which is 101111.
+    spot = Spot(0, 0, 32)
+    half = at(spot, lambda ns: Change(ns - MS // 5, (1, 47)), lambda ns: Change(ns, value(spot)))
+    torn = analyse(tokyo=wall(edit=half), paris=wall()).displays[0]
+    assert (torn.torn, torn.repeated, torn.missed) == (1, 0, 0)
+    assert max(abs(error) for _, error in torn.errors) == 1.0
+
+
+def test_a_short_look_at_a_whole_picture_counts() -> None:
+    spot, older = Spot(0, 0, 32), Spot(0, 0, 30)
+    flash = at(
+        spot,
+        lambda ns: Change(ns, value(spot)),
+        lambda ns: Change(ns + 5 * MS, value(older)),
+        lambda ns: Change(ns + 5 * MS + MS // 2, value(spot)),
+    )
+    shown = analyse(tokyo=wall(edit=flash)).displays[0]
+    assert (shown.torn, shown.repeated) == (0, 2)
+    hurried = at(spot, lambda ns: Change(ns, value(spot)), lambda ns: Change(ns + MS // 2, value(Spot(0, 0, 33))))
+    caught_up = analyse(tokyo=wall(edit=hurried)).displays[0]
+    assert (caught_up.torn, caught_up.missed) == (0, 0)
+
+
 def test_black_in_the_middle_of_a_film_is_counted() -> None:
     spot = Spot(0, 0, 10)
     edit = at(spot, lambda ns: Change(ns, None))

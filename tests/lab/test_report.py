@@ -25,6 +25,7 @@ def write_run(
     mode: str = "barcode",
     keep: Callable[[str, Spot], bool] = lambda venue, spot: True,
     max_p99_ms: float | None = 5.0,
+    stolen: float | None = None,
 ) -> None:
     """The folder of a run of two films, looped for 9 s, with walls that are late by constants."""
     facts = RunFacts(
@@ -40,6 +41,7 @@ def write_run(
         max_p99_ms=max_p99_ms,
         max_first_ms=5.0,
         ready_s=dict.fromkeys(lates_ms, 2.5),
+        stolen=stolen,
         clock={
             "tokyo": [
                 ClockSample(time=DUE, error_ms=-0.4, bound_ms=6.0),
@@ -174,3 +176,12 @@ def test_a_venue_that_was_not_measured_is_missed(tmp_path: Path) -> None:
 def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="name the folder of a lab run"):
         report.conclude(tmp_path)
+
+
+@pytest.mark.parametrize(("stolen", "said"), [(None, False), (0.002, False), (0.0712, True)])
+def test_processor_time_that_the_host_took_is_said(tmp_path: Path, stolen: float | None, said: bool) -> None:
+    write_run(tmp_path, {"tokyo": 1.0, "paris": 2.0}, stolen=stolen)
+    made = report.conclude(tmp_path)
+    assert any("gave 7.1% of the processors' time to others" in note for note in made.notes) is said
+    assert report.as_json(made)["stolen"] == (None if stolen is None else round(stolen, 3))
+    assert made.status == 0
