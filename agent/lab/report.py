@@ -78,7 +78,7 @@ def judge(found: Analysis, facts: RunFacts) -> Report:
         notes.append(f"{found.skew.ambiguous} pictures came back within half a second and cannot be told apart")
     if facts.stolen is not None and facts.stolen >= STOLEN_SHARE:
         notes.append(
-            f"the host gave {facts.stolen:.1%} of the processors' time to others (steal), and that alone makes frames late"
+            f"the host gave {facts.stolen:.1%} of the processors' time away (steal), and that alone makes frames late"
         )
     if found.mode == "signature":
         notes.append("films without barcodes: errors are to the nearest frame, within ± half a frame by construction")
