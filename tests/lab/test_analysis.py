@@ -153,9 +153,17 @@ def test_a_short_look_at_a_whole_picture_counts() -> None:
     )
     shown = analyse(tokyo=wall(edit=flash)).displays[0]
     assert (shown.torn, shown.repeated) == (0, 2)
-    hurried = at(spot, lambda ns: Change(ns, value(spot)), lambda ns: Change(ns + MS // 2, value(Spot(0, 0, 33))))
-    caught_up = analyse(tokyo=wall(edit=hurried)).displays[0]
-    assert (caught_up.torn, caught_up.missed) == (0, 0)
+
+
+def test_a_frame_that_stood_for_a_moment_only_was_shown() -> None:
+    # 31 is 011111: its bits are those of 30 and of 33, but it stands between them in the film.
+    def edit(spot: Spot, ns: int) -> list[Change]:
+        if spot == Spot(0, 0, 31):
+            return [Change(ns, value(spot)), Change(ns + MS // 2, value(Spot(0, 0, 33)))]
+        return [] if spot == Spot(0, 0, 32) else [Change(ns, value(spot))]
+
+    hurried = analyse(tokyo=wall(edit=edit)).displays[0]
+    assert (hurried.torn, hurried.missed) == (0, 1)
 
 
 def test_black_in_the_middle_of_a_film_is_counted() -> None:
