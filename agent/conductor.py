@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from agent import schedule
+from agent.asrun import start_record
 from agent.clock.mapping import ClockState
 from agent.effects import (
     Acknowledge,
@@ -18,6 +19,7 @@ from agent.effects import (
     Now,
     PlayerHeard,
     Received,
+    Record,
     Restored,
     Ticked,
     Wish,
@@ -186,8 +188,10 @@ class Conductor:
                 note = Note("info", "started", (("start", report.id), *figures))
                 if billed is None:
                     return [note]
+                record = start_record(self._venue.name, billed, report, now.clock, self._world(now))
                 facts = {"due": billed.start.at, "observed": observed, "error_us": error_us, "bound_us": bound_us}
-                return [note, *self._once(told, "started", now, None, **facts, joined=billed.piece.joined)]
+                shown = [Record(record)] if record else []
+                return [note, *shown, *self._once(told, "started", now, None, **facts, joined=billed.piece.joined)]
             case Missed(reason=reason, detail=detail):
                 if reason == "film_broken" and billed is not None:
                     self._unplayable(billed, detail)
@@ -238,7 +242,9 @@ class Conductor:
         effects: list[Effect] = []
         if now.utc is not None:
             self._ledger.forget_expired(now.utc)
-            self._notice_step(now.utc - now.raw // NS_PER_US)
+            # In a leap second UTC stands still; what runs is joined anew once, behind it.
+            if not now.leaping:
+                self._notice_step(now.utc - now.raw // NS_PER_US)
         world = self._world(now)
         effects += self._judge_readiness(world, now)
         effects += self._fetch(world)
@@ -268,9 +274,14 @@ class Conductor:
             groups=self._venue.groups,
             slate=self._slate,
             clock_short=self._clock_short(now) if too_bad else None,
+            # By the host's own clock a cue that runs elsewhere is joined, roughly; nothing begins by it.
+            joining_from=now.utc if now.clock is ClockState.HOST else None,
         )
 
     def _clock_short(self, now: Now) -> Refusal | None:
+        if now.clock is ClockState.HOST:
+            remedy = "running cues are joined by it, none starts; open UDP port 123 to the servers in clock.servers"
+            return Refusal(code="clock_host", detail=f"{now.clock_reason}; {remedy}")
         if now.bound_us is None:
             return Refusal(code="clock_unsync", detail=f"no time yet: {now.clock_reason}")
         if now.clock in {ClockState.UNSYNC, ClockState.DEGRADED}:

@@ -14,7 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from agent.messages import Name
 
@@ -75,13 +84,34 @@ class NtpServer(_Table):
 
 
 class Clock(_Table):
-    """Where UTC comes from and how good it has to be."""
+    """Where UTC comes from and how good it has to be.
+
+    `chrony`: let this host's chronyd, where one runs, vote as one more source. `wander_ppm`: by how much the crystal
+    may wander while nobody is heard; by default what is usual for the hardware.
+    """
 
     servers: Annotated[list[NtpServer], Field(min_length=1)]
     ready_error_ms: Annotated[float, Field(gt=0)] = 30
     show_error_ms: Annotated[float, Field(gt=0)] = 500
     correction_ms: float = 0.0
     listen: Annotated[str, AfterValidator(_address)] = ""
+    chrony: bool = True
+    wander_ppm: Annotated[float, Field(gt=0, le=100)] | None = None
+
+    @field_validator("servers")
+    @classmethod
+    def _each_once(cls, servers: list[NtpServer]) -> list[NtpServer]:
+        names = [f"{server.host}:{server.port}" for server in servers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands twice; each server has one vote")
+        smearing = [server.host for server in servers if server.smear]
+        if smearing and len(smearing) < len(servers):
+            raise ValueError(
+                f"only {', '.join(smearing)} smear leap seconds, and so would contradict the others for a day; "
+                f"name servers of one kind"
+            )
+        return servers
 
 
 class Display(_Table):
@@ -168,7 +198,6 @@ def unserved(config: Config) -> list[str]:
     found = {
         "display.mode": bool(config.display.mode),
         "metrics.listen": bool(config.metrics.listen),
-        "clock.servers.smear": any(server.smear for server in config.clock.servers),
     }
     return [key for key, is_set in found.items() if is_set]
 

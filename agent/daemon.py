@@ -14,9 +14,10 @@ import structlog
 from agent import __version__
 from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.store import Store
-from agent.clock.estimate import ClockReport
 from agent.clock.kernel import raw_now_ns, real_now_ns
 from agent.clock.mapping import ClockState, Mapping
+from agent.clock.memory import Memory, runtime_dir
+from agent.clock.report import ClockReport
 from agent.clock.serve import serve
 from agent.clock.service import ClockService
 from agent.conductor import Conductor, Limits
@@ -35,6 +36,7 @@ from agent.effects import (
     Now,
     PlayerHeard,
     Received,
+    Record,
     Restored,
     Ticked,
 )
@@ -85,7 +87,8 @@ class Daemon:
         _usable(store.open())
         self._fetcher = Fetcher(store, config.cache, self._on_film)
         self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker)
-        self._clock = ClockService(config.clock, self._on_clock)
+        memory = Memory(config.state_dir, runtime_dir(config.state_dir, os.environ))
+        self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
         self._player = PlayerProxy(_screen(config), self._on_player)
         self._host = Host(config.cache.dir)
         self._wake = asyncio.Event()
@@ -147,7 +150,8 @@ class Daemon:
         reason = report.reason if report else "no time server has answered yet"
         if mapping is None:
             return Now(raw, None, None, state, reason)
-        return Now(raw, mapping.utc_at(raw), round(mapping.bound_at_us(raw)), state, reason)
+        bound_us = None if mapping.state is ClockState.HOST else round(mapping.bound_at_us(raw))
+        return Now(raw, mapping.utc_at(raw), bound_us, state, reason, mapping.stands_still(raw))
 
     def _handle(self, event: Event) -> None:
         now = self._now()
@@ -193,6 +197,8 @@ class Daemon:
             case Acknowledge(ack):
                 log.info("cue", cue=ack.cue, stage=ack.stage, ready=ack.ready, reason=ack.reason, detail=ack.detail)
                 self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
+            case Record(asrun):
+                self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), retain=False)
             case Fetch(films):
                 self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name) for film in films])
             case Direct(starts):

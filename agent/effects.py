@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.clock.mapping import ClockState
-from agent.messages import Ack, Refusal
+from agent.messages import Ack, AsRun, Refusal
 from agent.player.wire import Report, Start
 from agent.units import RawNs, UtcUs
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """An instant as the agent knows it. `utc` is None, and the bound too, as long as there is no mapping."""
+    """An instant as the agent knows it. `utc` is None as long as there is no mapping, the bound while nobody vouches.
+
+    `leaping`: UTC stands still in a leap second.
+    """
 
     raw: RawNs
     utc: UtcUs | None
     bound_us: int | None
     clock: ClockState
     clock_reason: str
+    leaping: bool = False
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -96,6 +100,13 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Publish what was shown."""
+
+    asrun: AsRun
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """One film that should be in the cache, with where it may be had."""
 
@@ -128,4 +139,4 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Effect = KeepCue | KeepProgram | Acknowledge | Fetch | Direct | Note
+Effect = KeepCue | KeepProgram | Acknowledge | Record | Fetch | Direct | Note

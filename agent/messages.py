@@ -259,8 +259,29 @@ class ErrorWindow(Told):
     window_s: int
 
 
+class ClockSource(Told):
+    """One of a venue's time sources: whether it is in the vote and why, as agent.clock.report.SourceReport has it."""
+
+    name: str
+    ours: bool
+    agrees: bool
+    why: str
+    address: str | None = None
+    offset_us: int | None = None
+    error_us: int | None = None
+    delay_us: int | None = None
+    distance_us: int | None = None
+    stratum: int | None = None
+    samples: int = 0
+    age_s: float | None = None
+    interval_s: float | None = None
+
+
 class ClockStatus(Told):
-    """The clock as an operator wants it: state, and the bound in microseconds and in frames."""
+    """The clock as an operator wants it: state, and the bound in microseconds and in frames.
+
+    The bound is None where nobody vouches for the time at all (UNSYNC, HOST).
+    """
 
     state: str
     bound_us: int | None
@@ -269,6 +290,46 @@ class ClockStatus(Told):
     agreeing: int
     offset_host_us: int | None
     reason: str = ""
+    freq_ppm: float | None = None
+    skew_ppm: float | None = None
+    per_source: list[ClockSource] = []
+
+
+class ErrorSpread(Told):
+    """How far frames were from their instants, in microseconds: the median is signed, the others are of |error|."""
+
+    median: int
+    p95: int
+    p99: int
+    max: int
+
+
+class AsRun(Told):
+    """What was shown, and how exactly: one record for each start, each minute of playing, each end.
+
+    `bound_us` is how wrong the clock may have been by its own word, and `clock` its state: without them an error of
+    0.2 ms says nothing. The bound is None where nobody vouched for the time (HOST).
+    """
+
+    v: Literal[1] = 1
+    venue: Name
+    kind: Literal["start", "minute", "end"]
+    cue: Uuid
+    program: Name | None
+    rev: int | None
+    item: int | None
+    sha256: Sha256 | None
+    due: WireTime
+    observed: WireTime | None
+    error_us: ErrorSpread | None
+    frames: int = 0
+    dropped: int = 0
+    late: int = 0
+    trims: int = 0
+    reanchors: int = 0
+    bound_us: int | None
+    clock: str
+    joined: bool = False
 
 
 class NextCue(Told):

@@ -50,7 +50,11 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that a plan depends on. `clock_short` is set where the clock is too bad for a new film to start."""
+    """All that a plan depends on.
+
+    `clock_short` is set where the clock is too bad for a new film to start; where `joining_from` is set too, that
+    counts only for cues from that instant on: those that have begun are joined.
+    """
 
     cues: Sequence[Cue]
     programs: Mapping[ProgramKey, Program]
@@ -59,10 +63,15 @@ class World:
     groups: tuple[str, ...]
     slate: str
     clock_short: Refusal | None
+    joining_from: UtcUs | None = None
 
     def program_of(self, cue: Cue) -> Program | None:
         """The program that a play cue pins, when it is known."""
         return self.programs.get(program_key(cue)) if isinstance(cue.do, Play) else None
+
+    def held_back(self, cue: Cue) -> Refusal | None:
+        """Why the films of a cue that does not run here yet may not start as the clock is; None where they may."""
+        return None if self.joining_from is not None and cue.at < self.joining_from else self.clock_short
 
     def encode_of(self, item: Item) -> Item | Variant:
         """The encode of an item that this venue plays."""
@@ -177,7 +186,7 @@ class Outlook:
         film = self._world.film(item)
         short = film.refusal if film.path is None else None
         if short is None and cue.cue != self._running_cue:
-            short = self._world.clock_short
+            short = self._world.held_back(cue)
         if short is not None or film.path is None:
             start = Start(id=f"{identity}:slate", kind="slate", at=piece.at, path=self._world.slate)
             return Billed(start, cue, piece, short)

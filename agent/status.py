@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
-from agent.clock.estimate import ClockReport
 from agent.clock.mapping import ClockState
+from agent.clock.report import ClockReport, SourceReport
 from agent.effects import Now
-from agent.messages import CacheStatus, ClockStatus, ErrorWindow, HostStatus, Refusal, Status
+from agent.messages import CacheStatus, ClockSource, ClockStatus, ErrorWindow, HostStatus, Refusal, Status
 from agent.player.wire import Running
 from agent.scene import Scene
+
+SENTENCE_CHARS = 300
+"""A source's fault is told in so many characters: a status has to fit into 64 KiB whatever a resolver says."""
 
 FRAME_US = 1_000_000 / 30
 """Clock bounds are told in frames of this length where no film says another."""
@@ -81,4 +84,33 @@ def _clock(now: Now, around: Surroundings, frame_us: float) -> ClockStatus:
         agreeing=clock.agreeing if clock else 0,
         offset_host_us=around.offset_host_us,
         reason=now.clock_reason,
+        freq_ppm=_rounded(clock.freq_ppm) if clock else None,
+        skew_ppm=_rounded(clock.skew_ppm) if clock else None,
+        per_source=[_source(source) for source in clock.per_source] if clock else [],
     )
+
+
+def _source(source: SourceReport) -> ClockSource:
+    return ClockSource(
+        name=source.name,
+        ours=source.ours,
+        agrees=source.agrees,
+        why=source.why[:SENTENCE_CHARS],
+        address=source.address,
+        offset_us=_whole(source.offset_us),
+        error_us=_whole(source.error_us),
+        delay_us=_whole(source.delay_us),
+        distance_us=_whole(source.distance_us),
+        stratum=source.stratum,
+        samples=source.samples,
+        age_s=_rounded(source.age_s),
+        interval_s=_rounded(source.interval_s),
+    )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

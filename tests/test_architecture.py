@@ -14,11 +14,21 @@ ROOT = Path(__file__).parent.parent
 
 CORE = {
     "agent",
+    "agent.asrun",
     "agent.clock",
     "agent.clock.envelope",
     "agent.clock.estimate",
+    "agent.clock.history",
+    "agent.clock.keeper",
+    "agent.clock.leap",
     "agent.clock.mapping",
+    "agent.clock.orders",
+    "agent.clock.pace",
+    "agent.clock.report",
     "agent.clock.sample",
+    "agent.clock.servers",
+    "agent.clock.stamp",
+    "agent.clock.trend",
     "agent.clock.vote",
     "agent.conductor",
     "agent.effects",
@@ -100,6 +110,7 @@ PURE_LIBRARIES = {
     "statistics",
     "types",
     "typing",
+    "zlib",
 }
 """All that a pure module may import from outside: nothing that does IO, reads a clock, draws numbers, logs or waits."""
 

@@ -1,8 +1,8 @@
 from makers import T0, S, cue_body, now_at, program_body, uuid_of
 from walls import FakeWall
 
-from agent.clock.estimate import ClockReport
 from agent.clock.mapping import ClockState
+from agent.clock.report import ClockReport, SourceReport
 from agent.messages import CacheStatus, HostStatus, Refusal, Status, decode, encode
 from agent.player.wire import Running
 from agent.status import Surroundings, build_status
@@ -11,13 +11,21 @@ from agent.units import MediaUs
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 
 
+SOURCES = (
+    SourceReport(
+        "ntp1:123", False, True, "agrees", "192.0.2.1:123", -120.4, 4400.6, 8100.0, 15.2, 2, 64, 12.34567, 64.0
+    ),
+    SourceReport("ntp2:123", True, False, "has not answered yet"),
+)
+
+
 def around(**changes: object) -> Surroundings:
     plain: dict[str, object] = {
         "venue": "paris",
         "boot": uuid_of(99),
         "unsigned": True,
         "latency_us": 0,
-        "clock": ClockReport(ClockState.SYNC, "5 of 5 time servers agree", 1000.0, 5, 5, ()),
+        "clock": ClockReport(ClockState.SYNC, "5 of 5 time servers agree", 1000.0, -50.1234, 1.4, 5, 5, SOURCES),
         "offset_host_us": -1200,
         "cache": CacheStatus(films=2, bytes=2000, fetching=None, missing=0),
         "host": HostStatus(cpu=0.1, mem_mb=100, disk_free_gb=50.0),
@@ -111,3 +119,30 @@ def test_faults_of_the_shell_are_reasons_too() -> None:
     wall.start_player()
     status = status_of(wall, faults=(Refusal(code="journal", detail="disk full"),))
     assert (status.ready, [reason.code for reason in status.reasons]) == (False, ["journal"])
+
+
+def test_what_is_known_of_each_time_source_travels() -> None:
+    clock = status_of(FakeWall()).clock
+    assert (clock.freq_ppm, clock.skew_ppm) == (-50.123, 1.4)
+    first, second = clock.per_source
+    assert (first.name, first.agrees, first.offset_us, first.error_us, first.delay_us) == (
+        "ntp1:123",
+        True,
+        -120,
+        4401,
+        8100,
+    )
+    assert (first.address, first.stratum, first.samples, first.age_s, first.interval_s) == (
+        "192.0.2.1:123",
+        2,
+        64,
+        12.346,
+        64.0,
+    )
+    assert (second.ours, second.agrees, second.why, second.offset_us) == (True, False, "has not answered yet", None)
+
+
+def test_a_long_complaint_of_a_resolver_is_told_short() -> None:
+    source = SourceReport("ntp1:123", False, False, "x" * 5000)
+    report = ClockReport(ClockState.UNSYNC, "no time", None, None, None, 1, 0, (source,))
+    assert len(status_of(FakeWall(), clock=report).clock.per_source[0].why) == 300

@@ -9,12 +9,12 @@ import secrets
 import select
 import socket
 import struct
-from dataclasses import dataclass
 
 import ntplib
 
-from agent.clock.kernel import both_now_ns, raw_now_ns, raw_of_stamp
-from agent.clock.sample import Sample
+from agent.clock.kernel import instant_now, raw_now_ns
+from agent.clock.sample import Address, Sample
+from agent.clock.stamp import Instant, raw_of_stamp
 from agent.messages import Refusal
 from agent.units import RawNs
 
@@ -33,14 +33,6 @@ _MAX_DISTANCE_NS = 500_000_000
 
 # asm-generic/socket.h; Python's socket module does not name it. x86, arm and arm64 agree.
 _SO_TIMESTAMPNS = 35
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server was found: the socket's family and the address as connect() wants it."""
-
-    family: int
-    sockaddr: tuple[str | int | bytes, ...]
 
 
 def resolve(host: str, port: int) -> list[Address] | Refusal:
@@ -150,7 +142,7 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             sock.connect(address.sockaddr)
-            asked = both_now_ns()
+            asked = instant_now()
             t1_raw = raw_now_ns()
             sock.send(packet)
             sent = True
@@ -159,7 +151,7 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
                 if not select.select([sock], [], [], left_ns / 1e9)[0]:
                     continue
                 data, ancillary, _, _ = sock.recvmsg(256, 64)
-                t4_raw = _received_raw(ancillary, *asked)
+                t4_raw = _received_raw(ancillary, asked)
                 if answers(data, nonce):
                     return check_reply(data, nonce, t1_raw, t4_raw, source)
                 strays += 1
@@ -172,13 +164,13 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
     return Refusal(code="silent", detail=f"no answer within {timeout_s:g} s{seen}; is UDP port 123 blocked on the way?")
 
 
-def _received_raw(ancillary: list[tuple[int, int, bytes]], asked_raw: RawNs, asked_real_ns: int) -> RawNs:
+def _received_raw(ancillary: list[tuple[int, int, bytes]], asked: Instant) -> RawNs:
     """When the packet came in, on the raw counter: by the kernel's stamp if that is plausible, else now."""
     now = raw_now_ns()
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) == struct.calcsize("@ll"):
             seconds, ns = struct.unpack("@ll", data)
-            stamped = raw_of_stamp(seconds * 1_000_000_000 + ns, asked_raw, asked_real_ns)
+            stamped = raw_of_stamp(seconds * 1_000_000_000 + ns, asked, instant_now())
             if stamped is not None:
                 return min(stamped, now)
     return now
@@ -202,8 +194,8 @@ def measure(host: str, port: int, rounds: int = 16, timeout_s: float = 0.5) -> t
             if best is None and sample.code != "silent":
                 break
             continue
-        raw, real = both_now_ns()
-        twice = (sample.t2_utc_ns - sample.t1_raw) + (sample.t3_utc_ns - sample.t4_raw) - 2 * (real - raw)
+        now = instant_now()
+        twice = (sample.t2_utc_ns - sample.t1_raw) + (sample.t3_utc_ns - sample.t4_raw) - 2 * (now.real_ns - now.raw)
         if best is None or sample.delay_ns < best[1]:
             best = (twice, sample.delay_ns)
     if best is None:

@@ -6,6 +6,18 @@ from agent.units import RawNs
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server was found: the socket's family and the address as connect() wants it."""
+
+    family: int
+    sockaddr: tuple[str | int | bytes, ...]
+
+    def __str__(self) -> str:
+        host, port = str(self.sockaddr[0]), str(self.sockaddr[1])
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The four stamps of one NTP exchange and what the server says about itself.
 

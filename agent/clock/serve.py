@@ -26,7 +26,7 @@ def reply(data: bytes, mapping: Mapping | None, received: RawNs, sent: RawNs) ->
     """
     if len(data) < PACKET_BYTES or data[0] & 7 != 3 or data[0] >> 3 & 7 not in (3, 4):
         return None
-    usable = mapping is not None and mapping.state is not ClockState.UNSYNC
+    usable = mapping is not None and mapping.state not in (ClockState.UNSYNC, ClockState.HOST)
     packet = ntplib.NTPPacket(version=data[0] >> 3 & 7, mode=4)
     packet.leap = 0 if usable else 3
     packet.stratum = STRATUM if usable else _UNSYNC_STRATUM

@@ -1,136 +1,178 @@
-"""The clock at work, on the event loop: polls every server politely, feeds the estimator, publishes the mapping."""
+"""The clock at work, on the event loop: does what the keeper asks for, and publishes the mapping."""
 
 import asyncio
 import contextlib
-import random
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import structlog
 
-from agent.clock.estimate import ClockReport, Estimator
-from agent.clock.kernel import raw_now_ns
+from agent.clock.chrony import ask_chrony
+from agent.clock.keeper import Keeper
+from agent.clock.kernel import asleep_ns, instant_now, leap_seconds_list, raw_now_ns, wander
+from agent.clock.leap import read_table
 from agent.clock.mapping import ClockState, Mapping
-from agent.clock.ntp import Address, exchange, resolve
-from agent.clock.sample import Sample
-from agent.config import Clock, NtpServer
+from agent.clock.memory import Memory
+from agent.clock.ntp import exchange, resolve
+from agent.clock.orders import Ask, AskChrony, LookUp, Past, Peer, Reading, Settings, Task
+from agent.clock.report import ClockReport
+from agent.config import Clock
+from agent.effects import Note
 from agent.messages import Refusal
+from agent.units import NS_PER_US, RawNs
 
 T = TypeVar("T")
 
 TICK_S = 1.0
-"""The published line is renewed so often while it still slews; silence is noticed as fast."""
+"""The kernel is looked at so often, and the published line renewed while it still slews."""
 
-_NO_NETWORK_S = 8.0
+CURRENT_S = 60.0
+LEARNT_S = 3600.0
 
 _log = structlog.get_logger(__name__)
 
 
-class Pace:
-    """When to ask a server next, in seconds: a burst, then slowly; slower still when it does not answer or says so.
-
-    A stranger's server: 8 exchanges at 2 s, then 64 s ± 10 %, up to 1024 s. Our own: 16 at 1 s, then 4 s, up to 16 s.
-    """
-
-    def __init__(self, ours: bool) -> None:
-        self._burst, self._burst_s = (16, 1.0) if ours else (8, 2.0)
-        self._regular_s, self._longest_s = (4.0, 16.0) if ours else (64.0, 1024.0)
-        self._answered = 0
-        self._floor_s = 0.0
-        self._wait_s = self._burst_s
-
-    def after(self, code: str | None) -> float:
-        """How long to wait after an exchange: `code` is its Refusal's, None for a sample."""
-        if code is None:
-            self._answered += 1
-            self._wait_s = self._burst_s if self._answered < self._burst else self._regular_s
-        elif code == "kiss_rate":
-            # Obeyed for good, and doubled every time (RFC 5905, section 7.4).
-            self._floor_s = 2 * max(self._wait_s, self._floor_s)
-        else:
-            # Where nothing was sent nobody needs to be spared: a network that comes back should be noticed soon.
-            longest_s = _NO_NETWORK_S if code in ("dns", "network") else self._longest_s
-            self._wait_s = min(self._wait_s * 2, longest_s)
-        self._wait_s = max(self._wait_s, self._floor_s)
-        return self._wait_s
+def settings_of(config: Clock, salt: str) -> Settings:
+    """What the keeper has to know, from the configuration and from this host."""
+    table = leap_seconds_list()
+    return Settings(
+        peers=tuple(Peer(f"{s.host}:{s.port}", s.host, s.port, s.ours) for s in config.servers),
+        correction_ms=config.correction_ms,
+        wander=config.wander_ppm * 1e-6 if config.wander_ppm is not None else wander()[0],
+        smear=all(server.smear for server in config.servers),
+        chrony=config.chrony,
+        leaps=read_table(table) if table else None,
+        salt=salt,
+    )
 
 
 class ClockService:
     """Keeps the clock of one player.
 
     `publish` is called on the event loop with each new report and mapping (None until there is one): after every
-    sample, after every change of state, and each second while the mapping slews.
+    sample, after every change of state, and each second while the mapping slews. With a `memory` it goes on where an
+    earlier agent stopped; `salt` (the boot's or the venue's name) tells its pauses from those of other players.
     """
 
-    def __init__(self, config: Clock, publish: Callable[[ClockReport, Mapping | None], None]) -> None:
-        self._servers = {f"{server.host}:{server.port}": server for server in config.servers}
-        ours = {name: server.ours for name, server in self._servers.items()}
-        self._estimator = Estimator(ours, config.correction_ms)
+    def __init__(
+        self,
+        config: Clock,
+        publish: Callable[[ClockReport, Mapping | None], None],
+        memory: Memory | None = None,
+        salt: str = "",
+    ) -> None:
         self._publish = publish
+        self._memory = memory
+        past, faults = memory.recall() if memory else (Past(), [])
+        for fault in faults:
+            _log.warning("clock.memory", reason=fault.code, detail=fault.detail)
+        self._keeper = Keeper(settings_of(config, salt), past, _reading())
         self._told: ClockReport | None = None
-        self._rejected: dict[str, str] = {}
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unkept: str | None = None
+        self._kept_current: RawNs | None = None
+        self._kept_learnt: RawNs | None = None
 
     async def run(self) -> None:
-        """Poll until cancelled; all servers are asked at once at the start."""
-        async with asyncio.TaskGroup() as tasks:
-            for name, server in self._servers.items():
-                tasks.create_task(self._poll(name, server), name=f"ntp {name}")
+        """Work until cancelled; all servers are asked at once at the start."""
+        try:
             while True:
-                await asyncio.sleep(TICK_S)
-                self._renew(news=False)
+                self._do(self._keeper.wake(_reading()))
+                self._look()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), self._patience_s())
+                self._news.clear()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self._keep(last=True)
 
-    async def _poll(self, name: str, server: NtpServer) -> None:
-        pace = Pace(server.ours)
-        addresses: list[Address] = []
-        while True:
-            outcome, addresses = await _in_thread(partial(_ask, name, server, addresses))
-            if isinstance(outcome, Sample):
-                self._rejected.pop(name, None)
-                self._estimator.add(outcome)
-                self._renew(news=True)
-                wait_s = pace.after(None)
-            else:
-                self._reject(name, outcome)
-                if outcome.code == "kiss_deny":
-                    return
-                # The name's next address; when all are used up the name is asked for again.
-                addresses = addresses[1:]
-                wait_s = pace.after(outcome.code)
-            await asyncio.sleep(wait_s * (1 if wait_s < 8 else random.uniform(0.9, 1.1)))
+    def _patience_s(self) -> float:
+        deadline = self._keeper.deadline()
+        if deadline is None:
+            return TICK_S
+        return min(TICK_S, max(0.0, (deadline - raw_now_ns()) / 1e9))
 
-    def _reject(self, name: str, refusal: Refusal) -> None:
-        """Say once per server and reason what is wrong."""
-        self._estimator.trouble(name, refusal.detail)
-        if self._rejected.get(name) == refusal.code:
-            return
-        self._rejected[name] = refusal.code
-        stop = "; it is not asked again until the agent restarts" if refusal.code == "kiss_deny" else ""
-        _log.warning("clock.source_rejected", server=name, reason=refusal.code, detail=refusal.detail + stop)
-        self._renew(news=True)
+    # --- what the keeper asks for -------------------------------------------------------------
 
-    def _renew(self, news: bool) -> None:
-        settled = self._estimator.settled
-        report, mapping = self._estimator.estimate(raw_now_ns())
+    def _do(self, orders: list[Task]) -> None:
+        for order in orders:
+            match order:
+                case Ask(name, address, epoch):
+                    self._start(partial(exchange, address, name), partial(self._keeper.heard, name, epoch))
+                case LookUp(name, host, port):
+                    self._start(partial(resolve, host, port), partial(self._keeper.found, name))
+                case AskChrony(name, epoch):
+                    self._start(partial(ask_chrony, name), partial(self._keeper.heard, name, epoch))
+                case Note(level, text, fields):
+                    getattr(_log, level)(text, **dict(fields))
+                case _:
+                    assert_never(order)
+
+    def _start(self, work: Callable[[], T], heard: Callable[[T | Refusal, RawNs], list[Task]]) -> None:
+        """Have something that blocks done elsewhere, and tell the keeper what came of it."""
+
+        async def carry_out() -> None:
+            outcome: T | Refusal
+            try:
+                outcome = await _in_thread(work)
+            except Exception as error:
+                # A fault of ours, but one source less is better than no clock.
+                _log.exception("clock.question_failed")
+                outcome = Refusal(code="internal", detail=f"asking it failed: {error}")
+            self._do(heard(outcome, raw_now_ns()))
+            self._look(news=True)
+            self._news.set()
+
+        task = asyncio.get_running_loop().create_task(carry_out(), name="clock question")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- what is known ------------------------------------------------------------------------
+
+    def _look(self, news: bool = False) -> None:
+        settled = self._keeper.settled
+        now = _reading()
+        report, mapping, orders = self._keeper.look(now)
         before = self._told
         changed = before is None or (before.state, before.agreeing) != (report.state, report.agreeing)
-        if before is None or before.state is not report.state:
-            say = _log.info if report.state is ClockState.SYNC else _log.warning
-            say("clock.state", state=report.state, reason=report.reason, bound_us=report.bound_us)
-        if news or changed or not settled:
-            self._told = report
-            self._publish(report, mapping)
+        self._do(orders)
+        if not (news or changed or not settled):
+            return
+        self._told = report
+        self._publish(report, mapping)
+        if changed or self._kept_current is None or (now.at.raw - self._kept_current) / 1e9 >= CURRENT_S:
+            self._keep()
+
+    def _keep(self, last: bool = False) -> None:
+        """Write down what is known: each minute and at the end; the crystal's rate each hour."""
+        if self._memory is None or self._told is None:
+            return
+        now, past = instant_now(), self._keeper.past()
+        self._kept_current = now.raw
+        offset_us = None
+        if past.line is not None:
+            offset_us = (now.real_ns - past.line.utc_ns(now.raw)) // NS_PER_US
+        faults = [self._memory.keep_current(past, self._told, now.raw, offset_us)]
+        in_sync = self._told.state is ClockState.SYNC
+        due = self._kept_learnt is None or (now.raw - self._kept_learnt) / 1e9 >= LEARNT_S
+        if in_sync and (due or last):
+            self._kept_learnt = now.raw
+            faults.append(self._memory.keep_learnt(past))
+        self._tell_unkept(next(filter(None, faults), None))
+
+    def _tell_unkept(self, fault: Refusal | None) -> None:
+        """A disk that cannot be written does not stop the clock; it is said once."""
+        if fault is not None and self._unkept != fault.detail:
+            _log.warning("clock.memory", reason=fault.code, detail=fault.detail)
+        self._unkept = fault.detail if fault else None
 
 
-def _ask(name: str, server: NtpServer, addresses: list[Address]) -> tuple[Sample | Refusal, list[Address]]:
-    """One exchange with the first of the server's addresses, which are looked up where none is left. Blocks."""
-    if not addresses:
-        found = resolve(server.host, server.port)
-        if isinstance(found, Refusal):
-            return found, []
-        addresses = found
-    return exchange(addresses[0], name), addresses
+def _reading() -> Reading:
+    return Reading(instant_now(), asleep_ns())
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
@@ -159,5 +201,5 @@ async def _in_thread(work: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, outcome)
 
-    threading.Thread(target=body, daemon=True, name="ntp").start()
+    threading.Thread(target=body, daemon=True, name="clock").start()
     return await done

@@ -3,11 +3,9 @@
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import pairwise
 
-from agent.clock.envelope import Rate, envelope, fit_rate
-from agent.clock.sample import Sample
-from agent.units import RawNs
+from agent.clock.envelope import Envelope, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,59 +18,73 @@ class Hull:
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
-    """What all sources say at one instant.
+class View:
+    """What one source says: its hard interval and its best single value of θ, in seconds from the origin's."""
 
-    The estimate is UTC at `raw`; `bound_us` is how far the hull reaches from it at most, and without a majority None
-    (the estimate then only serves to compare the sources with). `offsets_us` is each source's own view, seen from
-    the estimate. `stepped` names the sources whose samples contradict each other: all but the last were left out.
+    lo: float
+    hi: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What all sources say at one instant, θ in seconds from the origin's.
+
+    `centre` is the estimate; `bound_s` is how far the hull reaches from it at most, and without a majority None (the
+    estimate then only serves to compare the sources with). `views` has every source that was asked.
     """
 
-    raw: RawNs
-    utc_ns: int
-    bound_us: float | None
+    centre: float
+    bound_s: float | None
     rate: Rate
     agreeing: frozenset[str]
-    offsets_us: dict[str, float]
-    stepped: frozenset[str]
+    views: dict[str, View]
 
 
-def hold_vote(sources: Dict[str, Sequence[Sample]], now: RawNs, rate: Rate, trusted: frozenset[str]) -> Vote:
-    """Ask every source (each with at least one sample). `rate` and `trusted` are those of the vote before.
+def hold_vote(sources: Dict[str, Envelope], at: float, rate: Rate, wander: float) -> Vote:
+    """Ask every source (at least one) what θ is at second `at`, when the oscillator has this rate.
 
-    The rate is fitted to the trusted sources, so that a liar's drift cannot bend it; the bound is that of the hull, and
-    the estimate the median of the agreeing sources' offsets, held inside the hull. With one liar among five the
-    median errs less than half as much as a mean weighted by delay, and it costs little without one.
+    The bound is that of the hull; the estimate is the weighted median of the agreeing sources' offsets, held inside it.
     """
-    newest = max((samples[-1] for samples in sources.values()), key=lambda sample: sample.t4_raw)
-    base_ns = newest.t2_utc_ns - newest.t1_raw
-    views = {name: envelope(samples, now, base_ns) for name, samples in sources.items()}
-    stepped = set()
-    for name, view in views.items():
-        lo, hi = view.interval(rate)
-        if lo > hi:
-            stepped.add(name)
-            views[name] = envelope(sources[name][-1:], now, base_ns)
-    fitted = fit_rate([view for name, view in views.items() if name in trusted] or list(views.values()), rate.freq)
-
+    views = {}
+    for name, source in sources.items():
+        lo, hi = source.interval(at, rate, wander)
+        views[name] = View(lo, hi, source.offset(at, rate))
     names = list(views)
-    offsets = {name: view.offset(fitted) for name, view in views.items()}
-    common = hull([views[name].interval(fitted) for name in names])
-    if common:
-        agreeing = frozenset(names[i] for i in common.agreeing)
-        centre = min(max(median(offsets[name] for name in agreeing), common.lo), common.hi)
-    else:
-        agreeing = frozenset()
-        centre = median(offsets.values())
-    return Vote(
-        now,
-        now + base_ns + round(centre * 1e9),
-        max(common.hi - centre, centre - common.lo) * 1e6 if common else None,
-        fitted,
-        agreeing,
-        {name: (offset - centre) * 1e6 for name, offset in offsets.items()},
-        frozenset(stepped),
-    )
+    common = hull([(view.lo, view.hi) for view in views.values()])
+    if common is None:
+        centre = weighted_median([(view.offset, 1.0) for view in views.values()])
+        return Vote(centre, None, rate, frozenset(), views)
+    agreeing = [views[names[i]] for i in common.agreeing]
+    # A narrow interval means a short way, and what is unequal in a way is a part of it.
+    centre = weighted_median([(view.offset, 1 / max(view.hi - view.lo, 1e-6)) for view in agreeing])
+    centre = min(max(centre, common.lo), common.hi)
+    bound_s = max(common.hi - centre, centre - common.lo)
+    return Vote(centre, bound_s, rate, frozenset(names[i] for i in common.agreeing), views)
+
+
+def weighted_median(values: Sequence[tuple[float, float]]) -> float:
+    """The middle of (value, weight) pairs: where half of the weight lies on either side, drawn straight between two.
+
+    No single source can pull it past its neighbours as long as it has less than half of the weight, as a mean would.
+    """
+    ordered = sorted(values)
+    # Not more than the others together may one weigh: a liar next door must not become the median by itself.
+    total = sum(weight for _, weight in ordered)
+    if len(ordered) > 2:
+        ordered = [(value, min(weight, total - weight)) for value, weight in ordered]
+        total = sum(weight for _, weight in ordered)
+    below = 0.0
+    places: list[tuple[float, float]] = []
+    for value, weight in ordered:
+        places.append(((below + weight / 2) / total, value))
+        below += weight
+    if places[0][0] >= 0.5:
+        return places[0][1]
+    for (a, low), (b, high) in pairwise(places):
+        if b >= 0.5:
+            return low + (high - low) * (0.5 - a) / (b - a)
+    return places[-1][1]
 
 
 def hull(intervals: Sequence[tuple[float, float]]) -> Hull | None:

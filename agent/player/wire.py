@@ -56,10 +56,22 @@ class Clock(_Line):
     bound_us: float
     state: ClockState
     reason: str
+    leap_at: UtcUs | None = None
+    leap_s: int = 0
 
     def mapping(self) -> Mapping:
         """The value that travelled."""
-        return Mapping(self.raw0, self.utc0_ns, self.freq, self.rho, self.bound_us, self.state, self.reason)
+        return Mapping(
+            self.raw0,
+            self.utc0_ns,
+            self.freq,
+            self.rho,
+            self.bound_us,
+            self.state,
+            self.reason,
+            self.leap_at,
+            self.leap_s,
+        )
 
 
 class Plan(_Line):
@@ -161,4 +173,6 @@ def clock_of(mapping: Mapping) -> Clock:
         bound_us=mapping.bound_us,
         state=mapping.state,
         reason=mapping.reason,
+        leap_at=mapping.leap_at,
+        leap_s=mapping.leap_s,
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from agent.clock.estimate import Estimator
 from agent.clock.mapping import Mapping
+from agent.clock.pace import Pace
 from agent.clock.sample import Sample
-from agent.clock.service import Pace
 from agent.units import RawNs
 
 UTC0_NS = 1_780_000_000_000_000_000

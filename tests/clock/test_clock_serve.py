@@ -4,7 +4,7 @@ import contextlib
 import pytest
 from ntp_servers import free_udp_port
 
-from agent.clock.kernel import both_now_ns, raw_now_ns
+from agent.clock.kernel import instant_now, raw_now_ns
 from agent.clock.mapping import ClockState, Mapping
 from agent.clock.ntp import check_reply, exchange, measure, request, resolve
 from agent.clock.sample import Sample
@@ -16,8 +16,8 @@ NONCE = b"8 bytes!"
 
 
 def mapping(ahead_ms: float = 0.0, state: ClockState = ClockState.SYNC) -> Mapping:
-    raw, real = both_now_ns()
-    return Mapping(raw, real + round(ahead_ms * 1e6), 0.0, 0.0, 250_000.0, state, "")
+    now = instant_now()
+    return Mapping(now.raw, now.real_ns + round(ahead_ms * 1e6), 0.0, 0.0, 250_000.0, state, "")
 
 
 def test_the_answer_passes_our_own_checks_and_carries_the_bound() -> None:
@@ -30,7 +30,7 @@ def test_the_answer_passes_our_own_checks_and_carries_the_bound() -> None:
     assert sample.root_disp_ns == pytest.approx(250_000_000, rel=1e-3)
 
 
-@pytest.mark.parametrize("known", [None, mapping(state=ClockState.UNSYNC)])
+@pytest.mark.parametrize("known", [None, mapping(state=ClockState.UNSYNC), mapping(state=ClockState.HOST)])
 def test_without_sync_it_says_so(known: Mapping | None) -> None:
     data = reply(request(NONCE), known, raw_now_ns(), raw_now_ns())
     assert data is not None

@@ -14,11 +14,11 @@ from ntp_servers import FakeServer, free_udp_port, packet
 from structlog.testing import capture_logs
 
 from agent.clock import ntp
-from agent.clock.estimate import ClockReport
-from agent.clock.kernel import both_now_ns
+from agent.clock.kernel import instant_now
 from agent.clock.mapping import ClockState, Mapping
 from agent.clock.ntp import measure
-from agent.clock.service import ClockService, Pace
+from agent.clock.report import ClockReport
+from agent.clock.service import ClockService
 from agent.config import Clock
 from agent.lab import timeservers
 from agent.lab.processes import Processes
@@ -38,7 +38,7 @@ def local(port: int, ours: bool = True) -> dict[str, Any]:
 async def running(*servers: dict[str, Any]) -> AsyncIterator[Published]:
     """The service on these servers; what it publishes."""
     published: Published = []
-    config = Clock.model_validate({"servers": list(servers)})
+    config = Clock.model_validate({"servers": list(servers), "chrony": False})
     task = asyncio.create_task(ClockService(config, lambda report, mapping: published.append((report, mapping))).run())
     try:
         yield published
@@ -60,38 +60,6 @@ def state(published: Published) -> ClockState | None:
     return published[-1][0].state if published else None
 
 
-# --- pace ---------------------------------------------------------------------------------------
-
-
-def test_a_strangers_server_is_asked_8_times_and_then_every_64_s() -> None:
-    pace = Pace(ours=False)
-    assert [pace.after(None) for _ in range(10)] == [2.0] * 7 + [64.0] * 3
-
-
-def test_our_own_is_asked_faster() -> None:
-    pace = Pace(ours=True)
-    assert [pace.after(None) for _ in range(18)] == [1.0] * 15 + [4.0] * 3
-
-
-def test_silence_doubles_the_interval_up_to_a_limit() -> None:
-    assert [round(wait) for wait in map(Pace(ours=False).after, ["silent"] * 11)][-3:] == [1024] * 3
-    assert list(map(Pace(ours=True).after, ["silent"] * 6)) == [2, 4, 8, 16, 16, 16]
-    pace = Pace(ours=False)
-    assert pace.after("silent") == 4 and pace.after("silent") == 8 and pace.after(None) == 2
-
-
-def test_a_network_that_is_away_is_tried_often() -> None:
-    assert max(map(Pace(ours=False).after, ["dns", "network"] * 10)) == 8
-
-
-def test_rate_at_least_doubles_the_interval_for_good_and_every_time() -> None:
-    pace = Pace(ours=True)
-    pace.after(None)
-    waits = [pace.after("kiss_rate") for _ in range(6)]
-    assert waits == [2, 4, 8, 16, 32, 64]
-    assert pace.after(None) == 64 and pace.after("silent") >= 64
-
-
 # --- at work ------------------------------------------------------------------------------------
 
 
@@ -101,8 +69,8 @@ async def test_sync_comes_at_once_from_three_strangers() -> None:
             await until(lambda: state(published) is ClockState.SYNC, 1.5)
             mapping = published[-1][1]
             assert mapping
-            raw, real = both_now_ns()
-            assert mapping.utc_at(raw) == pytest.approx(real / 1000, abs=mapping.bound_at_us(raw) + 1)
+            now = instant_now()
+            assert mapping.utc_at(now.raw) == pytest.approx(now.real_ns / 1000, abs=mapping.bound_at_us(now.raw) + 1)
             assert published[-1][0].agreeing == 3
     assert [entry["state"] for entry in logs if entry["event"] == "clock.state"][-1] is ClockState.SYNC
 
@@ -178,7 +146,8 @@ from agent.lab.processes import Processes
 
 async def main(listen, *ports):
     newest = [None]
-    config = Clock.model_validate({"servers": [{"host": "127.0.0.1", "port": int(p), "ours": True} for p in ports]})
+    servers = [{"host": "127.0.0.1", "port": int(p), "ours": True} for p in ports]
+    config = Clock.model_validate({"servers": servers, "chrony": False})
     def publish(report, mapping):
         newest[0] = mapping
     async with asyncio.TaskGroup() as tasks:

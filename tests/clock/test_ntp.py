@@ -6,8 +6,8 @@ from ntp_servers import FakeServer, free_udp_port, packet
 
 from agent.clock import ntp
 from agent.clock.kernel import raw_now_ns, real_now_ns
-from agent.clock.ntp import Address, check_reply, exchange, measure, ntp_bytes, ntp_ns, request, resolve
-from agent.clock.sample import Sample
+from agent.clock.ntp import check_reply, exchange, measure, ntp_bytes, ntp_ns, request, resolve
+from agent.clock.sample import Address, Sample
 from agent.messages import Refusal
 from agent.units import RawNs
 
