@@ -1,5 +1,6 @@
 """What the kernel knows: the raw counter, the host's wall clock, suspends, which boot this is, what hardware."""
 
+import os
 import platform
 import time
 from pathlib import Path
@@ -47,8 +48,12 @@ def asleep_ns() -> int:
 
 
 def boot_id() -> str:
-    """The kernel's name for this boot; the raw counter means nothing in another."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    """The kernel's name for this boot; the raw counter means nothing in another.
+
+    Under libfaketime each process has a counter of its own, as if it were a boot of its own.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot}-{os.getpid()}" if "FAKETIME" in os.environ else boot
 
 
 def wander(root: Path = Path("/")) -> tuple[float, str]:

@@ -9,6 +9,7 @@ import secrets
 import select
 import socket
 import struct
+from dataclasses import dataclass
 
 import ntplib
 
@@ -176,16 +177,29 @@ def _received_raw(ancillary: list[tuple[int, int, bytes]], asked: Instant) -> Ra
     return now
 
 
-def measure(host: str, port: int, rounds: int = 16, timeout_s: float = 0.5) -> tuple[float, float]:
-    """How far the clock behind an NTP port is from this host's wall clock: (offset in ms, round trip in ms).
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Another clock beside this host's wall clock, in milliseconds.
 
-    Positive: that clock is ahead. The exchange with the shortest round trip of several counts, so that on loopback the
-    offset is good to some 0.02 ms. Blocks. Raises ConnectionError when none is answered, with the last reason.
+    `error_ms` is positive where that clock is ahead, and itself right within `doubt_ms`; `bound_ms` is how wrong that
+    clock says that it may be.
+    """
+
+    error_ms: float
+    doubt_ms: float
+    bound_ms: float
+
+
+def measure(host: str, port: int, rounds: int = 16, timeout_s: float = 0.5) -> Comparison:
+    """Compare the clock behind an NTP port with this host's.
+
+    The exchange with the shortest round trip of several counts, so that on loopback the error is good to some
+    0.02 ms. Blocks. Raises ConnectionError when none is answered, with the last reason.
     """
     addresses = resolve(host, port)
     if isinstance(addresses, Refusal):
         raise ConnectionError(addresses.detail)
-    best: tuple[int, int] | None = None
+    best: Comparison | None = None
     last: Refusal | None = None
     for _ in range(rounds):
         sample = exchange(addresses[0], f"{host}:{port}", timeout_s)
@@ -196,8 +210,8 @@ def measure(host: str, port: int, rounds: int = 16, timeout_s: float = 0.5) -> t
             continue
         now = instant_now()
         twice = (sample.t2_utc_ns - sample.t1_raw) + (sample.t3_utc_ns - sample.t4_raw) - 2 * (now.real_ns - now.raw)
-        if best is None or sample.delay_ns < best[1]:
-            best = (twice, sample.delay_ns)
+        if best is None or sample.delay_ns / 2e6 < best.doubt_ms:
+            best = Comparison(twice / 2e6, sample.delay_ns / 2e6, (sample.distance_ns - sample.precision_ns) / 1e6)
     if best is None:
         raise ConnectionError(f"{host}:{port}: {last.detail if last else 'nothing was asked'}")
-    return best[0] / 2e6, best[1] / 1e6
+    return best

@@ -33,7 +33,8 @@ def reply(data: bytes, mapping: Mapping | None, received: RawNs, sent: RawNs) ->
     packet.poll = data[2]
     packet.precision = _PRECISION
     if mapping is not None:
-        packet.root_dispersion = min(mapping.bound_at_us(sent) / 1e6, 65_535.0)
+        # The codec cuts to units of 2^-16 s; nobody must read less than the bound.
+        packet.root_dispersion = min(mapping.bound_at_us(sent) / 1e6 + 2**-16, 65_535.0)
     packet.ref_id = struct.unpack("!I", b"FZRO")[0]
     head = bytearray(packet.to_data())
     head[24:32] = data[40:48]

@@ -63,6 +63,7 @@ root = {json.dumps(ROOT)}
 [clock]
 servers = [{servers}]
 listen = "127.0.0.1:{place.clock_port}"
+chrony = false                         # one of this machine would keep its clock, not the player's
 
 [display]
 output = "x11"

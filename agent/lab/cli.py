@@ -14,6 +14,7 @@ from agent.lab import displays, report, world
 from agent.lab.console import Narrator
 from agent.lab.processes import LabError, heed_signals
 from agent.lab.run import RunWishes, run
+from agent.lab.spans import parse_ms
 from agent.lab.up import UpWishes, up
 from agent.lab.world import Wishes
 from agent.units import parse_rate
@@ -35,7 +36,10 @@ Size = Annotated[str, typer.Option(metavar="WxH", help="Size of walls and test f
 Fps = Annotated[str | None, typer.Option(help="One frame rate for all test films, such as 25 or 30000/1001.")]
 Films = Annotated[Path | None, typer.Option(help="A folder with your own films, instead of test films.")]
 TrueClocks = Annotated[bool, typer.Option("--true-clocks", help="Players with right clocks: no libfaketime.")]
-Asymmetry = Annotated[float, typer.Option(metavar="MS", help="Make the way back from the time servers longer by this.")]
+Asymmetry = Annotated[
+    str, typer.Option(metavar="SPAN", help="Make the way back from the time servers longer by this, such as 10ms.")
+]
+Liar = Annotated[str, typer.Option(metavar="SPAN", help="Let the nearest time server lie by this, such as 80ms.")]
 
 
 @app.command("run", epilog="Example: framezero lab run --seconds 60 --out /tmp/lab --max-p99-ms 5")
@@ -45,7 +49,8 @@ def run_command(
     size: Size = "320x180",
     films: Films = None,
     true_clocks: TrueClocks = False,
-    asymmetry: Asymmetry = 0.0,
+    asymmetry: Asymmetry = "0ms",
+    liar: Liar = "0ms",
     out: Out = Path("framezero-lab"),
     max_p99_ms: Annotated[float, typer.Option(min=0, help="Allowed p99 of the skew across the walls.")] = 5.0,
     max_first_ms: Annotated[
@@ -62,7 +67,7 @@ def run_command(
     """
     narrator = Narrator(json=as_json)
     with _explained(narrator, as_json):
-        wanted = _wishes(out, venues, size, true_clocks, asymmetry)
+        wanted = _wishes(out, venues, size, true_clocks, asymmetry, liar)
         found = run(RunWishes(wanted, seconds, _rate(fps), films, max_p99_ms, max_first_ms), narrator)
         _show(found, as_json, narrator)
         narrator.say(f"report.json, sync.html, sync.png, walls.png and logs are in {wanted.out}")
@@ -75,7 +80,8 @@ def up_command(
     size: Size = "320x180",
     films: Films = None,
     true_clocks: TrueClocks = False,
-    asymmetry: Asymmetry = 0.0,
+    asymmetry: Asymmetry = "0ms",
+    liar: Liar = "0ms",
     out: Out = Path("framezero-lab"),
     venues: Venues = 5,
 ) -> None:
@@ -85,7 +91,7 @@ def up_command(
     """
     narrator = Narrator(json=False)
     with _explained(narrator):
-        up(UpWishes(_wishes(out, venues, size, true_clocks, asymmetry), _rate(fps), films), narrator)
+        up(UpWishes(_wishes(out, venues, size, true_clocks, asymmetry, liar), _rate(fps), films), narrator)
 
 
 @app.command("report", epilog="Example: framezero lab report /tmp/lab")
@@ -108,11 +114,13 @@ def _show(found: report.Report, as_json: bool, narrator: Narrator) -> None:
         narrator.console.print(report.table(found))
 
 
-def _wishes(out: Path, venues: int, size: str, true_clocks: bool, asymmetry: float) -> Wishes:
+def _wishes(out: Path, venues: int, size: str, true_clocks: bool, asymmetry: str, liar: str) -> Wishes:
     wall = _read(lambda: displays.parse_size(size), "--size")
-    if not -1000 <= asymmetry <= 1000:
-        raise LabError(f"--asymmetry {asymmetry:g}: is not between -1000 and 1000 ms", status=2)
-    return Wishes(out.resolve(), world.venues(venues), wall, true_clocks, asymmetry)
+    asymmetry_ms = _read(lambda: parse_ms(asymmetry), "--asymmetry")
+    if not -1000 <= asymmetry_ms <= 1000:
+        raise LabError(f"--asymmetry {asymmetry}: is not between -1s and 1s", status=2)
+    liar_ms = _read(lambda: parse_ms(liar), "--liar")
+    return Wishes(out.resolve(), world.venues(venues), wall, true_clocks, asymmetry_ms, liar_ms)
 
 
 def _rate(text: str | None) -> Fraction | None:

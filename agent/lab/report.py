@@ -1,6 +1,7 @@
 """The verdict on a run: report.json, the table, the exit status. All of it comes from the files of the run's folder."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from agent.lab import analysis, page, plots, readings, rundir, signatures
 from agent.lab.analysis import Analysis, DisplayFacts
-from agent.lab.rundir import RunFacts
+from agent.lab.rundir import ClockSample, RunFacts
 from agent.units import NS_PER_US, format_utc
 
 GOOD, MISSED, VOID = 0, 1, 5
@@ -107,13 +108,9 @@ def _judge_display(display: DisplayFacts, facts: RunFacts, faults: list[str], no
         notes.append(f"{venue}: was ready to arm {ready_s:.1f} s after its start, later than {READY_S:g} s")
     if display.blank_ms and display.blank_ms >= 1:
         faults.append(f"{venue}: black or slate for {display.blank_ms:.0f} ms within the show")
-    broken = [
-        sample
-        for sample in facts.clock.get(venue, [])
-        if sample.bound_ms is not None and abs(sample.error_ms) > sample.bound_ms
-    ]
+    broken = sum(sample.outside for sample in facts.clock.get(venue, []))
     if broken:
-        notes.append(f"{venue}: its clock was outside the bound it gave {len(broken)} times")
+        faults.append(f"{venue}: its clock was outside the bound it gave {broken} times")
 
 
 def _why(bad: list[analysis.Cut]) -> str:
@@ -169,6 +166,8 @@ def _display_json(display: DisplayFacts, facts: RunFacts) -> dict[str, Any]:
         "clock_error_ms": clock.error_ms if clock else None,
         "clock_bound_ms": clock.bound_ms if clock else None,
         "clock_error_max_ms": max((abs(sample.error_ms) for sample in samples), default=None),
+        "clock": clock_figures(samples),
+        "sync_s": facts.sync_s.get(display.venue),
         "ready_s": facts.ready_s.get(display.venue),
         "frames": len(display.errors),
         "missed": display.missed,
@@ -185,6 +184,21 @@ def _display_json(display: DisplayFacts, facts: RunFacts) -> dict[str, Any]:
         },
         "loop_median_ms": display.loop_median_ms,
         "drift_ms_per_loop": display.drift_ms_per_loop,
+    }
+
+
+def clock_figures(samples: Sequence[ClockSample]) -> dict[str, float | int | None]:
+    """A venue's clock in true time: how far off it was, and how far it said that it may be."""
+    errors = [abs(sample.error_ms) for sample in samples]
+    bounds = [sample.bound_ms for sample in samples if sample.bound_ms is not None]
+    return {
+        "samples": len(samples),
+        "median_abs_ms": analysis.percentile(errors, 50),
+        "p95_abs_ms": analysis.percentile(errors, 95),
+        "max_abs_ms": max(errors, default=None),
+        "bound_min_ms": min(bounds, default=None),
+        "bound_max_ms": max(bounds, default=None),
+        "outside_bound": sum(sample.outside for sample in samples),
     }
 
 

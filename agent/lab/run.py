@@ -17,7 +17,7 @@ from agent.lab.processes import Child, LabError, Processes
 from agent.lab.reel import Reel
 from agent.lab.rundir import FilmFacts, RunFacts
 from agent.lab.steal import Ticks
-from agent.lab.watch import Clocks
+from agent.lab.watch import Clocks, Took
 from agent.lab.world import Wishes, World
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -30,7 +30,7 @@ STOP_LEAD_S = 5.0
 TAIL_S = 1.5
 """The meter looks on for so long after the stop."""
 
-SAMPLE_S = 5.0
+SAMPLE_S = 1.0
 TICK_S = 0.25
 COMMAND_S = 60.0
 NO_BROKER = 4
@@ -77,8 +77,8 @@ def run(wishes: RunWishes, narrator: Narrator) -> report.Report:
     return report.conclude(out)
 
 
-async def open_venues(standing: World, films: Reel, line: Link, narrator: Narrator) -> dict[str, float | None]:
-    """Publish the films, start the agents, wait until all are ready; the seconds that each took. Raises LabError."""
+async def open_venues(standing: World, films: Reel, line: Link, narrator: Narrator) -> Took:
+    """Publish the films, start the agents, wait until all are ready; what each took. Raises LabError."""
     await operator.command(
         standing.processes, "publish", operator.publish_command(standing, list(films.paths)), COMMAND_S
     )
@@ -89,7 +89,7 @@ async def open_venues(standing: World, films: Reel, line: Link, narrator: Narrat
     standing.start_agents()
     world.write_description(standing)
     took = await watch.until_ready(line, standing, len({item.sha256 for item in published.items}), begun_s)
-    each = ", ".join(f"{venue} {seconds:.1f} s" for venue, seconds in took.items() if seconds is not None)
+    each = ", ".join(f"{venue} {seconds:.1f} s" for venue, seconds in took.ready_s.items() if seconds is not None)
     narrator.say(f"all venues ready: {each}")
     return took
 
@@ -132,7 +132,7 @@ class _Show:
         measured = {"clock": self._clocks.samples, "stolen": Ticks.now().stolen_since(before)}
         return Shown(facts.model_copy(update=measured), self._walls)
 
-    def _facts(self, films: list[FilmFacts], due: UtcUs, end: UtcUs, took: dict[str, float | None]) -> RunFacts:
+    def _facts(self, films: list[FilmFacts], due: UtcUs, end: UtcUs, took: Took) -> RunFacts:
         wishes = self._wishes
         return RunFacts(
             venues=[place.venue.venue for place in self._world.places],
@@ -143,7 +143,8 @@ class _Show:
             size=f"{wishes.world.size[0]}x{wishes.world.size[1]}",
             max_p99_ms=wishes.max_p99_ms,
             max_first_ms=wishes.max_first_ms,
-            ready_s=took,
+            ready_s=took.ready_s,
+            sync_s=took.sync_s,
         )
 
     def _start_meter(self) -> Child:
@@ -157,7 +158,7 @@ class _Show:
     async def _follow(self, line: Link, pixels: Pixels, due: UtcUs, end: UtcUs) -> None:
         """Show what happens until the end; photograph the walls in the middle; send the stop in time."""
         stopping: asyncio.Task[None] | None = None
-        sampling = asyncio.create_task(self._sample(line))
+        sampling = asyncio.create_task(self._sample())
         try:
             with self._narrator.live() as show:
                 while (now := utc_in(0)) < end + TAIL_S * US_PER_S:
@@ -177,9 +178,9 @@ class _Show:
             if stopping is not None:
                 stopping.cancel()
 
-    async def _sample(self, line: Link) -> None:
+    async def _sample(self) -> None:
         while True:
-            await self._clocks.sample(line)
+            await self._clocks.sample()
             await asyncio.sleep(SAMPLE_S)
 
     async def _stop(self, end: UtcUs) -> None:

@@ -33,18 +33,28 @@ class FilmFacts(Model):
 
 
 class ClockSample(Model):
-    """What an agent's clock was worth at a true instant: its error, signed (its UTC − true), and the bound it gave."""
+    """What an agent's clock was worth at a true instant: its error, signed (its UTC − true), and the bound it gave.
+
+    Both come out of one packet. `doubt_ms` is by how much the measurement itself may be wrong.
+    """
 
     time: WireTime
     error_ms: float
     bound_ms: float | None
+    doubt_ms: float = 0.0
+
+    @property
+    def outside(self) -> bool:
+        """Whether the clock was certainly farther off than it said."""
+        return self.bound_ms is not None and abs(self.error_ms) - self.doubt_ms > self.bound_ms
 
 
 class RunFacts(Model):
     """Everything about a run that its pixels do not tell.
 
     `end_utc`: when the walls were told to show something else, or the lab stopped caring. `max_first_ms`: how far
-    a first frame may be from its instant. `ready_s`: from an agent's start to its being ready; None for never.
+    a first frame may be from its instant. `ready_s`: from an agent's start to its being ready, `sync_s` to the
+    first status that said SYNC (they come once a second); None for never.
     `stolen`: the share of the processors' time that a host gave to others from the cue to the end.
     """
 
@@ -58,6 +68,7 @@ class RunFacts(Model):
     max_p99_ms: float | None = None
     max_first_ms: float | None = None
     ready_s: dict[Name, float | None] = Field(default_factory=dict)
+    sync_s: dict[Name, float | None] = Field(default_factory=dict)
     clock: dict[Name, list[ClockSample]] = Field(default_factory=dict)
     stolen: float | None = None
 

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
+from agent.clock.mapping import ClockState
 from agent.clock.ntp import measure
 from agent.connection import Access
 from agent.control.link import Link
@@ -39,24 +41,35 @@ def explain(status: Status | None) -> str:
     return "; ".join(reason.detail for reason in status.reasons) or "it does not say why"
 
 
-async def until_ready(line: Link, world: World, films: int, begun_s: float) -> dict[str, float | None]:
-    """Wait until every venue is ready and has so many films; the seconds that each took since monotonic `begun_s`.
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How many seconds each venue took from its start until it was ready, and until its clock was in sync."""
+
+    ready_s: dict[str, float | None]
+    sync_s: dict[str, float | None]
+
+
+async def until_ready(line: Link, world: World, films: int, begun_s: float) -> Took:
+    """Wait until every venue is ready and has so many films; what that took since monotonic `begun_s`.
 
     A venue that has not heard of the program yet misses nothing and is ready too: hence the films.
     Raises LabError when a process dies, or when a venue takes too long, with its reasons.
     """
     names = [place.venue.venue for place in world.places]
     took: dict[str, float | None] = {}
+    synced: dict[str, float | None] = {}
     while len(took) < len(names):
         world.processes.check()
         for venue, status in statuses(line).items():
+            if status.clock.state == ClockState.SYNC:
+                synced.setdefault(venue, time.monotonic() - begun_s)
             if status.ready and status.cache.films >= films and venue not in took:
                 took[venue] = time.monotonic() - begun_s
         if time.monotonic() - begun_s > READY_S:
             late = [f"{name}: {explain(statuses(line).get(name))}" for name in names if name not in took]
             raise LabError(f"not ready after {READY_S:g} s:\n" + "\n".join(late) + f"\nlogs: {world.processes.logs}")
         await asyncio.sleep(_TICK_S)
-    return took
+    return Took(took, synced)
 
 
 async def program(line: Link, name: str) -> Program:
@@ -82,19 +95,17 @@ class Clocks:
         """The newest error of each clock, signed: its UTC − true."""
         return {venue: samples[-1].error_ms for venue, samples in self.samples.items() if samples}
 
-    async def sample(self, line: Link) -> None:
+    async def sample(self) -> None:
         """Ask every venue's clock once; one that does not answer is left out."""
         for place in self._places:
             venue = place.venue.venue
             try:
-                error_ms, _ = await asyncio.to_thread(measure, "127.0.0.1", place.clock_port, _MEASURES)
+                found = await asyncio.to_thread(measure, "127.0.0.1", place.clock_port, _MEASURES)
             except ConnectionError:
                 continue
-            status = statuses(line).get(venue)
-            bound_us = status.clock.bound_us if status else None
-            bound_ms = None if bound_us is None else bound_us / 1000
             now = UtcUs(time.time_ns() // 1000)
-            self.samples[venue].append(ClockSample(time=now, error_ms=error_ms, bound_ms=bound_ms))
+            sample = ClockSample(time=now, error_ms=found.error_ms, bound_ms=found.bound_ms, doubt_ms=found.doubt_ms)
+            self.samples[venue].append(sample)
 
 
 def dead_agents(processes: Processes) -> list[str]:

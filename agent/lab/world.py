@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.lab import agents, broker, content, displays, ports, relay, timeservers
+from agent.lab import agents, broker, content, displays, liar, ports, relay, timeservers
 from agent.lab.agents import Place
 from agent.lab.processes import LabError, Processes
 from agent.lab.relay import Link
@@ -25,7 +25,7 @@ class Wishes:
     """What kind of lab is wanted.
 
     `asymmetry_ms` makes the way back from every time server longer by so much (negative: the way there). A clock
-    cannot see that: it will be wrong by half of it.
+    cannot see that: it will be wrong by half of it. `liar_ms` is by how much the nearest time server lies.
     """
 
     out: Path
@@ -33,6 +33,7 @@ class Wishes:
     size: tuple[int, int] = (320, 180)
     true_clocks: bool = False
     asymmetry_ms: float = 0.0
+    liar_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ def build(processes: Processes, wishes: Wishes, say: Callable[[str], None]) -> W
     films = content.start(processes, out / CONTENT_FOLDER)
     say(f"{len(servers)} time servers, broker on port {cue_broker.port}, content on port {films.port}")
     ntp_ports = [server.port for server in servers]
+    if wishes.liar_ms:
+        ntp_ports[0] = liar.start(processes, wishes.liar_ms)
+        say(f"the nearest time server lies by {wishes.liar_ms:+g} ms")
     udp_links = [link for venue in wishes.venues for link in ntp_links(venue, ntp_ports, wishes.asymmetry_ms)]
     tcp_links = [
         Link(f"{venue.venue}-{what}", port, venue.broker_ms, venue.broker_ms)

@@ -77,8 +77,9 @@ async def test_it_serves_the_newest_mapping_over_udp() -> None:
         assert isinstance(addresses, list)
         assert isinstance(await asyncio.to_thread(exchange, addresses[0], "x", 1.0), Refusal)
         known[0] = mapping(ahead_ms=7.25)
-        offset_ms, delay_ms = await asyncio.to_thread(measure, "127.0.0.1", port)
-        assert offset_ms == pytest.approx(7.25, abs=0.1 + delay_ms / 2)
+        found = await asyncio.to_thread(measure, "127.0.0.1", port)
+        assert found.error_ms == pytest.approx(7.25, abs=0.1 + found.doubt_ms)
+        assert 250 <= found.bound_ms <= 250.1, "never less than the bound"
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -190,5 +190,5 @@ def _errors(port: int, seconds: float) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(ConnectionError):
-            yield measure("127.0.0.1", port)[0]
+            yield measure("127.0.0.1", port).error_ms
         time.sleep(1.0)

@@ -1,3 +1,4 @@
+import os
 import time
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def test_a_host_that_is_awake_does_not_sleep() -> None:
 def test_a_boot_has_one_name() -> None:
     assert kernel.boot_id() == kernel.boot_id()
     assert len(kernel.boot_id()) == 36
+
+
+def test_a_process_with_a_counter_of_its_own_is_a_boot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKETIME", "+1.3 x1.00005")
+    assert kernel.boot_id().endswith(f"-{os.getpid()}")
 
 
 def write(root: Path, path: str, text: str) -> None:

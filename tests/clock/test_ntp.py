@@ -216,12 +216,13 @@ def test_without_a_plausible_stamp_the_readers_own_counts(monkeypatch: pytest.Mo
 def test_measure_tells_how_far_a_clock_is_ahead(ahead_ms: float) -> None:
     def answer(nonce: bytes) -> list[bytes]:
         now = real_now_ns() + round(ahead_ms * 1e6)
-        return [packet(nonce, t2_ns=now, t3_ns=now)]
+        return [packet(nonce, t2_ns=now, t3_ns=now, root_disp_s=0.25)]
 
     with FakeServer(answer) as server:
-        offset_ms, delay_ms = measure("127.0.0.1", server.port)
-    assert offset_ms == pytest.approx(ahead_ms, abs=delay_ms / 2 + 0.01)
-    assert 0 <= delay_ms < 5
+        found = measure("127.0.0.1", server.port)
+    assert found.error_ms == pytest.approx(ahead_ms, abs=found.doubt_ms + 0.01)
+    assert 0 <= found.doubt_ms < 2.5
+    assert found.bound_ms == pytest.approx(250)
 
 
 def test_measure_says_why_it_cannot() -> None:

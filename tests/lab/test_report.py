@@ -45,7 +45,7 @@ def write_run(
         clock={
             "tokyo": [
                 ClockSample(time=DUE, error_ms=-0.4, bound_ms=6.0),
-                ClockSample(time=UtcUs(0), error_ms=7, bound_ms=6.0),
+                ClockSample(time=UtcUs(0), error_ms=0.1, bound_ms=6.0),
             ]
         },
     )
@@ -96,7 +96,27 @@ def test_a_good_run(tmp_path: Path) -> None:
     assert (tmp_path / rundir.PLOT).read_bytes().startswith(b"\x89PNG")
     text = shown(made)
     assert "IN SYNC within 5 ms" in text and "tokyo" in text and "0/4" in text
-    assert "tokyo: its clock was outside the bound it gave 1 times" in text
+    assert tokyo["clock"] == {
+        "samples": 2,
+        "median_abs_ms": 0.25,
+        "p95_abs_ms": 0.385,
+        "max_abs_ms": 0.4,
+        "bound_min_ms": 6.0,
+        "bound_max_ms": 6.0,
+        "outside_bound": 0,
+    }
+
+
+def test_a_clock_outside_the_bound_that_it_claims_is_a_fault(tmp_path: Path) -> None:
+    write_run(tmp_path, {"tokyo": 1.0, "paris": 1.75})
+    facts = rundir.load(tmp_path)
+    late = ClockSample(time=UtcUs(0), error_ms=-7.0, bound_ms=6.0, doubt_ms=0.5)
+    unsure = ClockSample(time=UtcUs(0), error_ms=6.2, bound_ms=6.0, doubt_ms=0.5)
+    clock = {"tokyo": [*facts.clock["tokyo"], unsure, late]}
+    rundir.save(tmp_path, facts.model_copy(update={"clock": clock}))
+    made = report.conclude(tmp_path)
+    assert made.status == 1
+    assert made.faults == ["tokyo: its clock was outside the bound it gave 1 times"]
 
 
 def test_made_again_it_is_the_same(tmp_path: Path) -> None:
