@@ -20,7 +20,10 @@ PRIOR_FREQ = 50e-6
 """Standard deviation of the rate before any sample: cheap crystals lie within ± 100 ppm, most within ± 50."""
 
 SKEW_SIGMAS = 2.0
-"""The 95 % quantile, as chrony's skew; what lies beyond it is a part of the wander that is added."""
+"""The 95 % quantile, as chrony's skew: enough where the wander that is added is several deviations more."""
+
+DOUBT_SIGMAS = 5.0
+"""Where it is not, since the rate is hardly known yet: jitter has long tails, and one late packet is a long lever."""
 
 MOST_SKEW = 100e-6
 WANDER = 3e-6
@@ -44,7 +47,7 @@ class Rate:
 
     def rho(self, wander: float) -> float:
         """By how much the rate may be wrong, as a fraction: what the bound grows by."""
-        return min(MOST_SKEW, SKEW_SIGMAS * self.sigma) + wander
+        return min(MOST_SKEW + wander, max(SKEW_SIGMAS * self.sigma + wander, DOUBT_SIGMAS * self.sigma))
 
 
 @dataclass(frozen=True, slots=True)
