@@ -6,7 +6,6 @@ path can answer it, and both of our stamps lie on the raw counter.
 """
 
 import secrets
-import select
 import socket
 import struct
 from dataclasses import dataclass
@@ -25,6 +24,12 @@ NTP_TO_UNIX_S = 2_208_988_800
 
 _NTP_ERA_PIVOT_S = 1_735_689_600
 """2025-01-01: no server can tell an earlier time, so NTP's 32 bits of seconds (they wrap in 2036) count from here."""
+
+_LATEST_NS = (_NTP_ERA_PIVOT_S + 2**31) * 1_000_000_000
+"""2093: what seems later is a clock that stands before 2025, such as one that lost its battery."""
+
+_FINEST_PRECISION = -32
+"""The unit of NTP's stamps (RFC 5905, figure 3); nobody is more precise."""
 
 _ORIGIN = slice(24, 32)
 _TRANSMIT = slice(40, 48)
@@ -95,6 +100,8 @@ def check_reply(data: bytes, nonce: bytes, t1_raw: RawNs, t4_raw: RawNs, source:
         kiss = struct.pack("!I", packet.ref_id).decode("ascii", "replace").rstrip("\0")
         code = {"DENY": "kiss_deny", "RSTR": "kiss_deny", "RATE": "kiss_rate"}.get(kiss, "kiss_other")
         return Refusal(code=code, detail=f"the server sends the kiss {kiss!r} instead of a time")
+    if not _FINEST_PRECISION <= packet.precision <= 0:
+        return Refusal(code="reply", detail=f"a precision of 2^{packet.precision} s is not one that a clock can have")
     t2_ns, t3_ns = ntp_ns(data[32:40]), ntp_ns(data[40:48])
     sample = Sample(
         source=source,
@@ -117,12 +124,14 @@ def _fault(sample: Sample, unset: bool) -> str | None:
         return f"the server itself has no time (stratum {sample.stratum}, leap {sample.leap})"
     if unset:
         return "the server's stamps are not set"
+    if max(sample.t2_utc_ns, sample.t3_utc_ns) > _LATEST_NS:
+        return "the server's clock stands before 2025 or after 2093"
     hold_ns = sample.t3_utc_ns - sample.t2_utc_ns
     if not 0 <= hold_ns <= _MAX_HOLD_NS:
         return f"the server says that it held the request for {hold_ns / 1e9:.3f} s"
     if not 0 <= sample.delay_ns <= _MAX_DELAY_NS:
         return f"a time on the wire of {sample.delay_ns / 1e9:.6f} s is not between 0 and 1 s"
-    if sample.distance_ns - sample.precision_ns > _MAX_DISTANCE_NS:
+    if sample.distance_ns > _MAX_DISTANCE_NS:
         return f"the server may itself be {sample.distance_ns / 1e9:.2f} s off"
     return None
 
@@ -140,7 +149,7 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
     strays = 0
     try:
         with socket.socket(address.family, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(timeout_s)
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
             sock.connect(address.sockaddr)
             asked = instant_now()
@@ -149,9 +158,12 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
             sent = True
             deadline = t1_raw + round(timeout_s * 1e9)
             while (left_ns := deadline - raw_now_ns()) > 0:
-                if not select.select([sock], [], [], left_ns / 1e9)[0]:
+                # The time-out is what is left of one deadline: a stray packet must not buy the next one more time.
+                sock.settimeout(left_ns / 1e9)
+                try:
+                    data, ancillary, _, _ = sock.recvmsg(256, 64)
+                except TimeoutError:
                     continue
-                data, ancillary, _, _ = sock.recvmsg(256, 64)
                 t4_raw = _received_raw(ancillary, asked)
                 if answers(data, nonce):
                     return check_reply(data, nonce, t1_raw, t4_raw, source)

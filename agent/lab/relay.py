@@ -22,7 +22,8 @@ class Link:
 
     `up_ms` delays what the venue sends, `down_ms` what it receives. `jitter_ms` is added to each packet or
     piece: `exponential` with that mean (a queue on the way; the default), or `uniform` between 0 and it.
-    UDP only: `loss` is the probability that a packet vanishes, `spike` that it takes `spike_ms` longer.
+    UDP only: `loss` is the probability that a packet vanishes, `spike` that it takes `spike_ms` longer; `host` is
+    the loopback address on which the line listens (chronyd tells servers apart by their addresses alone).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Link:
     loss: float = 0.0
     spike: float = 0.0
     spike_ms: float = 0.0
+    host: str = "127.0.0.1"
 
     def delay_s(self, upwards: bool, chance: random.Random) -> float | None:
         """How long the next packet takes, in seconds; None when it is lost."""

@@ -61,7 +61,7 @@ class Line:
         self.link = link
         self.cut = False
         self.socket = _udp()
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((link.host, 0))
         self.port: int = self.socket.getsockname()[1]
         self.upstreams: dict[tuple[str, int], Upstream] = {}
 

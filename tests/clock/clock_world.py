@@ -170,6 +170,7 @@ class World:
 
     scenario: Scenario
     seed: int
+    overhear: Callable[[Sample], object] = lambda sample: None
     notes: list[Note] = field(default_factory=list)
     asked: dict[str, list[float]] = field(default_factory=dict)
 
@@ -268,6 +269,7 @@ class World:
             sample = Sample(
                 ask.name, asked.raw, t4_raw, stamp_ns, stamp_ns + hold_ns, 0, 15_000, 60, way.leap(received_s), 1
             )
+            self.overhear(sample)
             return self.keeper.heard(ask.name, ask.epoch, sample, looked.raw)
 
         self._later(looked_s, act)

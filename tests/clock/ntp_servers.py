@@ -1,18 +1,21 @@
-"""A hostile NTP server for tests, in a thread and on loopback."""
+"""A hostile NTP server for tests, in a thread and on loopback, and ntplib's own client beside ours."""
 
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import ntplib
 
 from agent.clock.kernel import real_now_ns
-from agent.clock.ntp import ntp_bytes
+from agent.clock.ntp import ntp_bytes, resolve
+from agent.clock.sample import Address
 from agent.lab import ports
 
-Answer = Callable[[bytes], list[bytes]]
+Answer = Callable[[bytes], Iterable[bytes]]
 
 
 def packet(
@@ -38,15 +41,31 @@ def packet(
 
 
 class FakeServer:
-    """Answers every request with what `answer` makes of its nonce; `asked` counts them. Use it with `with`."""
+    """Answers every request with what `answer` makes of its nonce; `asked` counts them. Use it with `with`.
 
-    def __init__(self, answer: Answer, after_s: float = 0.0) -> None:
+    With a `before`, another socket (`elsewhere`, of any address and port) answers first, with what that makes of the
+    nonce: a reply that comes from somewhere else than was asked.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        after_s: float = 0.0,
+        host: str = "127.0.0.1",
+        before: Answer | None = None,
+        elsewhere: str | None = None,
+    ) -> None:
         self.answer = answer
         self.after_s = after_s
+        self.before = before
         self.asked = 0
         self.ports_seen: set[int] = set()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.bind((host, 0))
+        self._other = socket.socket(family, socket.SOCK_DGRAM)
+        self._other.bind((elsewhere or host, 0))
+        self.host = host
         self.port: int = self._socket.getsockname()[1]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -61,6 +80,14 @@ class FakeServer:
         self._stop.set()
         self._thread.join(5)
         self._socket.close()
+        self._other.close()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, as exchange() wants it."""
+        found = resolve(self.host, self.port)
+        assert isinstance(found, list)
+        return found[0]
 
     def _run(self) -> None:
         self._socket.settimeout(0.05)
@@ -72,10 +99,19 @@ class FakeServer:
             self.asked += 1
             self.ports_seen.add(peer[1])
             time.sleep(self.after_s)
-            for reply in self.answer(data[40:48]):
+            for reply in self.before(data[40:48]) if self.before else ():
+                self._other.sendto(reply, peer)
+            for number, reply in enumerate(self.answer(data[40:48])):
                 self._socket.sendto(reply, peer)
+                if number % 50 == 49:
+                    time.sleep(0.002)  # a receive buffer holds some 250 packets; what is dropped tests nothing
 
 
 def free_udp_port() -> int:
     """A UDP port that nobody had a moment ago."""
     return ports.free("udp", 1)[0]
+
+
+def ask_ntplib(server: FakeServer, timeout_s: float = 1.0) -> Any:
+    """What ntplib's own client makes of a server: its statistics, or the ntplib.NTPException or OSError it raises."""
+    return ntplib.NTPClient().request(server.host, version=4, port=server.port, timeout=timeout_s)

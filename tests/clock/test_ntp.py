@@ -1,3 +1,4 @@
+import socket
 import time
 
 import ntplib
@@ -194,12 +195,13 @@ def test_a_name_that_does_not_exist_is_a_refusal_with_the_remedy() -> None:
 
 
 def test_the_kernels_stamp_hides_a_late_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    def late_select(*arguments: object) -> tuple[list[int], list[int], list[int]]:
-        time.sleep(0.05)
-        return [1], [], []
+    class LateSocket(socket.socket):
+        def recvmsg(self, *sizes: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, object]:
+            time.sleep(0.05)
+            return super().recvmsg(*sizes)
 
     with FakeServer(lambda nonce: [packet(nonce)]) as server:
-        monkeypatch.setattr("agent.clock.ntp.select.select", late_select)
+        monkeypatch.setattr("agent.clock.ntp.socket.socket", LateSocket)
         sample = exchange(at("127.0.0.1", server.port), "x", 1.0)
     assert isinstance(sample, Sample) and sample.delay_ns < 20_000_000
 
