@@ -5,10 +5,22 @@ from makers import T0, S, cue_body, item_body, program_body, uuid_of
 from walls import FakeWall
 
 from agent.clock.mapping import ClockState
-from agent.effects import Direct, Fetch, FilmHeard, KeepCue, KeepProgram, Note, Now, PlayerHeard, Received, Restored
-from agent.messages import Refusal, encode
+from agent.effects import (
+    Direct,
+    Fetch,
+    FilmHeard,
+    KeepCue,
+    KeepProgram,
+    Note,
+    Now,
+    PlayerHeard,
+    Received,
+    Record,
+    Restored,
+)
+from agent.messages import AsRun, Refusal, decode, encode
 from agent.player.wire import Failed
-from agent.units import RawNs
+from agent.units import RawNs, UtcUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 
@@ -197,6 +209,59 @@ def test_too_few_time_servers_are_a_no_go_and_holdover_is_not() -> None:
     wall.clock = ClockState.HOLDOVER
     wall.until(wall.t + S)
     assert (wall.acks[-1].ready, wall.acks[-1].reason) == (True, None)
+
+
+def test_by_the_hosts_own_clock_a_running_cue_is_joined_and_none_starts() -> None:
+    wall = ready_wall()
+    wall.clock = ClockState.HOST
+    wall.receive("cue", cue_body(do=LOOP))
+    assert (wall.acks[-1].ready, wall.acks[-1].reason) == (False, "clock_host")
+    assert "UDP port 123" in (wall.acks[-1].detail or "")
+    wall.until(T0 + 4 * S)
+    films = [(at, start) for at, start in wall.shown if start.kind == "film"]
+    assert films[0][0] > T0, "nothing begins at its instant by a clock for which nobody vouches"
+    assert films[0][1].position_us == films[0][0] - T0
+    record = next(e.asrun for e in wall.effects if isinstance(e, Record) and e.asrun.sha256)
+    assert (record.clock, record.bound_us, record.joined) == ("HOST", None, True)
+    # In sync at last, it turns out that the host was 2 s behind: the wall joins anew.
+    before, wall.clock = len(wall.shown), ClockState.SYNC
+    wall.step_clock(2 * S)
+    wall.until(wall.t + 3 * S)
+    at, start = wall.shown[before]
+    assert start.kind == "film" and start.position_us == at - T0 - 3 * S > 3 * S - 1
+
+
+def test_in_a_leap_second_the_wall_goes_on_and_joins_once_behind_it() -> None:
+    wall = ready_wall()
+    wall.receive("program/long/1", program_body([item_body("c", 3000)], program="long"))
+    wall.receive("cue", cue_body(do={**LOOP, "program": "long"}))
+    wall.until(T0 + 2 * S)
+    before = len(wall.shown)
+    wall.leaping = True
+    for _ in range(100):  # UTC stands still while the raw counter runs on
+        wall.t = UtcUs(wall.t - 10_000)
+        wall._stepped_us -= 10_000
+        wall.until(wall.t + 10_000)
+    assert len(wall.shown) == before
+    wall.leaping = False
+    wall.until(wall.t + 3 * S)
+    assert len(wall.shown) == before + 1 and wall.conductor.snapshot(wall.now()).reanchors == 1
+
+
+def test_each_start_leaves_a_record_with_the_bound_and_the_state_of_the_clock() -> None:
+    wall = ready_wall()
+    wall.clock = ClockState.HOLDOVER
+    wall.receive("cue", cue_body(do=LOOP))
+    wall.receive("cue", cue_body(2, T0 + 4 * S, {"action": "black"}))
+    wall.until(T0 + 5 * S)
+    records = [effect.asrun for effect in wall.effects if isinstance(effect, Record)]
+    assert [(r.due, r.item, r.sha256, r.program) for r in records] == [
+        (T0, 0, "a" * 64, "reel"),
+        (T0 + 3 * S, 1, "b" * 64, "reel"),
+        (T0 + 4 * S, None, None, None),
+    ]
+    assert {(r.kind, r.clock, r.bound_us, r.joined) for r in records} == {("start", "HOLDOVER", 1000, False)}
+    assert decode(AsRun, encode(records[0])) == records[0], "what is published can be read again"
 
 
 def test_a_running_film_is_never_stopped_for_the_clock() -> None:

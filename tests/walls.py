@@ -54,6 +54,7 @@ class FakeWall:
         self.broken: set[str] = set()
         self.deaf = False
         self.clock = ClockState.SYNC
+        self.leaping = False
         self._stepped_us = 0
 
     @property
@@ -69,7 +70,9 @@ class FakeWall:
 
     def now(self) -> Now:
         now = now_at(self.t if self.bound_us is not None else None, self.bound_us, self.clock)
-        return replace(now, raw=RawNs((self.t - self._stepped_us) * 1000))
+        if self.clock is ClockState.HOST:
+            now = replace(now, bound_us=None)
+        return replace(now, raw=RawNs((self.t - self._stepped_us) * 1000), leaping=self.leaping)
 
     def step_clock(self, us: int) -> None:
         """UTC jumps against the raw counter."""

@@ -133,6 +133,14 @@ class Estimator:
             self._sources[name].barred = why
             self._fresh = True
 
+    def absent(self, name: str, absent: bool) -> None:
+        """A source that does not exist on this host is no source, and not told of."""
+        self._sources[name].absent = absent
+
+    @property
+    def _known(self) -> list[str]:
+        return [name for name, source in self._sources.items() if not source.absent]
+
     def stale_after(self, name: str, seconds: float) -> None:
         """A source that may be asked only seldom keeps its vote for so long after a sample."""
         self._sources[name].stale_s = seconds
@@ -223,7 +231,7 @@ class Estimator:
             self._follow(Line(now, utc_ns, rate, vote.bound_s * 1e6, rate.rho(self.wander)), now)
         if vote.bound_s is not None and quorum:
             self._state, self._ever_sync = ClockState.SYNC, True
-            self._reason = f"{count} of {len(self._sources)} time servers agree"
+            self._reason = f"{count} of {len(self._known)} time servers agree"
             return
         self._state = ClockState.DEGRADED if self._target else ClockState.UNSYNC
         if vote.bound_s is None:
@@ -288,7 +296,7 @@ class Estimator:
         return self._published
 
     def _report(self, now: RawNs, mapping: Mapping | None) -> ClockReport:
-        per_source = tuple(self._source(name, now) for name in self._sources)
+        per_source = tuple(self._source(name, now) for name in self._known)
         line = self._target
         return ClockReport(
             state=self._state,

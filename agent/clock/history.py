@@ -28,6 +28,7 @@ class History:
         self.samples: list[Sample] = []
         self.trouble: str | None = None
         self.barred: str | None = None
+        self.absent = False
         self._view: Envelope | None = None
 
     def add(self, sample: Sample, rate: Rate) -> None:
@@ -72,7 +73,7 @@ class History:
 
     def live(self, now: RawNs) -> bool:
         """Whether it may vote."""
-        return not self.barred and bool(self.samples) and self.age_s(now) <= self.stale_s
+        return not self.absent and not self.barred and bool(self.samples) and self.age_s(now) <= self.stale_s
 
     def report(self, name: str, now: RawNs) -> SourceReport:
         """What can be said without a vote."""

@@ -51,6 +51,8 @@ class Keeper:
         if settings.chrony:
             sources[CHRONY] = False
         self._estimator = Estimator(sources, settings.correction_ms, settings.wander, past.rate)
+        if settings.chrony:
+            self._estimator.absent(CHRONY, True)
         if past.line is not None:
             self._estimator.inherit(past.line)
         self._began = now.at.raw
@@ -146,8 +148,9 @@ class Keeper:
             if isinstance(outcome, Sample):
                 self._estimator.bar(CHRONY, None)
                 self._estimator.add(outcome)
-            else:
-                self._estimator.bar(CHRONY, outcome.detail if outcome else "no chronyd answers on this host")
+            elif outcome is not None:
+                self._estimator.bar(CHRONY, outcome.detail)
+            self._estimator.absent(CHRONY, outcome is None)
             return []
         server = self._servers[name]
         if epoch != self._epoch:

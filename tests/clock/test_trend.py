@@ -28,7 +28,7 @@ def test_samples_on_one_line_are_all_kept() -> None:
 
 
 def test_what_lies_before_a_bend_is_dropped() -> None:
-    assert LEAST <= coherent(history(5.0), 5e-6) <= 40
+    assert LEAST <= coherent(history(5.0), 5e-6) <= 48
 
 
 def test_the_rate_that_is_looked_for_decides_what_is_a_bend() -> None:
