@@ -72,6 +72,11 @@ def _mount(first: str) -> None:
         app.command(epilog=f"Example: {example}")(control.publish)
         app.command(epilog="Example: framezero status --watch")(control.status)
         app.add_typer(control.app_cue, name="cue")
+    if first in ("", "clock", "check"):
+        from agent.technician import cli as technician
+
+        app.command(epilog="Example: framezero clock --config /etc/framezero/agent.toml")(technician.clock)
+        app.command(epilog="Example: framezero check --config /etc/framezero/agent.toml")(technician.check)
     if first in ("", "lab"):
         from agent.lab.cli import app as lab
 

@@ -61,6 +61,7 @@ LAYERS = {
     "channel": {"agent.connection", "agent.log"},
     "daemon": {"agent.daemon", "agent.host", "agent.journal", "agent.mqtt"},
     "control": {"agent.control.*"},
+    "technician": {"agent.technician.*"},
     "judgement": {"agent.lab.analysis", "agent.lab.barcode", "agent.lab.programme", "agent.lab.signatures"},
     "lab": {"agent.lab.*"},
     "entry": {"agent.cli"},
@@ -78,6 +79,8 @@ MAY_IMPORT = {
     "daemon": {"core", "config", "counter", "clock", "cache", "player parent", "channel", "daemon"},
     # An operator's laptop has no player, no cache and no clock of ours.
     "control": {"core", "channel", "control"},
+    # The technician's commands run on the player, beside the agent and not in it.
+    "technician": {"core", "config", "counter", "clock", "channel", "technician"},
     # What judges the agent by the pixels shares no code with it, but for the units.
     "judgement": {"agent", "agent.units", "agent.lab", "agent.lab.readings", "judgement"},
     # The lab asks each agent's clock over NTP, as anybody could; its liar answers with the agent's own code.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from agent.control import publish as publishing
 from agent.control import status as statuses
+from agent.control.clocks import page_of_clocks
 from agent.control.cue_cli import app_cue
 from agent.control.link import Link, deliveries_json, untaken, utc_now
 from agent.control.options import (
@@ -38,6 +40,7 @@ from agent.control.options import (
 from agent.control.profile import Settings
 from agent.control.times import parse_span, show_span
 from agent.messages import Item
+from agent.units import UtcUs
 
 __all__ = ["app_cue", "publish", "status"]
 
@@ -96,6 +99,7 @@ def publish(
 
 def status(
     watch: Annotated[bool, typer.Option("--watch", help="Draw again every second, until Ctrl-C.")] = False,
+    clock: Annotated[bool, typer.Option("--clock", help="Show each wall's clock with its time sources.")] = False,
     broker: BrokerOption = None,
     root: RootOption = None,
     show: ShowOption = None,
@@ -110,7 +114,7 @@ def status(
     with ending(json):
         found = settings(broker, root, show, key, ca, cert, cert_key, profile)
         try:
-            code = asyncio.run(_status(found, watch, json))
+            code = asyncio.run(_status(found, watch, json, page_of_clocks if clock else statuses.page))
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED  # the usual way to end --watch, not worth a word
         raise typer.Exit(int(code))
@@ -149,12 +153,15 @@ def _show_program(result: publishing.Published) -> None:
         screen().print(f"the films are those of rev {program.rev}, so that revision stands")
 
 
-async def _status(found: Settings, watch: bool, as_json: bool) -> int:
+Page = Callable[[list[statuses.Wall], UtcUs, int], Group]
+
+
+async def _status(found: Settings, watch: bool, as_json: bool, page: Page) -> int:
     async with Link(found.access(), found.root, statuses.TOPICS) as link:
         warnings = await statuses.hear(link)
         warnings += [f"{url}: {detail}" for url, detail in link.faults.items()]
         if watch:
-            await _watch(link, as_json)
+            await _watch(link, as_json, page)
         seen = statuses.walls(link, utc_now(), time.monotonic())
         if clock := statuses.clock_warning(seen):
             warnings.append(clock)
@@ -163,13 +170,13 @@ async def _status(found: Settings, watch: bool, as_json: bool) -> int:
             print_json(statuses.as_json(link, seen, warnings))
         else:
             warn(warnings)
-            screen().print(statuses.page(seen, utc_now(), screen().width))
+            screen().print(page(seen, utc_now(), screen().width))
             if not seen:
                 warn(["no venue has left a trace at this broker; are agents running, and is --root right?"])
         return statuses.exit_code(seen)
 
 
-async def _watch(link: Link, as_json: bool) -> None:
+async def _watch(link: Link, as_json: bool, page: Page) -> None:
     """Draw until interrupted; with `--json` a line a second."""
     if as_json:
         while True:
@@ -182,5 +189,5 @@ async def _watch(link: Link, as_json: bool) -> None:
             seen = statuses.walls(link, now, time.monotonic())
             # Lines that tell how far the table can be believed stand above it: what is too long is cut at the bottom.
             head = statuses.head(seen, now, link.brokers, link.faults)
-            live.update(Group(*head, statuses.page(seen, now, console.width)), refresh=True)
+            live.update(Group(*head, page(seen, now, console.width)), refresh=True)
             await asyncio.sleep(1)

@@ -9,6 +9,7 @@ from collections import deque
 from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import Mapping
 from agent.player.deck import Deck, DeckEvent
+from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, open_stage
 from agent.player.trim import Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
@@ -30,13 +31,8 @@ from agent.player.wire import (
 )
 from agent.units import NS_PER_US, MediaUs, RawNs, UtcUs
 
-FIRE_AHEAD_US = 5_000
 # When the visible film's last frame is nudged out, after its instant: soon, and once more should it be late itself.
 NUDGES_US = (1_500, 4_000)
-# How long before an instant sleeping ends and spinning begins: more than a wake-up is late (measured, p99: 0.18 ms
-# under SCHED_FIFO, 0.3 ms without).
-SPIN_REALTIME_NS = 300_000
-SPIN_NS = 1_500_000
 QUIET_US = 300_000
 QUIET_SPREAD_US = 900_000
 REPORT_EVERY_NS = 1_000_000_000
@@ -64,7 +60,7 @@ class Player:
         # Several players on one machine (a lab) would otherwise all load their next film in the same moment.
         self._quiet_us = QUIET_US + zlib.crc32(screen.name.encode()) % QUIET_SPREAD_US
         self._nudges: list[RawNs] = []
-        self._spin_ns = SPIN_NS
+        self._spin_ns = spin_for(realtime=False)
         self._running = True
 
     # --- the loop -----------------------------------------------------------------------------
@@ -72,7 +68,7 @@ class Player:
     def run(self) -> None:
         """Serve until the agent says quit or goes away."""
         realtime = hurry()
-        self._spin_ns = SPIN_REALTIME_NS if realtime else SPIN_NS
+        self._spin_ns = spin_for(realtime)
         self._say(Hello(mpv=self._decks[0].version, display=self._stage.name, realtime=realtime))
         display = self._stage.fileno()
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
@@ -175,7 +171,7 @@ class Player:
         assert self._clock is not None, "a start is planned only with a mapping"
         deck = self._idle() if self._needs_deck(start) else None
         due_raw = RawNs(self._clock.raw_at(start.at) - self._screen.latency_us * NS_PER_US)
-        _wait_until(due_raw, self._spin_ns)
+        wait_until(due_raw, self._spin_ns)
         # The order to run goes first: the phase of the whole film hangs on it, and it must not wait for the display.
         if deck and not start.held:
             deck.go()
@@ -254,12 +250,3 @@ class Player:
                 late=watch.late,
             )
         )
-
-
-def _wait_until(due: RawNs, spin_ns: int) -> None:
-    """Sleep, then spin: absolute to some microseconds where the scheduler lets us (measured, clock.md)."""
-    while (left := due - raw_now_ns()) > spin_ns:
-        # Relative sleeps, since an absolute one would be on a clock that may be stepped or faked.
-        select.select([], [], [], (left - spin_ns) / 1e9)
-    while raw_now_ns() < due:
-        pass
