@@ -3,8 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from agent.config import Config, ConfigError, NtpServer, load, parse
+from agent.config import Clock, Config, ConfigError, NtpServer, load, parse
 
 # The sample of the contracts, word for word.
 SAMPLE = """
@@ -266,3 +267,12 @@ def test_a_file_that_is_not_there_is_a_message_with_the_remedy(tmp_path: Path) -
 def test_an_empty_file_tells_all_that_is_missing(file: Path) -> None:
     file.write_text("")
     assert len(load_faults(file)) == len(LEAST)
+
+
+def test_a_server_named_twice_and_a_mixture_of_smearing_ones_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"a:123 stands twice"):
+        Clock.model_validate({"servers": ["a", "b", {"host": "a", "port": 123}]})
+    smearing = [{"host": name, "smear": True} for name in "abc"]
+    assert Clock.model_validate({"servers": smearing}).servers[0].smear
+    with pytest.raises(ValidationError, match="only a, b, c smear"):
+        Clock.model_validate({"servers": [*smearing, "d"]})
