@@ -102,12 +102,13 @@ class Memory:
         if rate is None and isinstance(before, Learnt) and before.freq is not None and before.sigma is not None:
             rate = Rate(before.freq, before.sigma)
         learnt = Learnt(rate.freq if rate else None, rate.sigma if rate else None, past.floor)
-        return _write(self._state, asdict(learnt))
+        return _write(self._state, asdict(learnt), durable=True)
 
     def keep_current(self, past: Past, report: ClockReport, now: RawNs, offset_host_us: int | None) -> Refusal | None:
         """Write the line and the report."""
         current = Current(self._boot, os.getpid(), now, past.line, report, offset_host_us)
-        return _write(self._runtime, asdict(current))
+        # It is worth nothing after a power cut, and waiting for a memory card would hold up the event loop.
+        return _write(self._runtime, asdict(current), durable=False)
 
 
 def last_seen(folder: Path) -> Seen | None:
@@ -130,15 +131,16 @@ def _read(form: TypeAdapter[Any], path: Path) -> Any:
         )
 
 
-def _write(path: Path, content: dict[str, Any]) -> Refusal | None:
-    """Write so that a power cut leaves the old file or the new one."""
+def _write(path: Path, content: dict[str, Any], *, durable: bool) -> Refusal | None:
+    """Write so that a reader sees the old file or the new one, and does so after a power cut too if it is `durable`."""
     draft = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", encoding="utf-8") as file:
             json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
         return Refusal(

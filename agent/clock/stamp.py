@@ -6,6 +6,11 @@ from agent.units import RawNs
 
 _OLDEST_STAMP_NS = 1_000_000_000
 _MOST_MOVED_NS = 1_000_000
+_FASTEST_SLEW = 0.1
+"""No kernel slews its wall clock faster (the range of adjtimex's tick); chrony stops at 83 333 ppm."""
+
+_STEADY_SLEW = 0.001
+"""Twice what a wall clock may run wrong beside a step (the kernel's range of frequencies is ± 500 ppm)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +24,21 @@ class Instant:
 def raw_of_stamp(stamp_real_ns: int, asked: Instant, now: Instant) -> RawNs | None:
     """When a kernel stamp on the wall clock's line was taken, on the raw counter; None where that cannot be told.
 
-    The stamp's age is measured on the wall clock and subtracted from the raw counter's now. An age outside 0…1 s
-    means that this process sees another wall clock than the kernel; a wall clock that has moved against the raw counter
-    since the request was stepped or is being slewed fast. What it gained less than that may all lie within the age: the
-    answer is the latest that it can have been, since a late T4 widens an interval and an early one breaks it.
+    The stamp's age is measured on the wall clock and subtracted from the raw counter's now. What the wall clock gained
+    on the raw counter since the request may all lie within that age, or none of it: the answer is the latest that the
+    stamp can have been taken, since a late T4 widens an interval and an early one breaks it.
+
+    A wall clock that was stepped meanwhile was so before the stamp or after it, and mostly only one of both is possible
+    between the request and now. One that is slewed fast gives no answer. Neither does an age outside 0…1 s: this
+    process then sees another wall clock than the kernel.
     """
     age = now.real_ns - stamp_real_ns
     moved = (now.real_ns - now.raw) - (asked.real_ns - asked.raw)
-    if not 0 <= age <= _OLDEST_STAMP_NS or abs(moved) > _MOST_MOVED_NS:
+    waited = now.raw - asked.raw
+    if abs(moved) <= _MOST_MOVED_NS:
+        ages = [age - max(0, moved)] if 0 <= age <= _OLDEST_STAMP_NS else []
+    elif abs(moved) <= _FASTEST_SLEW * waited:
         return None
-    stamped = RawNs(now.raw - age + max(0, moved))
-    return stamped if stamped >= asked.raw else None
+    else:
+        ages = [round(a * (1 - _STEADY_SLEW)) for a in (age, age - moved) if 0 <= a <= _OLDEST_STAMP_NS]
+    return RawNs(now.raw - min(ages)) if ages and min(ages) <= waited else None

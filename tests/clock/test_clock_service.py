@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from agent.clock import ntp
 from agent.clock.kernel import instant_now
 from agent.clock.mapping import ClockState, Mapping
+from agent.clock.memory import Memory
 from agent.clock.ntp import measure
 from agent.clock.report import ClockReport
 from agent.clock.service import ClockService
@@ -35,11 +36,12 @@ def local(port: int, ours: bool = True) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(*servers: dict[str, Any]) -> AsyncIterator[Published]:
+async def running(*servers: dict[str, Any], memory: Memory | None = None) -> AsyncIterator[Published]:
     """The service on these servers; what it publishes."""
     published: Published = []
     config = Clock.model_validate({"servers": list(servers), "chrony": False})
-    task = asyncio.create_task(ClockService(config, lambda report, mapping: published.append((report, mapping))).run())
+    service = ClockService(config, lambda report, mapping: published.append((report, mapping)), memory)
+    task = asyncio.create_task(service.run())
     try:
         yield published
     finally:
@@ -116,6 +118,37 @@ async def test_a_name_that_cannot_be_resolved_is_survived_and_tried_again(monkey
             assert "cannot be resolved" in published[-1][0].per_source[0].why
             await until(lambda: state(published) is ClockState.SYNC, 8.0)
             assert tries == ["ntp.example"] * 2, "an address that answers is kept"
+
+
+async def test_a_restarted_agent_goes_on_with_its_mapping_before_any_server_answers(tmp_path: Path) -> None:
+    with FakeServer(honest) as server:
+        async with running(local(server.port), memory=Memory(tmp_path, tmp_path)) as published:
+            await until(lambda: state(published) is ClockState.SYNC)
+            before = published[-1][1]
+        async with running(local(free_udp_port()), memory=Memory(tmp_path, tmp_path)) as published:
+            await until(lambda: bool(published), 0.5)
+            report, mapping = published[0]
+    assert before and mapping and report.state is ClockState.HOLDOVER
+    now = instant_now()
+    assert mapping.utc_at(now.raw) == pytest.approx(now.real_ns / 1000, abs=mapping.bound_at_us(now.raw))
+    assert mapping.utc_at(now.raw) == pytest.approx(before.utc_at(now.raw), abs=200)
+    assert (tmp_path / "clock.json").exists(), "the rate and the floor outlive the boot too"
+
+
+async def test_a_fault_of_ours_costs_one_source_and_not_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    real_exchange = ntp.exchange
+
+    def exchange(address: Any, source: str) -> Any:
+        if source.endswith(":9"):
+            raise ZeroDivisionError("made up")
+        return real_exchange(address, source)
+
+    monkeypatch.setattr("agent.clock.service.exchange", exchange)
+    with FakeServer(honest) as server, capture_logs() as logs:
+        async with running(local(9), local(server.port)) as published:
+            await until(lambda: state(published) is ClockState.SYNC)
+            await until(lambda: "made up" in published[-1][0].per_source[0].why)
+    assert "clock.question_failed" in [entry["event"] for entry in logs]
 
 
 async def test_a_server_that_is_not_there_is_told_with_the_remedy() -> None:

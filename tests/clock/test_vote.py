@@ -1,4 +1,7 @@
-from agent.clock.vote import hull
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.clock.vote import hull, weighted_median
 
 
 def test_one_interval_is_its_own_hull() -> None:
@@ -38,3 +41,28 @@ def test_two_liars_among_five_are_outvoted() -> None:
 
 def test_three_liars_among_five_are_not_followed_when_they_disagree() -> None:
     assert hull([(0.0, 2.0), (1.0, 3.0), (200.0, 201.0), (100.0, 101.0), (-50.0, -40.0)]) is None
+
+
+# --- weighted median ----------------------------------------------------------------------------
+
+
+def test_with_equal_weights_it_is_the_median() -> None:
+    assert weighted_median([(3.0, 1.0), (1.0, 1.0), (2.0, 1.0)]) == 2.0
+    assert weighted_median([(1.0, 1.0), (2.0, 1.0)]) == 1.5
+    assert weighted_median([(7.0, 0.1)]) == 7.0
+
+
+def test_who_weighs_more_draws_it_nearer() -> None:
+    assert 1.0 < weighted_median([(1.0, 3.0), (2.0, 1.0), (3.0, 1.0)]) < 2.0
+
+
+def test_nobody_outweighs_all_others_together() -> None:
+    # A liar next door, whose interval is a thousand times narrower than the others'.
+    assert weighted_median([(0.0, 1.0), (0.1, 1.0), (80.0, 1000.0)]) < 80.0
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(0.01, 100)), min_size=1, max_size=9))
+def test_it_lies_among_the_values_whatever_the_order(values: list[tuple[float, float]]) -> None:
+    found = weighted_median(values)
+    assert min(values)[0] <= found <= max(values)[0]
+    assert weighted_median(values[::-1]) == found
