@@ -31,7 +31,9 @@ from agent.player.wire import ORDERS, Clock, clock_of, line
 from agent.units import RawNs, UtcUs
 
 Method = Literal["call_at", "sleep", "player"]
-Beside = Literal["", "thread", "parent"]
+METHODS: tuple[Method, ...] = ("player", "sleep", "call_at")
+Beside = Literal["", "thread", "parent", "threads"]
+"""Nothing; a busy thread of the same process; the parent's event loop never idle; that and a busy thread beside it."""
 
 REALTIME_P99_US = 100
 PLAIN_P99_US = 1000
@@ -59,6 +61,7 @@ class Lateness:
     """Microseconds after the instant; `stolen`: the share of processor time that the host took meanwhile."""
 
     n: int
+    least_us: float
     p50_us: float
     p99_us: float
     max_us: float
@@ -88,7 +91,7 @@ def measure(cell: Cell, count: int) -> Lateness:
     )
     late_ns: list[int] = sorted(json.loads(done.stdout))
     stolen = Ticks.now().stolen_since(before)
-    return Lateness(count, _rank_us(late_ns, 0.5), _rank_us(late_ns, 0.99), late_ns[-1] / 1000, stolen)
+    return Lateness(count, late_ns[0] / 1000, _rank_us(late_ns, 0.5), _rank_us(late_ns, 0.99), late_ns[-1] / 1000, stolen)
 
 
 def _rank_us(late_ns: list[int], share: float) -> float:
@@ -144,9 +147,10 @@ async def parent(wish: dict[str, Any]) -> str:
         )
     reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 24)
     tasks = [asyncio.create_task(_tell_time(writer))]
-    if wish["beside"] == "parent":
-        threading.Thread(target=_toil, daemon=True).start()
+    if wish["beside"] in ("parent", "threads"):
         tasks.append(asyncio.create_task(_bustle()))
+    if wish["beside"] == "threads":
+        threading.Thread(target=_toil, daemon=True).start()
     answer = await reader.readline()
     for task in tasks:
         task.cancel()

@@ -1,28 +1,31 @@
-"""Harness item 12 of clock.md on this machine, in short; tests/long/firing prints the whole table."""
+"""Firing at an instant: what holds on a machine however busy it is, as ratios from one run.
+
+The limits of clock.md's harness item 12 are microseconds of a quiet machine; tests/long/firing judges them.
+"""
+
+from dataclasses import replace
 
 import firing
 import pytest
 from firing import FIFO, FIFO_PARENT, PLAIN, PLAIN_PARENT, Cell, Lateness
 
 COUNT = 100
-ATTEMPTS = 6
-"""What else runs on a machine only ever makes an instant late: the most punctual attempt of a cell is the code's."""
+TIMES_NEARER = 5
+"""Measured on a quiet machine: 30 times and more, with and without SCHED_FIFO."""
 
 
-def test_a_start_is_punctual_without_any_privilege() -> None:
-    measured = firing.measure_all([PLAIN, PLAIN_PARENT], COUNT, ATTEMPTS)
-    assert firing.faults(measured) == []
-
-
-def test_a_start_is_punctual_to_a_tenth_of_a_millisecond_under_sched_fifo() -> None:
-    if not firing.realtime_permitted():
+@pytest.mark.parametrize("cell", [PLAIN, PLAIN_PARENT, FIFO, FIFO_PARENT], ids=str)
+def test_the_players_wait_is_nearer_to_the_instant_than_any_sleep(cell: Cell) -> None:
+    if cell.realtime and not firing.realtime_permitted():
         pytest.skip("SCHED_FIFO is not permitted to this user: run as root, or raise RLIMIT_RTPRIO")
-    measured = firing.measure_all([FIFO, FIFO_PARENT], COUNT, ATTEMPTS)
-    assert firing.faults(measured) == []
+    ours, sleep, loop = (firing.measure(replace(cell, method=method), COUNT) for method in firing.METHODS)
+    assert ours.least_us >= 0, "never before the instant"
+    assert ours.p50_us * TIMES_NEARER < sleep.p50_us
+    assert ours.p50_us * TIMES_NEARER < loop.p50_us
 
 
 def late(p99_us: float) -> Lateness:
-    return Lateness(COUNT, p99_us / 2, p99_us, p99_us * 2, 0.0)
+    return Lateness(COUNT, 0.1, p99_us / 2, p99_us, p99_us * 2, 0.0)
 
 
 @pytest.mark.parametrize(
