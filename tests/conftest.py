@@ -48,3 +48,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             # As the lab finds programs: daemons live in folders that a user's PATH leaves out.
             if shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin") is None:
                 pytest.skip(f"{program} is not installed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures that tests reached, beside their limits: `record_property("figure", "…")`."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for figure in figures:
+            terminalreporter.line(str(figure))

@@ -91,11 +91,8 @@ def measure(cell: Cell, count: int) -> Lateness:
     )
     late_ns: list[int] = sorted(json.loads(done.stdout))
     stolen = Ticks.now().stolen_since(before)
-    return Lateness(count, late_ns[0] / 1000, _rank_us(late_ns, 0.5), _rank_us(late_ns, 0.99), late_ns[-1] / 1000, stolen)
-
-
-def _rank_us(late_ns: list[int], share: float) -> float:
-    return late_ns[round(share * (len(late_ns) - 1))] / 1000
+    least_us, p50_us, p99_us, max_us = (late_ns[round(share * (count - 1))] / 1000 for share in (0, 0.5, 0.99, 1))
+    return Lateness(count, least_us, p50_us, p99_us, max_us, stolen)
 
 
 def faults(measured: Measured) -> list[str]:

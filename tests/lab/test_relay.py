@@ -131,10 +131,14 @@ async def test_a_stream_keeps_its_order_under_jitter_and_its_delay(processes: Pr
     writer.write(b"first.")
     assert await asyncio.wait_for(reader.readexactly(6), 5) == b"first."
     assert time.monotonic() - begun > 0.08  # the handshake and one round trip
-    begun = time.monotonic()
-    writer.write(b"second")
-    await asyncio.wait_for(reader.readexactly(6), 5)
-    assert 0.04 <= time.monotonic() - begun < 0.15
+    trips_s = []
+    for _ in range(5):
+        begun = time.monotonic()
+        writer.write(b"second")
+        await asyncio.wait_for(reader.readexactly(6), 5)
+        trips_s.append(time.monotonic() - begun)
+    # Not again what the handshake took: none is shorter than the way, and the quickest is not much longer.
+    assert 0.04 <= min(trips_s) < 0.08
     writer.write(sent)
     assert await asyncio.wait_for(reader.readexactly(len(sent)), 20) == sent
     writer.write_eof()
