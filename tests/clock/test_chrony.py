@@ -1,4 +1,5 @@
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -232,3 +233,23 @@ def test_a_real_chronyd_that_vouches_for_nothing_is_refused(
 ) -> None:
     outcome = outcome_of(chronyd(processes, tmp_path, line), lambda outcome: outcome is not None)
     assert isinstance(outcome, Refusal) and says in outcome.detail
+
+
+# --- the configuration for a player ---------------------------------------------------------------
+
+PLAYERS = Path(__file__).parents[2] / "deploy" / "chrony.conf"
+
+
+@pytest.mark.needs("chronyd")
+def test_chronyd_takes_the_players_configuration() -> None:
+    done = subprocess.run([find("chronyd"), "-p", "-f", str(PLAYERS)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    directives = [line.split() for line in done.stdout.splitlines()]
+    servers = {words[1] for words in directives if words[0] == "server"}
+    assert len(servers) >= 4
+    assert [words[2:] for words in directives if words[0] == "initstepslew"] == [sorted(servers)]
+
+
+def test_a_network_that_comes_back_in_mid_show_never_steps_the_players_clock() -> None:
+    # makestep counts updates from the first that comes, which may be hours after the start.
+    assert not [line for line in PLAYERS.read_text().splitlines() if line.startswith("makestep")]
