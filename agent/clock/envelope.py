@@ -29,6 +29,9 @@ MOST_SKEW = 100e-6
 WANDER = 3e-6
 """How far a crystal of which nothing is known may wander while nobody looks, as a fraction."""
 
+LEAST_SAMPLES = 4
+"""A source with fewer says nothing of the rate: with two points the jitter around their line is none."""
+
 _FREQ_LIMIT = 1000e-6
 _FREQ_STEP = 1e-8
 _BRACKET_SIGMAS = 4.0
@@ -40,14 +43,23 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The oscillator against UTC: ``freq`` as in Mapping, and its standard deviation ``sigma`` (fractions)."""
+    """The oscillator against UTC: ``freq`` as in Mapping, and its standard deviation ``sigma`` (fractions).
+
+    ``bend`` is by how much one of the sources may have bent ``freq`` besides: a bound, where sigma is a deviation.
+    """
 
     freq: float = 0.0
     sigma: float = PRIOR_FREQ
+    bend: float = 0.0
 
     def rho(self, wander: float) -> float:
         """By how much the rate may be wrong, as a fraction: what the bound grows by."""
-        return min(MOST_SKEW + wander, max(SKEW_SIGMAS * self.sigma + wander, DOUBT_SIGMAS * self.sigma))
+        doubt = max(SKEW_SIGMAS * self.sigma + wander, DOUBT_SIGMAS * self.sigma)
+        return min(MOST_SKEW + wander, self.bend + doubt)
+
+    def expected(self, least_sigma: float) -> "Rate":
+        """What to expect of the rate after a while in which nobody looked, within at least such a deviation."""
+        return Rate(self.freq, max(self.sigma + self.bend / SKEW_SIGMAS, least_sigma))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,21 @@ def envelope(samples: Sequence[Sample], origin: Origin) -> Envelope:
 
 
 def fit_rate(envelopes: Sequence[Envelope], guess: Rate, prior: Rate) -> Rate:
-    """The rate that all sources share, from both directions of each; ``guess`` is the last one.
+    """The rate that all sources share, doubted as far as any one of three or more may have bent it.
+
+    A near source with little jitter outweighs all others, and one that drifts would make its drift everybody's: so what
+    the others say without it, for each of them in turn, has to lie within what is claimed.
+    """
+    telling = [envelope for envelope in envelopes if envelope.upper.count >= LEAST_SAMPLES]
+    rate = _fit(telling, guess, prior)
+    if len(telling) < 3:
+        return rate
+    others = [_fit([*telling[:i], *telling[i + 1 :]], rate, prior) for i in range(len(telling))]
+    return Rate(rate.freq, max(o.sigma for o in others), max(abs(o.freq - rate.freq) for o in others))
+
+
+def _fit(envelopes: Sequence[Envelope], guess: Rate, prior: Rate) -> Rate:
+    """The rate that all of these share, from both directions of each; ``guess`` is the last one.
 
     Maximum likelihood for exponential jitter of each direction's own size (from its excess at the guess), times a
     normal prior, so that few samples do not produce a wild rate. The negative logarithm is convex in the rate, so a
@@ -151,8 +177,6 @@ def fit_rate(envelopes: Sequence[Envelope], guess: Rate, prior: Rate) -> Rate:
     sides: list[tuple[Side, float, float]] = []
     information = prior.sigma**-2
     for sign, side in [(1.0, e.upper) for e in envelopes] + [(-1.0, e.lower) for e in envelopes]:
-        if side.count < 2:
-            continue
         jitter = max(side.excess(sign * guess.freq) / (side.count - 1), _LEAST_JITTER_S)
         sides.append((side, sign, jitter))
         information += side.spread / jitter**2

@@ -8,7 +8,7 @@ from agent.clock.history import History
 from agent.clock.mapping import ClockState, Mapping
 from agent.clock.report import ClockReport, SourceReport
 from agent.clock.sample import Sample
-from agent.clock.vote import Vote, hold_vote
+from agent.clock.vote import Vote, confirmed, hold_vote
 from agent.units import RawNs
 
 QUORUM = 3
@@ -58,6 +58,11 @@ class Line:
     def bound_at_us(self, raw: RawNs) -> float:
         """How wrong `utc_ns(raw)` may be at most, in microseconds."""
         return self.bound_us + abs(raw - self.raw0) / 1e3 * self.rho
+
+    def moved(self, seconds: int, now: RawNs) -> "Line":
+        """The same line from `now` on, in a UTC that has been moved by so much."""
+        utc_ns = self.utc_ns(now) + seconds * 1_000_000_000
+        return replace(self, raw0=now, utc0_ns=utc_ns, bound_us=self.bound_at_us(now))
 
 
 class Estimator:
@@ -123,8 +128,9 @@ class Estimator:
         self._sources[name].trouble = why
 
     def forget(self, name: str) -> None:
-        """Drop a source's samples: its name stands for another server now."""
+        """Drop a source's samples: its name stands for another server now. What they said of the rate stays."""
         self._sources[name].clear()
+        self._expect_rate()
         self._fresh = True
 
     def bar(self, name: str, why: str | None) -> None:
@@ -142,22 +148,22 @@ class Estimator:
         return [name for name, source in self._sources.items() if not source.absent]
 
     def stale_after(self, name: str, seconds: float) -> None:
-        """A source that may be asked only seldom keeps its vote for so long after a sample."""
-        self._sources[name].stale_s = seconds
+        """A source that may be asked only seldom keeps its vote for at least so long after a sample."""
+        self._sources[name].stale_s = max(self._sources[name].stale_s, seconds)
 
     def hold(self, reason: str | None) -> None:
         """Take no samples and coast on the last line, with the reason; None ends it."""
         self._held = reason
 
-    def shift(self, seconds: int) -> None:
+    def shift(self, seconds: int, now: RawNs) -> None:
         """A leap second lies behind: everything that was learnt before it counts from the new UTC."""
         by_ns = seconds * 1_000_000_000
         for source in self._sources.values():
             source.shift(by_ns)
-        for name in ("_target", "_inherited", "_published"):
-            line = getattr(self, name)
-            if line is not None:
-                setattr(self, name, replace(line, utc0_ns=line.utc0_ns + by_ns))
+        self._target = self._target and self._target.moved(seconds, now)
+        self._inherited = self._inherited and self._inherited.moved(seconds, now)
+        if self._published is not None:
+            self._published = replace(self._published, utc0_ns=self._published.utc0_ns + by_ns)
         if self._origin is not None:
             self._origin = replace(self._origin, theta_ns=self._origin.theta_ns + by_ns)
 
@@ -219,16 +225,17 @@ class Estimator:
             lo, hi = self._sources[name].view(origin).interval(at, before, self.wander)
             if lo > hi:
                 self._sources[name].keep(1)
-        # The rate is fitted to those that agreed before, so that a liar's drift cannot bend it.
+        # The rate is fitted to those that agreed before: who has been caught lying has no say in it.
         views = {name: self._sources[name].view(origin) for name in voters}
         trusted = [view for name, view in views.items() if self._vote and name in self._vote.agreeing]
         rate = fit_rate(trusted or list(views.values()), before, self._prior)
         self._vote = vote = hold_vote(views, at, rate, self.wander)
         count = len(vote.agreeing)
         quorum = count >= QUORUM or any(self._sources[name].ours for name in vote.agreeing)
-        if vote.bound_s is not None and (quorum or self._may_follow_few(now)):
-            utc_ns = now + origin.theta_ns + round(vote.centre * 1e9)
-            self._follow(Line(now, utc_ns, rate, vote.bound_s * 1e6, rate.rho(self.wander)), now)
+        follow = vote if quorum or self._may_follow_few(now) else self._confirmed(vote, origin, now)
+        if follow is not None and follow.bound_s is not None:
+            utc_ns = now + origin.theta_ns + round(follow.centre * 1e9)
+            self._follow(Line(now, utc_ns, rate, follow.bound_s * 1e6, rate.rho(self.wander)), now)
         if vote.bound_s is not None and quorum:
             self._state, self._ever_sync = ClockState.SYNC, True
             self._reason = f"{count} of {len(self._known)} time servers agree"
@@ -242,6 +249,14 @@ class Estimator:
             self._reason = (
                 f"only {count} of at least {QUORUM} time servers agree; name more, or see why the others are out"
             )
+
+    def _confirmed(self, vote: Vote, origin: Origin, now: RawNs) -> Vote | None:
+        """Too few to be in sync; but two of them and the line that is followed may agree."""
+        if self._target is None:
+            return None
+        theta_s = (self._target.utc_ns(now) - now - origin.theta_ns) / 1e9
+        bound_s = self._target.bound_at_us(now) / 1e6
+        return confirmed(vote, (theta_s - bound_s, theta_s + bound_s))
 
     def _follow(self, line: Line, now: RawNs) -> None:
         """Take a vote's line for the target, unless an inherited one still knows more."""
@@ -261,7 +276,7 @@ class Estimator:
     def _expect_rate(self) -> None:
         """Samples are gone, or too old to say much: the crystal is expected to run about as it did."""
         if self._target is not None:
-            self._prior = Rate(self._target.rate.freq, max(self._target.rate.sigma, EXPECTED_SIGMA))
+            self._prior = self._target.rate.expected(EXPECTED_SIGMA)
 
     def _may_follow_few(self, now: RawNs) -> bool:
         """Rather a clock by few sources than a dark wall: never called ready, but it plays, until there is a quorum."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from agent.clock.estimate import Estimator
+from agent.clock.estimate import Estimator, Line
 from agent.clock.leap import COAST_S, SMEAR_RATE, Leap, may_smear, next_leap
 from agent.clock.mapping import ClockState, Mapping
-from agent.clock.orders import Ask, AskChrony, LookUp, Past, Reading, Settings, Task
+from agent.clock.orders import SUSPENDED_NS, Ask, AskChrony, LookUp, Past, Reading, Settings, Task
 from agent.clock.report import ClockReport, SourceReport
 from agent.clock.sample import Address, Sample
 from agent.clock.servers import Server
@@ -28,12 +28,17 @@ HOST_AFTER_S = 8.0
 HOST_BOUND_US = 366 * 86_400e6
 """What is claimed for the host's own time: nobody vouches for it, so it is a bound that says nothing."""
 
+DOUBLE_S = 3600.0
+"""The name of a server that another name leads to as well is looked up so often, and not asked."""
+
 HOST_MOVED_NS = 5_000_000
 WALL_STEP_NS = 50_000_000
-SUSPENDED_NS = 100_000_000
+SILENT_S = 128.0
+"""So long nobody has to have answered before scouts are sent: twice the regular interval."""
+
 SCOUT_S = 64.0
 """While no server at all answers, one of them is asked so often, in turn: each is asked less than when it answers,
-and a network that is back is noticed within a minute instead of a quarter of an hour."""
+and a network that is there, or back, is noticed within a minute instead of a quarter of an hour."""
 
 FALSETICKER_POLLS = 8
 _S = 1_000_000_000
@@ -53,9 +58,7 @@ class Keeper:
         self._estimator = Estimator(sources, settings.correction_ms, settings.wander, past.rate)
         if settings.chrony:
             self._estimator.absent(CHRONY, True)
-        if past.line is not None:
-            self._estimator.inherit(past.line)
-        self._began = now.at.raw
+        self._began = self._heard = now.at.raw
         self._last = now
         self._epoch = 0
         self._chrony_due = now.at.raw
@@ -65,11 +68,28 @@ class Keeper:
         self._out: dict[str, int] = {}
         self._host: Mapping | None = None
         self._leap: Leap | None = None
-        self._coast_until: UtcUs | None = None
+        self._leap_made = False
         self._floor = past.floor
         self._state = ClockState.UNSYNC
         for server in self._servers.values():
             server.due = now.at.raw
+        if past.line is not None:
+            self._go_on(past.line, past.leap, now.at.raw)
+
+    def _go_on(self, line: Line, leap: Leap | None, now: RawNs) -> None:
+        """Take up the line of an earlier run, over the leap seconds that lie between then and now."""
+        began = line.utc0_ns // NS_PER_US
+        table = self._settings.leaps
+        for near in {*([leap] if leap else []), *(table.leaps if table else [])}:
+            utc = line.utc_ns(now) // NS_PER_US
+            if self._settings.smear or began >= near.at or utc < near.at - COAST_S * US_PER_S:
+                continue
+            made = utc >= near.at + max(0, near.seconds) * US_PER_S
+            if made:
+                line = line.moved(-near.seconds, now)
+            if utc < near.at + COAST_S * US_PER_S:
+                self._coast(near, made)
+        self._estimator.inherit(line)
 
     # --- time passes --------------------------------------------------------------------------
 
@@ -84,7 +104,7 @@ class Keeper:
             if server.busy or server.stopped or server.due > now.at.raw:
                 continue
             server.busy = True
-            if server.needs_lookup(now.at.raw):
+            if server.unknown or server.double_of is not None:
                 tasks.append(LookUp(server.name, server.host, server.port))
             else:
                 tasks.append(self._ask(server))
@@ -109,12 +129,10 @@ class Keeper:
     def _scout(self, now: RawNs) -> None:
         """While nobody answers, have one server asked in turn."""
         asked = [server for server in self._servers.values() if not server.stopped]
-        if self._state is not ClockState.HOLDOVER or self._coasting or not asked:
+        timeless = self._state not in (ClockState.SYNC, ClockState.DEGRADED)
+        if not timeless or (now - self._heard) / _S < SILENT_S or self._coasting or not asked:
             self._scout_due = None
-            return
-        if self._scout_due is None:
-            self._scout_due = RawNs(now + round(SCOUT_S * _S))
-        elif now >= self._scout_due:
+        elif self._scout_due is None or now >= self._scout_due:
             self._scout_due = RawNs(now + round(SCOUT_S * _S))
             scout = asked[self._scouts % len(asked)]
             self._scouts += 1
@@ -130,12 +148,16 @@ class Keeper:
         if isinstance(outcome, Refusal) or not outcome:
             refusal = outcome if isinstance(outcome, Refusal) else Refusal(code="dns", detail=f"{name} has no address")
             if server.addresses:
-                # DNS fails, but the server is where it was: one does not need the other. Look again in an hour.
-                server.looked_up = now
-                return [self._ask(server)]
-            return self._refused(server, refusal, now)
-        server.found(outcome, now)
+                # DNS fails, but the server may be where it was: one does not need the other.
+                outcome = server.addresses
+            else:
+                return self._refused(server, refusal, now)
+        server.found(outcome)
         self._bar_doubles()
+        if server.double_of is not None:
+            server.busy = False
+            server.wait(DOUBLE_S, now)
+            return []
         return [self._ask(server)]
 
     def heard(self, name: str, epoch: int, outcome: Sample | Refusal | None, now: RawNs) -> list[Task]:
@@ -170,12 +192,14 @@ class Keeper:
             fields = (("server", server.name), ("was", str(server.answered)), ("now", str(server.address)))
             tasks.append(Note("warning", "clock.server_moved", fields))
         server.answered = server.address
-        if self._state is ClockState.HOLDOVER and not self._coasting:
+        self._heard = now
+        if not self._coasting and (self._state is ClockState.HOLDOVER or self._scout_due is not None):
             # The network is back: all are asked as at the start, so that the line is good again within seconds.
             for other in self._servers.values():
                 if not other.busy:
                     other.again(now)
             server.pace.again()
+            self._scout_due = None
         self._estimator.add(sample)
         server.wait(server.pace.after(None), now)
         return tasks
@@ -200,11 +224,17 @@ class Keeper:
         return [Note("warning", "clock.source_rejected", fields)]
 
     def _bar_doubles(self) -> None:
-        """Two names that lead to one server have one vote."""
+        """Two names that lead to one server have one vote; the second is asked at another of its addresses, or not."""
         owners: dict[Address, str] = {}
         for server in self._servers.values():
+            if server.address in owners:
+                asked = {other.address for other in self._servers.values() if other is not server}
+                free = next((address for address in server.addresses if address not in asked), None)
+                if free is not None:
+                    server.turn_to(free)
             owner = owners.setdefault(server.address, server.name) if server.address else server.name
-            why = None if owner == server.name else f"the same server as {owner}; name another one"
+            server.double_of = None if owner == server.name else owner
+            why = None if server.double_of is None else f"the same server as {owner}; name another one"
             self._estimator.bar(server.name, why)
 
     # --- what happens to the host -------------------------------------------------------------
@@ -215,9 +245,9 @@ class Keeper:
             return []
         # How the crystal ran, and whether the counter ran at all, nobody knows.
         self._epoch += 1
-        self._began = now.at.raw
+        self._began = self._heard = now.at.raw
         self._host = None
-        self._leap = self._coast_until = None
+        self._leap = None
         self._estimator.hold(None)
         self._estimator.reset("the host was suspended, and the raw counter with it; asking the servers anew")
         for server in self._servers.values():
@@ -244,12 +274,18 @@ class Keeper:
 
     @property
     def _coasting(self) -> bool:
-        return self._coast_until is not None
+        return self._leap is not None
+
+    def _coast(self, leap: Leap, made: bool) -> None:
+        self._leap, self._leap_made = leap, made
+        self._estimator.hold(
+            f"coasting: servers are not heard for two hours around the leap second {format_utc(leap.at)}"
+        )
 
     def _mind_leap(self, now: RawNs) -> list[Task]:
         """Coast from two hours before a leap second until two hours after it, and make it in between."""
         line = self._estimator.line
-        if line is None or self._state not in (ClockState.SYNC, ClockState.HOLDOVER):
+        if line is None:
             return []
         utc = UtcUs(line.utc_ns(now) // NS_PER_US)
         if self._settings.smear:
@@ -257,23 +293,21 @@ class Keeper:
             if may_smear(self._settings.leaps, utc):
                 self._estimator.wander += SMEAR_RATE
             return []
-        if self._leap is not None and utc >= self._leap.at + max(0, self._leap.seconds) * US_PER_S:
-            self._estimator.shift(-self._leap.seconds)
-            done, self._leap = self._leap, None
-            return [Note("warning", "clock.leap_second", (("at", format_utc(done.at)), ("seconds", done.seconds)))]
-        if self._coast_until is not None:
-            if utc >= self._coast_until:
-                self._coast_until = None
-                self._estimator.hold(None)
-            return []
-        leap = next_leap(self._settings.leaps, self._estimator.leaps, utc)
-        if leap is None or utc < leap.at - COAST_S * US_PER_S:
-            return []
-        self._leap, self._coast_until = leap, UtcUs(leap.at + COAST_S * US_PER_S)
-        self._estimator.hold(
-            f"coasting: servers are not heard for two hours around the leap second {format_utc(leap.at)}"
-        )
-        return [Note("warning", "clock.leap_ahead", (("at", format_utc(leap.at)), ("seconds", leap.seconds)))]
+        if self._leap is None:
+            leap = next_leap(self._settings.leaps, self._estimator.leaps, utc)
+            if leap is None or utc < leap.at - COAST_S * US_PER_S:
+                return []
+            self._coast(leap, made=False)
+            return [Note("warning", "clock.leap_ahead", (("at", format_utc(leap.at)), ("seconds", leap.seconds)))]
+        if not self._leap_made and utc >= self._leap.at + max(0, self._leap.seconds) * US_PER_S:
+            self._estimator.shift(-self._leap.seconds, now)
+            self._leap_made = True
+            fields = (("at", format_utc(self._leap.at)), ("seconds", self._leap.seconds))
+            return [Note("warning", "clock.leap_second", fields)]
+        if utc >= self._leap.at + COAST_S * US_PER_S:
+            self._leap = None
+            self._estimator.hold(None)
+        return []
 
     # --- what is known ------------------------------------------------------------------------
 
@@ -289,7 +323,7 @@ class Keeper:
             mapping = self._by_host(now, report.reason)
             if mapping is not None:
                 report = replace(report, state=mapping.state, reason=mapping.reason)
-        elif self._leap is not None:
+        elif self._leap is not None and not self._leap_made:
             mapping = replace(mapping, leap_at=self._leap.at, leap_s=self._leap.seconds)
         report = replace(report, per_source=tuple(self._located(report)))
         tasks = [*self._tell_state(report), *self._tell_falsetickers(report)]
@@ -351,4 +385,4 @@ class Keeper:
         """What is to be remembered: the rate only where it was learnt well."""
         line = self._estimator.line
         known = line is not None and self._state is ClockState.SYNC
-        return Past(line.rate if line and known else None, self._floor, line)
+        return Past(line.rate if line and known else None, self._floor, line, self._leap)

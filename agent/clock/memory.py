@@ -17,8 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.clock.envelope import MOST_SKEW, Rate
 from agent.clock.estimate import Line
-from agent.clock.kernel import boot_id, raw_now_ns
-from agent.clock.orders import EARLIEST_UTC, Past
+from agent.clock.kernel import asleep_ns, boot_id, raw_now_ns
+from agent.clock.leap import Leap
+from agent.clock.orders import EARLIEST_UTC, SUSPENDED_NS, Past
 from agent.clock.report import ClockReport
 from agent.messages import Refusal
 from agent.units import RawNs, UtcUs
@@ -43,7 +44,9 @@ class Current:
     boot: str
     pid: int
     raw: RawNs
+    asleep_ns: int
     line: Line | None
+    leap: Leap | None
     report: ClockReport
     offset_host_us: int | None
 
@@ -79,7 +82,7 @@ class Memory:
     def recall(self) -> tuple[Past, list[Refusal]]:
         """What is remembered, and what could not be read: that is worth a warning, and the clock begins afresh."""
         faults = []
-        rate, floor, line = None, EARLIEST_UTC, None
+        rate, floor, line, leap = None, EARLIEST_UTC, None, None
         learnt = _read(_LEARNT, self._state)
         if isinstance(learnt, Refusal):
             faults.append(learnt)
@@ -91,14 +94,19 @@ class Memory:
         current = _read(_CURRENT, self._runtime)
         if isinstance(current, Refusal):
             faults.append(current)
-        elif current is not None and current.boot == self._boot and current.raw <= raw_now_ns():
-            line = current.line
-        return Past(rate, floor, line), faults
+        elif current is not None and self._still_counts(current):
+            line, leap = current.line, current.leap
+        return Past(rate, floor, line, leap), faults
+
+    def _still_counts(self, current: Current) -> bool:
+        """Whether the counter has run through since: in this boot, and without a suspend while no agent looked."""
+        slept_ns = asleep_ns() - current.asleep_ns
+        return current.boot == self._boot and current.raw <= raw_now_ns() and slept_ns <= SUSPENDED_NS
 
     def keep_learnt(self, past: Past) -> Refusal | None:
         """Write the rate, if it is known, and the floor; a rate that was known before stays."""
         before = _read(_LEARNT, self._state)
-        rate = past.rate
+        rate = past.rate.expected(0.0) if past.rate else None
         if rate is None and isinstance(before, Learnt) and before.freq is not None and before.sigma is not None:
             rate = Rate(before.freq, before.sigma)
         learnt = Learnt(rate.freq if rate else None, rate.sigma if rate else None, past.floor)
@@ -106,7 +114,7 @@ class Memory:
 
     def keep_current(self, past: Past, report: ClockReport, now: RawNs, offset_host_us: int | None) -> Refusal | None:
         """Write the line and the report."""
-        current = Current(self._boot, os.getpid(), now, past.line, report, offset_host_us)
+        current = Current(self._boot, os.getpid(), now, asleep_ns(), past.line, past.leap, report, offset_host_us)
         # It is worth nothing after a power cut, and waiting for a memory card would hold up the event loop.
         return _write(self._runtime, asdict(current), durable=False)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agent.clock.envelope import WANDER, Rate
 from agent.clock.estimate import Line
-from agent.clock.leap import LeapTable
+from agent.clock.leap import Leap, LeapTable
 from agent.clock.sample import Address
 from agent.clock.stamp import Instant
 from agent.effects import Note
@@ -12,6 +12,9 @@ from agent.units import US_PER_S, UtcUs
 
 EARLIEST_UTC = UtcUs(1_735_689_600 * US_PER_S)
 """2025-01-01: a host whose clock is before it has none."""
+
+SUSPENDED_NS = 100_000_000
+"""Asleep for longer than this between two readings, the host was suspended: less is the readings' own inaccuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,15 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What is remembered from earlier: the crystal's rate, the earliest time that it can be, a line of this boot."""
+    """What is remembered from earlier: the crystal's rate, the earliest time that it can be, a line of this boot.
+
+    `leap` is the leap second that was near then.
+    """
 
     rate: Rate | None = None
     floor: UtcUs = EARLIEST_UTC
     line: Line | None = None
+    leap: Leap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class Pace:
             self._wait_s = self._burst_s
 
     def _jitter(self) -> float:
-        """From −0.1 to 0.1, another one each time; the core draws no random numbers."""
+        """From −0.1 to 0.1, another one each time; the core draws no random numbers. Never below what was asked for."""
         if self._wait_s < _JITTER_FROM_S:
             return 0.0
-        return MOST_JITTER * (zlib.crc32(f"{self._salt}:{self.asked}".encode()) / 2**31 - 1)
+        drawn = zlib.crc32(f"{self._salt}:{self.asked}".encode()) / 2**31 - 1
+        return MOST_JITTER * (abs(drawn) if self._wait_s == self._floor_s else drawn)

@@ -6,64 +6,69 @@ from agent.clock.pace import Pace
 from agent.clock.sample import Address
 from agent.units import RawNs
 
-LOOKUP_S = 3600.0
-"""A name is looked up again so often, even while its address answers: servers move, and names with them."""
-
 MISSES_BEFORE_MOVE = 3
-"""So many questions in a row have to stay unanswered before another address of the same name is tried."""
+"""So many questions in a row have to stay unanswered before the name is looked up again, or another address tried.
+
+An address that answers stays: each look-up of a pool's name leads to another server, whose line has to be learnt anew.
+"""
 
 
 class Server:
-    """One name of the configuration, with the addresses behind it."""
+    """One name of the configuration, with the addresses behind it; the first of them is asked."""
 
     def __init__(self, name: str, host: str, port: int, ours: bool, salt: str) -> None:
         self.name = name
         self.host = host
         self.port = port
-        self.ours = ours
         self.pace = Pace(ours, f"{salt}:{name}")
         self.addresses: tuple[Address, ...] = ()
         self.answered: Address | None = None
-        self.looked_up: RawNs | None = None
+        self.unknown = True
+        """Its name has to be looked up before it is asked again."""
+        self.double_of: str | None = None
+        """Another name leads to the same server, and that one has the vote."""
         self.due = RawNs(0)
         self.busy = False
         self.stopped = False
         self.misses = 0
         self.told: str | None = None
+        self._tried = 0
 
     @property
     def address(self) -> Address | None:
         """The address that is asked now."""
         return self.addresses[0] if self.addresses else None
 
-    def needs_lookup(self, now: RawNs) -> bool:
-        """Whether its name has to be looked up before it is asked again."""
-        if not self.addresses or self.looked_up is None:
-            return True
-        return (now - self.looked_up) / 1e9 > LOOKUP_S
-
-    def found(self, addresses: Sequence[Address], now: RawNs) -> None:
+    def found(self, addresses: Sequence[Address]) -> None:
         """Take what the name stands for now; an address that is in use and still among them stays in use."""
-        self.looked_up = now
+        self.unknown = False
         current = self.address
-        rest = [address for address in addresses if address != current]
-        self.addresses = (current, *rest) if current in addresses and current is not None else tuple(rest)
+        self.addresses = tuple(addresses)
+        if current in addresses and current is not None:
+            self.turn_to(current)
+
+    def turn_to(self, address: Address) -> None:
+        """Ask at this one of its addresses from now on."""
+        self.addresses = (address, *(other for other in self.addresses if other != address))
 
     def wait(self, seconds: float, now: RawNs) -> None:
         """Ask it again in so many seconds."""
         self.due = RawNs(now + round(seconds * 1e9))
 
     def missed(self, code: str, now: RawNs) -> None:
-        """No sample came: slower from now on, and another address after some misses."""
-        self.misses += 1
+        """No sample came: slower from now on, and after some misses another address, or the same looked up anew."""
         seconds = self.pace.after(code)
-        # What never answered is given up at once while there are others: half of the IPv6 of this world leads nowhere.
-        if len(self.addresses) > 1 and self.answered is None:
-            self.addresses = self.addresses[1:]
-            seconds = 0.0
-        elif self.misses >= MISSES_BEFORE_MOVE:
-            self.addresses = self.addresses[1:]
-            self.misses = 0
+        if not code.startswith("kiss_"):  # who sends a kiss is there
+            self.misses += 1
+            # What never answered is given up at once while there are others: half of the world's IPv6 leads nowhere.
+            untried = self.answered is None and self._tried + 1 < len(self.addresses)
+            if untried or self.misses >= MISSES_BEFORE_MOVE:
+                self.addresses = (*self.addresses[1:], *self.addresses[:1])
+                self._tried += 1
+                self.misses = 0
+                self.unknown = not untried
+            if untried:
+                seconds = 0.0
         self.wait(seconds, now)
 
     def again(self, now: RawNs) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from agent.clock.envelope import Envelope, Rate
@@ -61,6 +61,20 @@ def hold_vote(sources: Dict[str, Envelope], at: float, rate: Rate, wander: float
     centre = min(max(centre, common.lo), common.hi)
     bound_s = max(common.hi - centre, centre - common.lo)
     return Vote(centre, bound_s, rate, frozenset(names[i] for i in common.agreeing), views)
+
+
+def confirmed(vote: Vote, line: tuple[float, float]) -> Vote | None:
+    """What two sources say that agree with each other and with what was known before, in `line`'s bounds [lo, hi].
+
+    The line is the third voice, without which one of the two could cut the truth off; None where it contradicts.
+    """
+    views = [vote.views[name] for name in vote.agreeing]
+    intervals = [(view.lo, view.hi) for view in views] + [line]
+    common = hull(intervals)
+    if len(views) != 2 or common is None or max(lo for lo, _ in intervals) > min(hi for _, hi in intervals):
+        return None
+    centre = min(max(vote.centre, common.lo), common.hi)
+    return replace(vote, centre=centre, bound_s=max(common.hi - centre, centre - common.lo))
 
 
 def weighted_median(values: Sequence[tuple[float, float]]) -> float:

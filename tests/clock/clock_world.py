@@ -85,6 +85,8 @@ class Scenario:
     """When a leap second ends that all servers insert."""
     smear: bool = False
     past: Past = field(default_factory=Past)
+    began_s: float = 0.0
+    """When the agent starts; the crystal runs from 0 s on."""
     ticks: Callable[[float], bool] = lambda at_s: at_s < 30
     """When the shell wakes the keeper each second; at other times only when a server is due, which is quicker."""
 
@@ -187,12 +189,12 @@ class World:
             leaps=self.scenario.leaps,
             salt=f"{self.seed}",
         )
-        self.keeper = Keeper(settings, self.scenario.past, self.truth.reading(0.0))
+        self.keeper = Keeper(settings, self.scenario.past, self.truth.reading(self.scenario.began_s))
         self._events: list[tuple[float, int, Callable[[float], list[Task]]]] = []
         self._serial = itertools.count()
 
     def __iter__(self) -> Iterator[Seen]:
-        at_s, next_tick = 0.0, 0.0
+        at_s = next_tick = self.scenario.began_s
         mapping: Mapping | None = None
         while at_s < self.scenario.until_s:
             self._do(self.keeper.wake(self.truth.reading(at_s)), at_s)

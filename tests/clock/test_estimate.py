@@ -102,9 +102,23 @@ def test_two_that_are_left_of_three_do_not_move_a_clock_that_was_in_sync() -> No
     for i in range(10):
         feed(estimator, oscillator, 2.0 * i, dict.fromkeys("abc", 0.0))
     for i in range(20):
-        kept = feed(estimator, oscillator, 400.0 + 2.0 * i, {"a": 40.0, "b": 40.0})
+        kept = feed(estimator, oscillator, 700.0 + 2.0 * i, {"a": 90.0, "b": 90.0})
         assert kept and kept.state is ClockState.DEGRADED
-        assert abs(oscillator.error_us(kept, 400.1 + 2.0 * i)) <= 1000
+        assert abs(oscillator.error_us(kept, 700.1 + 2.0 * i)) <= 1000
+
+
+@pytest.mark.parametrize("liar_ms", [0.0, 4.0])
+def test_two_that_are_left_of_three_and_agree_with_the_line_keep_it_good_for_days(liar_ms: float) -> None:
+    estimator, oscillator = Estimator(sources("abc"), wander=1e-6), Oscillator(20)
+    for i in range(60):
+        feed(estimator, oscillator, 60.0 * i, dict.fromkeys("abc", 0.0))
+    for i in range(60, 3 * 1440):
+        kept = feed(estimator, oscillator, 60.0 * i, {"a": 0.0, "b": liar_ms})
+        assert kept
+        true_s = 60.0 * i + 0.1
+        assert abs(oscillator.error_us(kept, true_s)) <= kept.bound_at_us(oscillator.raw(true_s))
+    assert kept and kept.state is ClockState.DEGRADED, "two are never called in sync"
+    assert kept.bound_us < 30_000
 
 
 def test_two_against_two_degrade_and_keep_the_last_mapping() -> None:

@@ -5,11 +5,11 @@ from clock_simulation import UTC0_NS, Oscillator, exchange
 
 from agent.clock.envelope import Rate
 from agent.clock.estimate import Line
-from agent.clock.keeper import FALSETICKER_POLLS, HOST_AFTER_S, SCOUT_S, Keeper
+from agent.clock.keeper import DOUBLE_S, FALSETICKER_POLLS, HOST_AFTER_S, SCOUT_S, SILENT_S, Keeper
 from agent.clock.mapping import ClockState
 from agent.clock.orders import EARLIEST_UTC, Ask, AskChrony, LookUp, Past, Peer, Reading, Settings, Task
 from agent.clock.sample import Address, Sample
-from agent.clock.servers import LOOKUP_S, MISSES_BEFORE_MOVE
+from agent.clock.servers import MISSES_BEFORE_MOVE
 from agent.clock.stamp import Instant
 from agent.effects import Note
 from agent.messages import Refusal
@@ -114,20 +114,43 @@ def test_two_names_that_lead_to_one_server_have_one_vote() -> None:
     bench.found["d"] = bench.found["a"]
     bench.run(3)
     assert "the same server as a" in bench.why("d")
+    assert bench.times("d") == [], "not asked twice as often as the other three"
     bench.found["d"] = [address(9)]
-    bench.at_s += LOOKUP_S
-    bench.run(70)
+    bench.run(DOUBLE_S)
     assert bench.why("d") == "agrees", "its name leads elsewhere now"
 
 
-def test_a_name_is_looked_up_again_each_hour_and_a_server_that_moved_starts_afresh() -> None:
+def test_two_names_of_one_pool_are_asked_at_two_servers() -> None:
+    bench = Bench("abcd")
+    bench.found["a"] = bench.found["d"] = [address(1), address(9)]
+    bench.run(20)
+    report = bench.keeper.look(bench.reading())[0]
+    assert [report.per_source[i].address for i in (0, 3)] == ["192.0.2.1:123", "192.0.2.9:123"]
+    assert report.agreeing == 4
+
+
+def test_an_address_that_answers_is_kept_whatever_its_name_leads_to_now() -> None:
     bench = Bench()
     bench.run(100)
-    assert bench.looked_up == ["a", "b", "c"]
+    bench.found = {name: [address(20 + number)] for number, name in enumerate("abc")}
+    bench.run(5000)
+    assert bench.looked_up == ["a", "b", "c"], "each look-up of a pool's name leads to another server"
+    assert bench.state() is ClockState.SYNC and "clock.server_moved" not in bench.texts()
+
+
+def test_a_server_that_moved_is_found_and_starts_afresh() -> None:
+    bench = Bench()
+    bench.run(100)
     bench.found["b"] = [address(8)]
-    bench.at_s += LOOKUP_S
-    bench.run(80)
-    assert bench.looked_up.count("b") == 2
+    real = bench.outcome
+
+    def outcome(name: str) -> Sample | Refusal:
+        return SILENT if name == "b" and str(bench.asked[-1][1].address) == "192.0.2.2:123" else real(name)
+
+    bench.outcome = outcome  # type: ignore[method-assign]
+    while "clock.server_moved" not in bench.texts():
+        bench.run(1)
+        assert bench.at_s < 1200
     moved = next(note for note in bench.notes if note.text == "clock.server_moved")
     assert dict(moved.fields) == {"server": "b", "was": "192.0.2.2:123", "now": "192.0.2.8:123"}
     report = bench.keeper.look(bench.reading())[0]
@@ -139,10 +162,12 @@ def test_a_dns_that_fails_later_does_not_matter() -> None:
     bench = Bench()
     bench.run(100)
     bench.found = {name: [] for name in "abc"}
-    bench.at_s += LOOKUP_S
-    bench.run(200)
-    assert bench.state() is ClockState.SYNC and "clock.source_rejected" not in bench.texts()
-    assert bench.looked_up.count("a") == 2, "once an hour is enough"
+    bench.silent = set("abc")
+    bench.run(3000)
+    assert bench.state() is ClockState.HOLDOVER and bench.looked_up.count("a") > 1
+    bench.silent = set()
+    bench.run(SCOUT_S + 6)
+    assert bench.state() is ClockState.SYNC, "the servers are where they were"
 
 
 def test_a_dns_that_fails_at_the_start_is_tried_again_soon() -> None:
@@ -207,8 +232,29 @@ def test_rate_is_obeyed_and_such_a_server_keeps_its_vote() -> None:
     del bench.refusals["c"]
     bench.run(3000)
     gaps = [later - earlier for earlier, later in pairwise(bench.times("c"))]
-    assert gaps[-1] > 230
+    assert gaps[-1] >= 256
     assert bench.why("c") == "agrees" and bench.state() is ClockState.SYNC
+
+
+def test_rate_in_the_burst_costs_no_vote_later() -> None:
+    bench = Bench()
+    bench.refusals = dict.fromkeys("abc", KISS_RATE)
+    bench.run(1)
+    bench.refusals = {}
+    bench.run(60)
+    for _ in range(300):
+        bench.run(1)
+        assert bench.state() is ClockState.SYNC
+
+
+def test_a_kiss_is_no_reason_to_ask_the_same_host_at_its_other_address() -> None:
+    bench = Bench()
+    bench.found["a"] = [address(1), Address(10, ("2001:db8::1", 123, 0, 0))]
+    bench.refusals["a"] = KISS_RATE
+    bench.run(60)
+    assert {str(ask.address) for _, ask in bench.asked if ask.name == "a"} == {"192.0.2.1:123"}
+    gaps = [later - earlier for earlier, later in pairwise(bench.times("a"))]
+    assert all(gap >= 4 * 2**number for number, gap in enumerate(gaps))
 
 
 def test_a_falseticker_is_named_once_after_eight_polls() -> None:
@@ -242,6 +288,25 @@ def test_while_nobody_answers_one_is_asked_each_minute_and_all_when_it_does() ->
     bench.run(SCOUT_S + 6)
     assert bench.state() is ClockState.SYNC
     assert len([at_s for at_s, _ in bench.asked if at_s >= back_s]) >= 9, "all are asked as at the start"
+
+
+@pytest.mark.parametrize("opened_s", [200.0, 450.0, 900.0, 1500.0, 2600.0])
+def test_a_firewall_that_is_opened_after_a_cold_start_is_noticed_within_a_minute(opened_s: float) -> None:
+    bench = Bench()
+    bench.silent = set("abc")
+    bench.run(opened_s)
+    bench.silent = set()
+    bench.run(SCOUT_S + 6)
+    assert bench.state() is ClockState.SYNC
+
+
+def test_scouts_are_not_sent_while_somebody_answers() -> None:
+    bench = Bench()
+    bench.silent = {"b", "c"}
+    bench.run(1000)
+    assert bench.state() is ClockState.DEGRADED
+    late = [at_s for at_s in bench.times("a") if at_s > SILENT_S]
+    assert all(later - earlier > 57 for earlier, later in pairwise(late))
 
 
 def test_without_a_server_the_hosts_own_clock_serves_and_is_called_what_it_is() -> None:

@@ -59,6 +59,35 @@ def test_it_coasts_over_a_leap_second_and_makes_it(known_from: str) -> None:
     assert max(abs(look.error_us) for look in after) < 3000
 
 
+def test_two_servers_are_no_quorum_and_their_clock_makes_the_leap_all_the_same() -> None:
+    world = World(scenario(nearness_ms=(4.0, 9.0), until_s=3.5 * HOUR), 1)
+    seen = play(world)
+    assert ClockState.DEGRADED in {look.state for look in seen if look.at_s < HOUR / 2}
+    assert "clock.leap_second" in [note.text for note in world.notes]
+
+
+@pytest.mark.parametrize("known_from", ["table", "servers"])
+@pytest.mark.parametrize(
+    ("stopped_s", "restarted_s"), [(-360, 300), (-360, 3 * HOUR), (300, 400), (-400, -300), (-360, 0.5)]
+)
+def test_an_agent_that_is_restarted_around_a_leap_second_keeps_its_line(
+    known_from: str, stopped_s: float, restarted_s: float
+) -> None:
+    leaps = TABLE if known_from == "table" else None
+    before = World(scenario(until_s=AT_S + stopped_s, leaps=leaps), 7)
+    for way in before.ways:
+        way.leap = lambda at_s: 1 if at_s < AT_S else 0
+    play(before)
+    past = before.keeper.past()
+    # No server can be reached any more: what it remembers is all that there is.
+    began_s = AT_S + restarted_s
+    after = World(scenario(until_s=began_s + 300, past=past, began_s=began_s, leaps=leaps), 7)
+    for way in after.ways:
+        way.cut = lambda at_s: True
+    seen = [look for look in play(after) if look.at_s >= began_s]
+    assert {look.state for look in seen} == {ClockState.HOLDOVER}
+
+
 def test_utc_never_goes_back_and_stands_still_for_the_second() -> None:
     world = World(scenario(), 4)
     told = [
