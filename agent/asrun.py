@@ -6,6 +6,11 @@ from agent.planner import Billed, World
 from agent.player.wire import Fired
 
 
+def vouched_us(bound_us: int, clock: ClockState) -> int | None:
+    """A bound as it may be told: for the host's own time nobody vouches."""
+    return None if clock is ClockState.HOST else bound_us
+
+
 def start_record(venue: Name, billed: Billed, fired: Fired, clock: ClockState, world: World) -> AsRun | None:
     """The record of one start; None for what no cue asked for.
 
@@ -30,7 +35,7 @@ def start_record(venue: Name, billed: Billed, fired: Fired, clock: ClockState, w
         due=billed.start.at,
         observed=fired.observed_us,
         error_us=ErrorSpread(median=fired.error_us, p95=off_us, p99=off_us, max=off_us),
-        bound_us=None if clock is ClockState.HOST else fired.bound_us,
+        bound_us=vouched_us(fired.bound_us, clock),
         clock=clock,
         joined=billed.piece.joined,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from agent import schedule
-from agent.asrun import start_record
+from agent.asrun import start_record, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
     Acknowledge,
@@ -183,8 +183,13 @@ class Conductor:
                 return [Note("error", "player down", (("reason", reason), ("detail", detail)))]
             case Armed():
                 return self._once(told, "armed", now)
-            case Fired(observed_us=observed, error_us=error_us, bound_us=bound_us):
-                figures = (("error_us", error_us), ("go_us", report.go_us), ("bound_us", bound_us))
+            case Fired(observed_us=observed, error_us=error_us):
+                bound_us = vouched_us(report.bound_us, now.clock)
+                figures = (
+                    ("error_us", error_us),
+                    ("go_us", report.go_us),
+                    ("bound_us", "unknown" if bound_us is None else bound_us),
+                )
                 note = Note("info", "started", (("start", report.id), *figures))
                 if billed is None:
                     return [note]

@@ -283,7 +283,9 @@ class Daemon:
     @staticmethod
     def _host_offset_us(now: Now) -> int | None:
         """How far the host's own clock is ahead of ours."""
-        return real_now_ns() // NS_PER_US - now.utc if now.utc is not None else None
+        if now.utc is None or now.clock is ClockState.HOST:
+            return None
+        return real_now_ns() // NS_PER_US - now.utc
 
 
 def _gist(status: Status) -> Status:

@@ -9,6 +9,7 @@ from agent.clock.mapping import ClockState, Mapping
 from agent.clock.report import ClockReport, SourceReport
 from agent.clock.sample import Sample
 from agent.clock.vote import Vote, confirmed, hold_vote
+from agent.messages import Refusal
 from agent.units import RawNs
 
 QUORUM = 3
@@ -123,7 +124,7 @@ class Estimator:
                 self._settle_until = RawNs(sample.t4_raw + round(SETTLE_S * 1e9))
         self._fresh = True
 
-    def trouble(self, name: str, why: str) -> None:
+    def trouble(self, name: str, why: Refusal) -> None:
         """Remember why a source gave no sample, for the report; the next sample clears it."""
         self._sources[name].trouble = why
 
@@ -133,7 +134,7 @@ class Estimator:
         self._expect_rate()
         self._fresh = True
 
-    def bar(self, name: str, why: str | None) -> None:
+    def bar(self, name: str, why: Refusal | None) -> None:
         """Keep a source out of the vote, with the reason; None lets it in again."""
         if self._sources[name].barred != why:
             self._sources[name].barred = why
@@ -329,14 +330,18 @@ class Estimator:
         report = source.report(name, now)
         if not source.samples or source.barred:
             return report
+        if self._held is not None:
+            return replace(report, why=self._held, code="coasting")
+        trouble = source.trouble
         if self._vote is None or name not in self._vote.views:
-            silent = f"silent for {source.age_s(now):.0f} s; {source.trouble or 'no answer'}"
-            return replace(report, why=self._held or silent)
+            what, code = (trouble.detail, trouble.code) if trouble else ("no answer", "silent")
+            return replace(report, why=f"silent for {source.age_s(now):.0f} s; {what}", code=code)
         view = self._vote.views[name]
         offset_us = (view.offset - self._vote.centre) * 1e6
         report = replace(report, offset_us=offset_us, error_us=(view.hi - view.lo) / 2 * 1e6)
         if name in self._vote.agreeing:
-            return replace(report, agrees=True, why=source.trouble or "agrees")
+            why, code = (trouble.detail, trouble.code) if trouble else ("agrees", "")
+            return replace(report, agrees=True, why=why, code=code)
         if self._vote.bound_s is None:
-            return replace(report, why="no majority to agree with")
-        return replace(report, why=f"contradicts the majority by {offset_us / 1e3:+.1f} ms")
+            return replace(report, why="no majority to agree with", code="no_majority")
+        return replace(report, why=f"contradicts the majority by {offset_us / 1e3:+.1f} ms", code="falseticker")

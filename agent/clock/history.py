@@ -6,6 +6,7 @@ from agent.clock.envelope import Envelope, Origin, Rate, envelope
 from agent.clock.report import SourceReport
 from agent.clock.sample import Sample
 from agent.clock.trend import coherent
+from agent.messages import Refusal
 from agent.units import RawNs
 
 HISTORY = 64
@@ -19,6 +20,9 @@ STALE_OURS_S = 60.0
 """A source whose last sample is older has no vote: it has left four polls unanswered. Our own are asked faster."""
 
 
+WAITING = Refusal(code="waiting", detail="has not answered yet")
+
+
 class History:
     """The samples of one source, oldest first, and their envelope, which is made anew only when there is news."""
 
@@ -26,9 +30,10 @@ class History:
         self.ours = ours
         self.stale_s = STALE_OURS_S if ours else STALE_S
         self.samples: list[Sample] = []
-        self.trouble: str | None = None
-        self.barred: str | None = None
+        self.trouble: Refusal | None = None
+        self.barred: Refusal | None = None
         self.absent = False
+        self._least_delay_ns = 0
         self._view: Envelope | None = None
 
     def add(self, sample: Sample, rate: Rate) -> None:
@@ -39,8 +44,9 @@ class History:
         self.keep(coherent(self.samples, rate.freq))
 
     def keep(self, newest: int) -> None:
-        """Drop all but so many of the newest samples."""
+        """Drop all but so many of the newest samples; there has to be one."""
         self.samples = self.samples[-newest:]
+        self._least_delay_ns = min(sample.delay_ns for sample in self.samples)
         self._view = None
 
     def clear(self) -> None:
@@ -77,12 +83,13 @@ class History:
 
     def report(self, name: str, now: RawNs) -> SourceReport:
         """What can be said without a vote."""
-        report = SourceReport(name, self.ours, False, self.barred or self.trouble or "has not answered yet")
+        out = self.barred or self.trouble or WAITING
+        report = SourceReport(name, self.ours, False, out.detail, code=out.code)
         if not self.samples:
             return report
         return replace(
             report,
-            delay_us=min(sample.delay_ns for sample in self.samples) / 1e3,
+            delay_us=self._least_delay_ns / 1e3,
             distance_us=self.last.distance_ns / 1e3,
             stratum=self.last.stratum,
             samples=len(self.samples),

@@ -40,6 +40,9 @@ SCOUT_S = 64.0
 """While no server at all answers, one of them is asked so often, in turn: each is asked less than when it answers,
 and a network that is there, or back, is noticed within a minute instead of a quarter of an hour."""
 
+LOOKING_UP = Refusal(
+    code="dns_away", detail="its name is still being looked up: does the resolver of /etc/resolv.conf answer?"
+)
 FALSETICKER_POLLS = 8
 _S = 1_000_000_000
 
@@ -105,6 +108,8 @@ class Keeper:
                 continue
             server.busy = True
             if server.unknown or server.double_of is not None:
+                if not server.addresses:
+                    self._estimator.trouble(server.name, LOOKING_UP)
                 tasks.append(LookUp(server.name, server.host, server.port))
             else:
                 tasks.append(self._ask(server))
@@ -171,7 +176,7 @@ class Keeper:
                 self._estimator.bar(CHRONY, None)
                 self._estimator.add(outcome)
             elif outcome is not None:
-                self._estimator.bar(CHRONY, outcome.detail)
+                self._estimator.bar(CHRONY, outcome)
             self._estimator.absent(CHRONY, outcome is None)
             return []
         server = self._servers[name]
@@ -207,7 +212,7 @@ class Keeper:
     def _refused(self, server: Server, refusal: Refusal, now: RawNs) -> list[Task]:
         """Slow down, and say once per server and reason what is wrong."""
         server.busy = False
-        self._estimator.trouble(server.name, refusal.detail)
+        self._estimator.trouble(server.name, refusal)
         stop = ""
         if refusal.code == "kiss_deny":
             server.stopped = True
@@ -234,8 +239,8 @@ class Keeper:
                     server.turn_to(free)
             owner = owners.setdefault(server.address, server.name) if server.address else server.name
             server.double_of = None if owner == server.name else owner
-            why = None if server.double_of is None else f"the same server as {owner}; name another one"
-            self._estimator.bar(server.name, why)
+            double = Refusal(code="same_server", detail=f"the same server as {owner}; name another one")
+            self._estimator.bar(server.name, double if server.double_of is not None else None)
 
     # --- what happens to the host -------------------------------------------------------------
 

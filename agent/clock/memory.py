@@ -53,11 +53,10 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the agent that runs on this host wrote last."""
+    """What the agent that runs on this host wrote last, `age_s` ago; the bound has grown since, the ages too."""
 
     report: ClockReport
     age_s: float
-    pid: int
     offset_host_us: int | None
 
 
@@ -125,7 +124,7 @@ def last_seen(folder: Path) -> Seen | None:
     if not isinstance(current, Current) or current.boot != boot_id() or not Path(f"/proc/{current.pid}").exists():
         return None
     age_s = (raw_now_ns() - current.raw) / 1e9
-    return Seen(current.report, age_s, current.pid, current.offset_host_us) if age_s >= 0 else None
+    return Seen(current.report.aged(age_s), age_s, current.offset_host_us) if age_s >= 0 else None
 
 
 def _read(form: TypeAdapter[Any], path: Path) -> Any:

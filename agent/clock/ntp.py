@@ -31,6 +31,9 @@ _LATEST_NS = (_NTP_ERA_PIVOT_S + 2**31) * 1_000_000_000
 _FINEST_PRECISION = -32
 """The unit of NTP's stamps (RFC 5905, figure 3); nobody is more precise."""
 
+# netdb.h; Python's socket module names it on some systems only: the name exists, and has no address.
+_EAI_NODATA = -5
+
 _ORIGIN = slice(24, 32)
 _TRANSMIT = slice(40, 48)
 _MAX_HOLD_NS = 4_000_000_000
@@ -46,8 +49,11 @@ def resolve(host: str, port: int) -> list[Address] | Refusal:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
+        if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_NONAME, _EAI_NODATA):
+            return Refusal(code="dns", detail=f"DNS does not know the name {host!r}; is it spelt right?")
         return Refusal(
-            code="dns", detail=f"the name {host!r} cannot be resolved ({error}); check clock.servers and DNS"
+            code="dns_away",
+            detail=f"{host!r} cannot be resolved ({error}): does the resolver of /etc/resolv.conf answer?",
         )
     return [Address(family, tuple(sockaddr)) for family, _, _, _, sockaddr in found]
 

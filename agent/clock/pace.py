@@ -45,7 +45,7 @@ class Pace:
             self._floor_s = 2 * max(self._wait_s, self._floor_s)
         else:
             # Where nothing was sent nobody needs to be spared: a network that comes back should be noticed soon.
-            longest_s = _NO_NETWORK_S if code in ("dns", "network") else self._longest_s
+            longest_s = _NO_NETWORK_S if code in ("dns", "dns_away", "network") else self._longest_s
             self._wait_s = min(self._wait_s * 2, longest_s)
         self._wait_s = max(self._wait_s, self._floor_s)
         return self._wait_s * (1 + self._jitter())

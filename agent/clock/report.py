@@ -1,6 +1,6 @@
 """What is told about the clock: values for status, `framezero clock` and the log. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.clock.mapping import ClockState
 
@@ -12,6 +12,10 @@ class SourceReport:
     `offset_us` is what it says beside the estimate, `error_us` how far off it may be by its own samples; `delay_us`
     is its least round trip, `age_s` that of its last sample, `interval_s` the time between two questions now. None
     is what is not known yet. `distance_us` is how wrong the server itself may be by its own word.
+
+    `code` is for machines what `why` is for people: empty where all is well; the code of its last Refusal (dns,
+    dns_away, network, unreachable, silent, kiss_deny, kiss_rate, kiss_other, reply, chrony, internal), also of one that
+    still agrees by earlier samples; or waiting, falseticker, no_majority, same_server, coasting.
     """
 
     name: str
@@ -27,6 +31,7 @@ class SourceReport:
     samples: int = 0
     age_s: float | None = None
     interval_s: float | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +50,15 @@ class ClockReport:
     sources: int
     agreeing: int
     per_source: tuple[SourceReport, ...]
+
+    def aged(self, seconds: float) -> "ClockReport":
+        """The same so much later, when nothing has been heard since."""
+        grown_us = seconds * (self.skew_ppm or 0.0)
+        return replace(
+            self,
+            bound_us=None if self.bound_us is None else self.bound_us + grown_us,
+            per_source=tuple(
+                source if source.age_s is None else replace(source, age_s=source.age_s + seconds)
+                for source in self.per_source
+            ),
+        )

@@ -18,6 +18,7 @@ from agent.clock.memory import Memory
 from agent.clock.ntp import exchange, resolve
 from agent.clock.orders import Ask, AskChrony, LookUp, Past, Peer, Reading, Settings, Task
 from agent.clock.report import ClockReport
+from agent.clock.stamp import Instant
 from agent.config import Clock
 from agent.effects import Note
 from agent.messages import Refusal
@@ -88,7 +89,8 @@ class ClockService:
         finally:
             for task in self._tasks:
                 task.cancel()
-            self._keep(last=True)
+            report, mapping, _ = self._keeper.look(_reading())
+            self._keep(report, mapping, last=True)
 
     def _patience_s(self) -> float:
         deadline = self._keeper.deadline()
@@ -129,7 +131,13 @@ class ClockService:
 
         task = asyncio.get_running_loop().create_task(carry_out(), name="clock question")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Of the keeper, not of the question: the source is not asked again, and somebody should know why.
+            _log.error("clock.answer_failed", exc_info=error)
 
     # --- what is known ------------------------------------------------------------------------
 
@@ -140,24 +148,20 @@ class ClockService:
         before = self._told
         changed = before is None or (before.state, before.agreeing) != (report.state, report.agreeing)
         self._do(orders)
-        if not (news or changed or not settled):
-            return
         self._told = report
-        self._publish(report, mapping)
+        if news or changed or not settled:
+            self._publish(report, mapping)
         if changed or self._kept_current is None or (now.at.raw - self._kept_current) / 1e9 >= CURRENT_S:
-            self._keep()
+            self._keep(report, mapping)
 
-    def _keep(self, last: bool = False) -> None:
+    def _keep(self, report: ClockReport, mapping: Mapping | None, last: bool = False) -> None:
         """Write down what is known: each minute and at the end; the crystal's rate each hour."""
-        if self._memory is None or self._told is None:
+        if self._memory is None:
             return
         now, past = instant_now(), self._keeper.past()
         self._kept_current = now.raw
-        offset_us = None
-        if past.line is not None:
-            offset_us = (now.real_ns - past.line.utc_ns(now.raw)) // NS_PER_US
-        faults = [self._memory.keep_current(past, self._told, now.raw, offset_us)]
-        in_sync = self._told.state is ClockState.SYNC
+        faults = [self._memory.keep_current(past, report, now.raw, host_ahead_us(mapping, now))]
+        in_sync = report.state is ClockState.SYNC
         due = self._kept_learnt is None or (now.raw - self._kept_learnt) / 1e9 >= LEARNT_S
         if in_sync and (due or last):
             self._kept_learnt = now.raw
@@ -169,6 +173,13 @@ class ClockService:
         if fault is not None and self._unkept != fault.detail:
             _log.warning("clock.memory", reason=fault.code, detail=fault.detail)
         self._unkept = fault.detail if fault else None
+
+
+def host_ahead_us(mapping: Mapping | None, now: Instant) -> int | None:
+    """How far the host's own clock is ahead of UTC; None where nobody knows UTC better."""
+    if mapping is None or mapping.state is ClockState.HOST:
+        return None
+    return now.real_ns // NS_PER_US - mapping.utc_at(now.raw)
 
 
 def _reading() -> Reading:

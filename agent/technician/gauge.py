@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.clock.kernel import instant_now
-from agent.clock.mapping import ClockState, Mapping
+from agent.clock.mapping import Mapping
 from agent.clock.memory import last_seen, runtime_dir
 from agent.clock.report import ClockReport
-from agent.clock.service import ClockService
+from agent.clock.service import ClockService, host_ahead_us
 from agent.config import Config
-from agent.units import NS_PER_US
 
 RUNTIME = Path("/run/framezero")
 
@@ -53,11 +52,4 @@ async def measured(config: Config, seconds: float, show: Callable[[ClockReport, 
         with contextlib.suppress(asyncio.CancelledError):
             await task
     report, mapping = newest[-1]
-    return Gauge(report, _offset_us(mapping), None)
-
-
-def _offset_us(mapping: Mapping | None) -> int | None:
-    if mapping is None or mapping.state is ClockState.HOST:
-        return None
-    now = instant_now()
-    return now.real_ns // NS_PER_US - mapping.utc_at(now.raw)
+    return Gauge(report, host_ahead_us(mapping, instant_now()), None)

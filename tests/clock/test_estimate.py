@@ -6,6 +6,7 @@ from clock_simulation import LAB, Jitter, Oscillator, Venue, exchange, exponenti
 
 from agent.clock.estimate import SLEW_LIMIT, Estimator
 from agent.clock.mapping import ClockState, Mapping
+from agent.messages import Refusal
 
 SEEDS = 20
 CLEAN = Venue("clean", 0.0, (2.0, 2.0, 2.0, 2.0, 2.0), 0.0)
@@ -195,7 +196,7 @@ def test_a_change_of_more_than_50_ms_is_stepped() -> None:
 
 def test_trouble_is_told_until_the_next_sample() -> None:
     estimator, oscillator = Estimator(sources("abc")), Oscillator(0)
-    estimator.trouble("a", "no answer within 1.5 s")
+    estimator.trouble("a", Refusal(code="silent", detail="no answer within 1.5 s"))
     report, _ = estimator.estimate(oscillator.raw(1.0))
     assert report.per_source[0].why == "no answer within 1.5 s"
     feed(estimator, oscillator, 2.0, dict.fromkeys("abc", 0.0))

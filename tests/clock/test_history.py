@@ -2,6 +2,7 @@ from clock_simulation import Oscillator, exchange
 
 from agent.clock.envelope import Origin, Rate
 from agent.clock.history import HISTORY, LONGEST_S, STALE_OURS_S, STALE_S, History
+from agent.messages import Refusal
 
 CLOCK = Oscillator(0.0)
 
@@ -30,7 +31,7 @@ def test_a_source_votes_until_it_has_been_silent_for_long() -> None:
         last_s = fill(history, 5, 2.0)
         assert history.live(CLOCK.raw(last_s + stale_s - 1))
         assert not history.live(CLOCK.raw(last_s + stale_s + 1))
-        history.barred = "the same server as another"
+        history.barred = Refusal(code="same_server", detail="the same server as another")
         assert not history.live(CLOCK.raw(last_s))
 
 
