@@ -251,8 +251,10 @@ class Daemon:
                 self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), retain=True)
                 told, told_at = status, loop.time()
             await asyncio.sleep(STATUS_S)
+            # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), STATUS_AT_LEAST_S - STATUS_S)
+                async with asyncio.timeout(STATUS_AT_LEAST_S - STATUS_S):
+                    await self._wake.wait()
 
     def _status(self) -> Status:
         now = self._now()

@@ -220,7 +220,8 @@ class Sessions:
     async def _listen_for_hello(self, site: _Site) -> None:
         """A forbidden subscription is granted all the same; that this message arrives proves ours."""
         try:
-            await asyncio.wait_for(site.hello.wait(), HELLO_TIMEOUT_S)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                await site.hello.wait()
         except TimeoutError:
             self._report(
                 site,

@@ -223,6 +223,8 @@ def test_by_the_hosts_own_clock_a_running_cue_is_joined_and_none_starts() -> Non
     assert films[0][1].position_us == films[0][0] - T0
     record = next(e.asrun for e in wall.effects if isinstance(e, Record) and e.asrun.sha256)
     assert (record.clock, record.bound_us, record.joined) == ("HOST", None, True)
+    started = next(ack for ack in wall.acks if ack.stage == "started")
+    assert started.bound_us is None, "and so nobody claims a bound"
     # In sync at last, it turns out that the host was 2 s behind: the wall joins anew.
     before, wall.clock = len(wall.shown), ClockState.SYNC
     wall.step_clock(2 * S)

@@ -55,7 +55,8 @@ class Rate:
     def rho(self, wander: float) -> float:
         """By how much the rate may be wrong, as a fraction: what the bound grows by."""
         doubt = max(SKEW_SIGMAS * self.sigma + wander, DOUBT_SIGMAS * self.sigma)
-        return min(MOST_SKEW + wander, self.bend + doubt)
+        # A crystal is within MOST_SKEW whatever was estimated: of an estimate far out only the way back is in doubt.
+        return min(MOST_SKEW + abs(self.freq) + wander, self.bend + doubt)
 
     def expected(self, least_sigma: float) -> "Rate":
         """What to expect of the rate after a while in which nobody looked, within at least such a deviation."""

@@ -76,7 +76,8 @@ class Keeper:
         self._state = ClockState.UNSYNC
         for server in self._servers.values():
             server.due = now.at.raw
-        if past.line is not None:
+        # A host that slept while no agent looked has lost its counter's meaning.
+        if past.line is not None and now.asleep_ns - past.asleep_ns <= SUSPENDED_NS:
             self._go_on(past.line, past.leap, now.at.raw)
 
     def _go_on(self, line: Line, leap: Leap | None, now: RawNs) -> None:
@@ -390,4 +391,4 @@ class Keeper:
         """What is to be remembered: the rate only where it was learnt well."""
         line = self._estimator.line
         known = line is not None and self._state is ClockState.SYNC
-        return Past(line.rate if line and known else None, self._floor, line, self._leap)
+        return Past(line.rate if line and known else None, self._floor, line, self._leap, self._last.asleep_ns)

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.clock.envelope import MOST_SKEW, Rate
 from agent.clock.estimate import Line
-from agent.clock.kernel import asleep_ns, boot_id, raw_now_ns
+from agent.clock.kernel import boot_id, raw_now_ns
 from agent.clock.leap import Leap
-from agent.clock.orders import EARLIEST_UTC, SUSPENDED_NS, Past
+from agent.clock.orders import EARLIEST_UTC, Past
 from agent.clock.report import ClockReport
 from agent.messages import Refusal
 from agent.units import RawNs, UtcUs
@@ -81,7 +81,7 @@ class Memory:
     def recall(self) -> tuple[Past, list[Refusal]]:
         """What is remembered, and what could not be read: that is worth a warning, and the clock begins afresh."""
         faults = []
-        rate, floor, line, leap = None, EARLIEST_UTC, None, None
+        rate, floor = None, EARLIEST_UTC
         learnt = _read(_LEARNT, self._state)
         if isinstance(learnt, Refusal):
             faults.append(learnt)
@@ -93,14 +93,9 @@ class Memory:
         current = _read(_CURRENT, self._runtime)
         if isinstance(current, Refusal):
             faults.append(current)
-        elif current is not None and self._still_counts(current):
-            line, leap = current.line, current.leap
-        return Past(rate, floor, line, leap), faults
-
-    def _still_counts(self, current: Current) -> bool:
-        """Whether the counter has run through since: in this boot, and without a suspend while no agent looked."""
-        slept_ns = asleep_ns() - current.asleep_ns
-        return current.boot == self._boot and current.raw <= raw_now_ns() and slept_ns <= SUSPENDED_NS
+        elif current is not None and current.boot == self._boot and current.raw <= raw_now_ns():
+            return Past(rate, floor, current.line, current.leap, current.asleep_ns), faults
+        return Past(rate, floor), faults
 
     def keep_learnt(self, past: Past) -> Refusal | None:
         """Write the rate, if it is known, and the floor; a rate that was known before stays."""
@@ -113,7 +108,8 @@ class Memory:
 
     def keep_current(self, past: Past, report: ClockReport, now: RawNs, offset_host_us: int | None) -> Refusal | None:
         """Write the line and the report."""
-        current = Current(self._boot, os.getpid(), now, asleep_ns(), past.line, past.leap, report, offset_host_us)
+        kept = (past.asleep_ns, past.line, past.leap)
+        current = Current(self._boot, os.getpid(), now, *kept, report, offset_host_us)
         # It is worth nothing after a power cut, and waiting for a memory card would hold up the event loop.
         return _write(self._runtime, asdict(current), durable=False)
 

@@ -68,13 +68,14 @@ class Peer:
 class Past:
     """What is remembered from earlier: the crystal's rate, the earliest time that it can be, a line of this boot.
 
-    `leap` is the leap second that was near then.
+    `leap` is the leap second that was near then, `asleep_ns` how long this boot had been suspended.
     """
 
     rate: Rate | None = None
     floor: UtcUs = EARLIEST_UTC
     line: Line | None = None
     leap: Leap | None = None
+    asleep_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

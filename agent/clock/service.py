@@ -38,10 +38,14 @@ _log = structlog.get_logger(__name__)
 def settings_of(config: Clock, salt: str) -> Settings:
     """What the keeper has to know, from the configuration and from this host."""
     table = leap_seconds_list()
+    crystal, known_by = wander()
+    if config.wander_ppm is not None:
+        crystal, known_by = config.wander_ppm * 1e-6, "clock.wander_ppm"
+    _log.info("clock.crystal", wander_ppm=round(crystal * 1e6, 3), known_by=known_by)
     return Settings(
         peers=tuple(Peer(f"{s.host}:{s.port}", s.host, s.port, s.ours) for s in config.servers),
         correction_ms=config.correction_ms,
-        wander=config.wander_ppm * 1e-6 if config.wander_ppm is not None else wander()[0],
+        wander=crystal,
         smear=all(server.smear for server in config.servers),
         chrony=config.chrony,
         leaps=read_table(table) if table else None,
@@ -83,8 +87,10 @@ class ClockService:
             while True:
                 self._do(self._keeper.wake(_reading()))
                 self._look()
+                # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), self._patience_s())
+                    async with asyncio.timeout(self._patience_s()):
+                        await self._news.wait()
                 self._news.clear()
         finally:
             for task in self._tasks:

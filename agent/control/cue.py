@@ -132,8 +132,8 @@ async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) ->
 
     def settled() -> bool:
         found = answers()
-        open_verdicts = ("silent",) if wanted == "accepted" else ("silent", "late", "no-go")
-        return bool(found) and all(answer.verdict not in open_verdicts for answer in found)
+        # Bad does not become better; what is not ready in time may be so in a moment.
+        return bool(found) and all(answer.reached or answer.verdict == "bad" for answer in found)
 
     waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)
     began_s = time.monotonic()

@@ -134,23 +134,30 @@ RANK = {"accepted": 1, "armed": 2, "started": 3}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one venue made of a cue: `verdict` is ok, no-go, bad, late or silent; `ack` is the last word."""
+    """What one venue made of a cue: `verdict` is ok, no-go, bad, late or silent; `ack` is the one that says so.
+
+    `reached`: it came as far as was wanted, be it ready or not.
+    """
 
     venue: str
     verdict: str
     ack: Ack | None
+    reached: bool = False
 
 
 def judge(cue: Cue, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
     """Judge a venue by its acks to a cue, in the order in which they came.
 
-    ok: the wanted stage was reached · no-go: accepted, but not ready · bad: refused, missed or overtaken before that ·
-    late: it answered, but not as far as wanted · silent: no answer.
+    ok: the wanted stage was reached · no-go: it is not ready, though it may have armed · bad: refused, missed or
+    overtaken before that · late: it answered, but not as far as wanted · silent: no answer.
     """
     best: Ack | None = None
+    unready: Ack | None = None
     for ack in acks:
         if ack.cue != cue.cue or ack.venue != venue:
             continue
+        if ack.stage == "accepted":
+            unready = ack if ack.ready is False else None
         if ack.stage in RANK:
             # A further 'accepted' follows when readiness changes, so of equal stages the later counts.
             if best is None or RANK[ack.stage] >= RANK[best.stage]:
@@ -159,6 +166,7 @@ def judge(cue: Cue, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
             return Answer(venue, "bad", ack)
     if best is None:
         return Answer(venue, "silent", None)
-    if best.stage == "accepted" and best.ready is False:
-        return Answer(venue, "no-go", best)
-    return Answer(venue, "ok" if RANK[best.stage] >= RANK[wanted] else "late", best)
+    reached = RANK[best.stage] >= RANK[wanted]
+    if unready is not None and best.stage != "started":
+        return Answer(venue, "no-go", unready, reached)
+    return Answer(venue, "ok" if reached else "late", best, reached)

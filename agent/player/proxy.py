@@ -88,7 +88,8 @@ class PlayerProxy:
         finally:
             await self._end(process)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(chatter, QUIT_S)
+                async with asyncio.timeout(QUIT_S):
+                    await chatter
             self._writer.close()
             self._writer = self.pid = None
         if not told:
@@ -121,7 +122,8 @@ class PlayerProxy:
             return
         self._send(Quit())
         try:
-            await asyncio.wait_for(process.wait(), QUIT_S)
+            async with asyncio.timeout(QUIT_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -85,6 +85,8 @@ class Scenario:
     """When a leap second ends that all servers insert."""
     smear: bool = False
     past: Past = field(default_factory=Past)
+    pool: bool = False
+    """Every look-up of a name leads to another address."""
     began_s: float = 0.0
     """When the agent starts; the crystal runs from 0 s on."""
     ticks: Callable[[float], bool] = lambda at_s: at_s < 30
@@ -175,6 +177,7 @@ class World:
     overhear: Callable[[Sample], object] = lambda sample: None
     notes: list[Note] = field(default_factory=list)
     asked: dict[str, list[float]] = field(default_factory=dict)
+    looked_up: int = 0
 
     def __post_init__(self) -> None:
         self.rng = random.Random(f"clock {self.seed}")
@@ -201,8 +204,8 @@ class World:
             next_tick = at_s + (1.0 if self.scenario.ticks(at_s) or not self.keeper.settled else LOOK_S)
             deadline = self.keeper.deadline()
             due_s = self.truth.when(deadline) if deadline is not None else next_tick
-            at_s = max(at_s, min(next_tick, due_s, self._events[0][0] if self._events else next_tick))
-            at_s = self._skip_sleep(at_s)
+            next_s = max(at_s, min(next_tick, due_s, self._events[0][0] if self._events else next_tick))
+            at_s = self._skip_sleep(at_s, next_s)
             if mapping is not None:
                 yield self._seen(at_s, None, mapping)
             while self._events and self._events[0][0] <= at_s:
@@ -213,9 +216,10 @@ class World:
             self._report = report
             yield self._seen(at_s, report, mapping)
 
-    def _skip_sleep(self, at_s: float) -> float:
+    def _skip_sleep(self, at_s: float, next_s: float) -> float:
+        """Nothing happens in a suspend, and the shell wakes the keeper as soon as it is over."""
         asleep = self.scenario.asleep
-        return asleep[0] + asleep[1] if asleep and asleep[0] < at_s < asleep[0] + asleep[1] else at_s
+        return asleep[0] + asleep[1] if asleep and at_s < asleep[0] + asleep[1] and next_s > asleep[0] else next_s
 
     def _seen(self, at_s: float, report: ClockReport | None, mapping: Mapping | None) -> Seen:
         seen = Seen(at_s, report or self._report, mapping)
@@ -244,7 +248,9 @@ class World:
                     raise AssertionError("no chronyd here")
 
     def _found(self, name: str, at_s: float) -> list[Task]:
-        return self.keeper.found(name, [Address(2, (f"192.0.2.{name[1:]}", 123))], self.truth.raw(at_s))
+        self.looked_up += 1
+        network = self.looked_up if self.scenario.pool else 2
+        return self.keeper.found(name, [Address(2, (f"192.0.{network}.{name[1:]}", 123))], self.truth.raw(at_s))
 
     def _exchange(self, ask: Ask, at_s: float) -> None:
         way = self.ways[int(ask.name[1:])]

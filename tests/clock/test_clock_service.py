@@ -151,6 +151,20 @@ async def test_a_fault_of_ours_costs_one_source_and_not_the_clock(monkeypatch: p
     assert "clock.question_failed" in [entry["event"] for entry in logs]
 
 
+@pytest.mark.parametrize("turns_later", range(5))
+async def test_an_end_that_comes_together_with_news_is_an_end(turns_later: int) -> None:
+    config = Clock.model_validate({"servers": [local(free_udp_port())], "chrony": False})
+    service = ClockService(config, lambda report, mapping: None)
+    task = asyncio.create_task(service.run())
+    await asyncio.sleep(0.05)
+    service._news.set()
+    for _ in range(turns_later):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=3)
+    assert done and task.cancelled(), "asyncio.wait_for of Python 3.11 would go on"
+
+
 async def test_a_server_that_is_not_there_is_told_with_the_remedy() -> None:
     async with running(local(free_udp_port())) as published:
         await until(lambda: bool(published))

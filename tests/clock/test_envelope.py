@@ -52,6 +52,26 @@ def test_one_sample_leaves_the_prior() -> None:
     assert fit_rate([seen(samples)], known, known).sigma == pytest.approx(5e-6)
 
 
+def test_a_near_source_that_drifts_bends_the_rate_and_the_doubt_with_it() -> None:
+    honest = [history(-30.0, jitter_ms=2.0)[0] for _ in range(3)]
+    # Nobody else is as near and as steady; seen from there our crystal runs 10 ppm otherwise.
+    liar = history(-40.0, jitter_ms=0.02)[0]
+    views = [envelope(samples, origin(honest[0])) for samples in (*honest, liar)]
+    rate = Rate()
+    for _ in range(5):  # each fit weighs by the one before
+        rate = fit_rate(views, rate, Rate())
+    wrong = abs(rate.freq - 30e-6)
+    assert wrong > 5e-6, "it outweighs the others"
+    assert wrong > Rate(rate.freq, rate.sigma).rho(1e-6), "which their own deviation would not tell"
+    assert wrong <= rate.rho(1e-6)
+    assert rate.expected(0.0).sigma > rate.sigma
+
+
+def test_of_a_rate_that_no_crystal_has_only_the_way_back_is_doubted() -> None:
+    assert Rate(-343e-6, 1e-3).rho(1e-6) == pytest.approx(444e-6)
+    assert Rate(-343e-6, 1e-6).rho(1e-6) == pytest.approx(5e-6), "one that is known well is an odd crystal"
+
+
 @pytest.mark.parametrize("guess_ppm", [-900.0, 0.0, 900.0])
 def test_a_bad_guess_only_takes_longer(guess_ppm: float) -> None:
     samples, _ = history(80.0, jitter_ms=2.0)

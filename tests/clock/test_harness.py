@@ -1,7 +1,8 @@
 """The design's simulation harness: hours of clock in seconds, twenty seeds, and never outside the bound.
 
 The numbers in the names of the tests are those of the harness's list. Items 11 and 12 have their own files: every
-packet that is wrongly accepted elsewhere (test_ntp_hostile.py), and firing at an instant (player/test_firing.py).
+packet that is wrongly accepted elsewhere (test_ntp_hostile.py), and firing at an instant (its microseconds are judged
+by tests/long/firing, and player/test_firing.py has what holds on a busy machine too).
 """
 
 import statistics

@@ -415,6 +415,12 @@ def test_a_restarted_agent_goes_on_with_the_line_of_the_one_before() -> None:
     assert mapping and abs(mapping.utc_at(bench.raw) - UTC0_NS / 1000 - bench.at_s * 1e6) <= mapping.bound_us
 
 
+def test_a_host_that_slept_while_no_agent_ran_has_lost_its_line() -> None:
+    line = Line(CLOCK.raw(-60.0), UTC0_NS - 60 * 10**9, Rate(0.0, 0.2e-6), 6000.0, 1.4e-6)
+    bench = Bench(past=Past(line=line, asleep_ns=-3600 * 10**9))
+    assert bench.state() is ClockState.UNSYNC and bench.keeper.past().line is None
+
+
 def test_chrony_is_one_more_source_and_its_absence_is_said() -> None:
     bench = Bench(chrony=True)
     bench.refusals["chrony"] = Refusal(code="chrony", detail="chronyd runs here and is not synchronised")

@@ -12,15 +12,18 @@ from agent.lab import faketime
 
 SECONDS = 18.0
 ATTEMPTS = 3
+MOVED_ATTEMPTS = 2
 """A machine that is busy elsewhere moves pixels now and then; a player that reads the wall clock does so each time."""
 
 
 @pytest.mark.needs("mosquitto", "chronyd", "Xvfb", "faketime", "ffmpeg", "setpriv")
 @pytest.mark.skipif(faketime.library() is None, reason="libfaketime is not installed")
 def test_the_pixels_stand_when_the_wall_clock_steps(tmp_path: Path) -> None:
+    moved = 0
     for attempt in range(ATTEMPTS):
         verdict = wallstep.run(tmp_path / str(attempt), SECONDS, lambda _: None)
-        if verdict.status == wallstep.GOOD:
+        moved += verdict.status == wallstep.MOVED
+        if verdict.status == wallstep.GOOD or moved == MOVED_ATTEMPTS:
             break
     assert verdict.void is None
     assert verdict.faults == []
