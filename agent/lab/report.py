@@ -83,6 +83,13 @@ def judge(found: Analysis, facts: RunFacts) -> Report:
         )
     if found.mode == "signature":
         notes.append("films without barcodes: errors are to the nearest frame, within ± half a frame by construction")
+    if facts.liar_ms:
+        notes.append(f"the nearest time server lied by {facts.liar_ms:+g} ms")
+    if facts.asymmetry_ms:
+        notes.append(
+            f"the ways back from the time servers were {facts.asymmetry_ms:g} ms longer than those there: no clock can "
+            f"see that, and each is wrong by {facts.asymmetry_ms / 2:g} ms"
+        )
     return Report(facts, found, faults, notes)
 
 
@@ -143,6 +150,9 @@ def as_json(report: Report) -> dict[str, Any]:
         "loops": len(found.loop_starts_s),
         "seconds": found.seconds,
         "films": [film.model_dump() for film in facts.films],
+        "true_clocks": facts.true_clocks,
+        "liar_ms": facts.liar_ms,
+        "asymmetry_ms": facts.asymmetry_ms,
         "thresholds": {"max_p99_ms": facts.max_p99_ms, "max_first_ms": facts.max_first_ms},
         "stolen": facts.stolen,
         "void": found.void,

@@ -145,6 +145,9 @@ class _Show:
             max_first_ms=wishes.max_first_ms,
             ready_s=took.ready_s,
             sync_s=took.sync_s,
+            true_clocks=wishes.world.true_clocks,
+            liar_ms=wishes.world.liar_ms,
+            asymmetry_ms=wishes.world.asymmetry_ms,
         )
 
     def _start_meter(self) -> Child:

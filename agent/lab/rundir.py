@@ -55,7 +55,8 @@ class RunFacts(Model):
     `end_utc`: when the walls were told to show something else, or the lab stopped caring. `max_first_ms`: how far
     a first frame may be from its instant. `ready_s`: from an agent's start to its being ready, `sync_s` to the
     first status that said SYNC (they come once a second); None for never.
-    `stolen`: the share of the processors' time that a host gave to others from the cue to the end.
+    `stolen`: the share of the processors' time that a host gave to others from the cue to the end. `liar_ms` and
+    `asymmetry_ms` are what was done to the time servers and to the ways to them.
     """
 
     v: Literal[1] = 1
@@ -71,6 +72,9 @@ class RunFacts(Model):
     sync_s: dict[Name, float | None] = Field(default_factory=dict)
     clock: dict[Name, list[ClockSample]] = Field(default_factory=dict)
     stolen: float | None = None
+    true_clocks: bool = False
+    liar_ms: float = 0.0
+    asymmetry_ms: float = 0.0
 
     def programme(self) -> Programme:
         """The films with their due instants."""

@@ -65,6 +65,7 @@ Five venues stand. Everything about them is in {standing.wishes.out / "lab.json"
   framezero cue stop --in 10s {profile}
   framezero cue black --in 10s --venues @{first.venue.groups[0]} {profile}
   framezero status --watch {profile}
+  framezero status --clock {profile}
 
 The same with nothing but mosquitto_pub (apt: mosquitto-clients), 20 s from now:
 

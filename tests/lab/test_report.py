@@ -207,3 +207,16 @@ def test_processor_time_that_the_host_took_is_said(tmp_path: Path, stolen: float
     assert not said or "the host gave 7.1% of the processors' time away" in told[0]
     assert report.as_json(made)["stolen"] == (None if stolen is None else round(stolen, 3))
     assert made.status == 0
+
+
+def test_what_was_done_to_the_time_servers_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path, {"tokyo": 1.0, "paris": 2.0})
+    assert not [note for note in report.conclude(tmp_path).notes if "time server" in note]
+    done = {"liar_ms": 80.0, "asymmetry_ms": 10.0, "true_clocks": True}
+    rundir.save(tmp_path, rundir.load(tmp_path).model_copy(update=done))
+    made = report.conclude(tmp_path)
+    assert [note for note in made.notes if "lied by +80 ms" in note] and [
+        note for note in made.notes if "by 5 ms" in note
+    ]
+    figures = report.as_json(made)
+    assert {name: figures[name] for name in done} == done
