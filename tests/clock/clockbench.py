@@ -128,23 +128,7 @@ def _play(
 NEARNESS_MS = (4.0, 9.0, 14.0, 20.0, 25.0)
 JITTER_MS = 2.0
 
-OURS = """
-import asyncio, sys
-from agent.clock.serve import serve
-from agent.clock.service import ClockService
-from agent.config import Clock
-
-async def main(listen, *servers):
-    newest = [None]
-    named = [{"host": s.rpartition(":")[0], "port": int(s.rpartition(":")[2]), "ours": True} for s in servers]
-    def publish(report, mapping):
-        newest[0] = mapping
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(listen, lambda: newest[0]))
-        tasks.create_task(ClockService(Clock.model_validate({"servers": named, "chrony": False}), publish).run())
-
-asyncio.run(main(*sys.argv[1:]))
-"""
+OURS = Path(__file__).parent / "clock_agent.py"
 
 
 def real(seconds: float, say: Say) -> list[Figures]:
@@ -167,7 +151,7 @@ def _side_by_side(folder: Path, on: str, asymmetry_ms: float, seconds: float, sa
         lines = relay.start(processes, "udp", links)
         addresses = [f"{link.host}:{lines.ports[link.name]}" for link in links]
         ours_port, chrony_port = ports.free("udp", 2)
-        processes.start("ours", [sys.executable, "-c", OURS, f"127.0.0.1:{ours_port}", *addresses])
+        processes.start("ours", [sys.executable, str(OURS), f"127.0.0.1:{ours_port}", *addresses])
         _start_chronyd(processes, folder, chrony_port, addresses)
         say(f"{on}: measuring for {seconds:g} s")
         found: dict[str, list[Comparison]] = {"framezero": [], "chronyd": []}

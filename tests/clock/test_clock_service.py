@@ -183,26 +183,7 @@ async def test_cancelling_does_not_wait_for_a_server_that_is_silent() -> None:
 
 # --- against chronyd, in true and in faked time -------------------------------------------------
 
-AGENT = """
-import asyncio, sys
-from agent.clock.serve import serve
-from agent.clock.service import ClockService
-from agent.config import Clock
-from agent.lab import timeservers
-from agent.lab.processes import Processes
-
-async def main(listen, *ports):
-    newest = [None]
-    servers = [{"host": "127.0.0.1", "port": int(p), "ours": True} for p in ports]
-    config = Clock.model_validate({"servers": servers, "chrony": False})
-    def publish(report, mapping):
-        newest[0] = mapping
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(serve(listen, lambda: newest[0]))
-        tasks.create_task(ClockService(config, publish).run())
-
-asyncio.run(main(*sys.argv[1:]))
-"""
+AGENT = Path(__file__).parent / "clock_agent.py"
 
 
 @pytest.mark.needs("chronyd")
@@ -216,10 +197,8 @@ def test_against_chronyd_a_clock_keeps_true_time_even_in_a_faked_one(
     # `env` and not the faketime command, which would not hand a signal on to the process it starts.
     fake = [shutil.which("env") or "env", f"LD_PRELOAD={library}", f"FAKETIME={skew}"] if skew else []
     port = free_udp_port()
-    servers = [str(server.port) for server in timeservers.start(processes, 3, tmp_path)]
-    agent = subprocess.Popen(
-        [*fake, sys.executable, "-c", AGENT, f"127.0.0.1:{port}", *servers], cwd=Path(__file__).parents[2]
-    )
+    servers = [f"127.0.0.1:{server.port}" for server in timeservers.start(processes, 3, tmp_path)]
+    agent = subprocess.Popen([*fake, sys.executable, str(AGENT), f"127.0.0.1:{port}", *servers])
     try:
         errors = list(_errors(port, seconds=12))
     finally:
