@@ -3,8 +3,11 @@
 Names, defaults and meanings are a contract with technicians: adding is free, renaming is not.
 """
 
+import contextlib
 import difflib
+import ipaddress
 import json
+import re
 import reprlib
 import tomllib
 import types
@@ -28,6 +31,7 @@ from pydantic import (
 from agent.messages import Name
 
 ENV_PREFIX = "FRAMEZERO_"
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]]+)(?=:))(?::(?P<port>\d+))?")
 
 
 class ConfigError(Exception):
@@ -81,6 +85,20 @@ class NtpServer(_Table):
     @classmethod
     def _from_text(cls, value: Any) -> Any:
         return {"host": value} if isinstance(value, str) else value
+
+    @field_validator("host")
+    @classmethod
+    def _without_port(cls, host: str) -> str:
+        """A port in the name would be taken for a part of it, and DNS blamed; an IPv6 address has colons of its own."""
+        with contextlib.suppress(ValueError):
+            ipaddress.ip_address(host)
+            return host
+        if match := _HOST_PORT.fullmatch(host):
+            port = f", port = {match['port']}" if match["port"] else ""
+            raise ValueError(f'write {{ host = "{match["v6"] or match["name"]}"{port} }} instead')
+        if ":" in host or "[" in host:
+            raise ValueError(f"{host!r} is neither a name nor an address")
+        return host
 
 
 class Clock(_Table):

@@ -276,3 +276,25 @@ def test_a_server_named_twice_and_a_mixture_of_smearing_ones_are_refused() -> No
     assert Clock.model_validate({"servers": smearing}).servers[0].smear
     with pytest.raises(ValidationError, match="only a, b, c smear"):
         Clock.model_validate({"servers": [*smearing, "d"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("ntp1.example:1123", 'write { host = "ntp1.example", port = 1123 } instead'),
+        ("192.0.2.7:123", 'write { host = "192.0.2.7", port = 123 } instead'),
+        ("[::1]:123", 'write { host = "::1", port = 123 } instead'),
+        ("[2001:db8::7]", 'write { host = "2001:db8::7" } instead'),
+        ("2001:db8::zz", "neither a name nor an address"),
+        ("ntp://a", "neither a name nor an address"),
+    ],
+)
+def test_a_time_server_with_its_port_in_the_name_is_refused_with_the_remedy(text: str, remedy: str) -> None:
+    for server in (text, {"host": text}):
+        [fault] = faults(with_value("clock.servers", [server]))
+        assert "clock.servers.0" in fault and remedy in fault
+
+
+@pytest.mark.parametrize("host", ["ntp1.example", "localhost", "192.0.2.7", "::1", "2001:db8::7", "fe80::1%eth0"])
+def test_a_name_and_a_bare_address_are_time_servers(host: str) -> None:
+    assert Clock.model_validate({"servers": [host]}).servers == [NtpServer(host=host)]

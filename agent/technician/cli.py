@@ -5,10 +5,11 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console, Group
@@ -17,20 +18,20 @@ from rich.text import Text
 
 from agent import log
 from agent.clock.kernel import has_rtc
-from agent.clock.mapping import ClockState
 from agent.clock.report import ClockReport
-from agent.config import Config, ConfigError, load
+from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
 from agent.technician.judge import Facts, judge
 from agent.technician.show import as_json, page, sources
+from agent.technician.words import count
 
 USAGE = 2
 BURST_S = 10.0
 CONFIG = Path("/etc/framezero/agent.toml")
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The venue's agent.toml.")]
+ConfigFile = Annotated[Path, typer.Option("--config", readable=False, help="The venue's agent.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Everything as JSON; progress goes to standard error.")]
 Seconds = Annotated[float, typer.Option(min=1, max=3600, help="How long to ask the servers, where that is done.")]
 Measure = Annotated[bool, typer.Option("--measure", help="Ask the servers, even where an agent runs and knows.")]
@@ -41,79 +42,109 @@ def clock(
 ) -> None:
     """Show this player's clock: sources, offsets, delays, bound, state, and why each source is in or out.
 
-    Where the agent runs it is asked; otherwise the configured servers are. Exit status: 0 in sync and good enough for
-    a show, 1 not so, 2 usage or configuration.
+    Where the agent runs it is asked; otherwise the configured servers are.
+
+    Exit status, as that of check: 0 good enough for a show and no fault (in
+    sync or in holdover, the bound at most ready_error_ms), 1 not so, 2 usage
+    or configuration.
     """
     loaded = _load(config)
     if isinstance(loaded, list):
-        for fault in loaded:
-            typer.echo(fault, err=True)
+        if as_script:
+            _print_json(USAGE, loaded)
+        else:
+            _console(True).print(told.table(loaded))
         raise typer.Exit(USAGE)
-    gauge = _gauge(loaded, seconds, measure, as_script)
-    findings = [finding for finding in _judged(loaded, gauge) if finding.verdict != "ok"]
+    gauge, findings = _looked_at(loaded, seconds, measure, as_script)
+    status = told.status(findings)
+    findings = [finding for finding in findings if finding.verdict != "ok"]
     if as_script:
-        typer.echo(json.dumps({**as_json(gauge), "findings": [asdict(finding) for finding in findings]}, indent=1))
+        _print_json(status, findings, as_json(gauge))
     else:
         console = _console(False)
-        console.print(page(gauge, datetime.now(UTC), loaded.timezone))
+        console.print(page(gauge, datetime.now(UTC), loaded.timezone, loaded.clock.correction_ms))
         if findings:
             console.print(told.table(findings))
-    bound_us = gauge.report.bound_us
-    good = gauge.report.state is ClockState.SYNC and bound_us is not None
-    raise typer.Exit(int(not good or (bound_us or 0) / 1e3 > loaded.clock.ready_error_ms))
+    raise typer.Exit(status)
 
 
-def check(config: ConfigFile = CONFIG, as_script: Json = False, seconds: Seconds = BURST_S) -> None:
+def check(
+    config: ConfigFile = CONFIG, as_script: Json = False, seconds: Seconds = BURST_S, measure: Measure = False
+) -> None:
     """Check the configuration and the clock of this player, and name the command that mends each finding.
 
-    Exit status: 0 all good or warnings only, 1 a fault, 2 the configuration cannot be used.
+    Where the agent runs its word is taken; otherwise the servers are asked.
+
+    Exit status: 0 all good or warnings only, 1 a fault (there is one wherever
+    the clock is not good enough for a show), 2 the configuration cannot be used.
     """
     loaded = _load(config)
     if isinstance(loaded, list):
-        mend = f"edit {config}, then run this again"
-        findings = [Finding("configuration", "fault", "configuration", fault, mend) for fault in loaded]
-        status = USAGE
+        findings, status = loaded, USAGE
     else:
-        gauge = _gauge(loaded, seconds, False, as_script)
+        gauge, judged = _looked_at(loaded, seconds, measure, as_script)
         whole = Finding("configuration", "ok", "configuration", f"{config} is sound, for venue {loaded.venue}")
-        findings = [whole, *_judged(loaded, gauge)]
+        word = "measured just now, by asking the servers"
+        if gauge.age_s is not None:
+            word = f"the running agent's own word, {gauge.age_s:.0f} s old"
+        findings = [whole, Finding("clock", "ok", "source", word), *judged]
         status = told.status(findings)
     if as_script:
-        typer.echo(json.dumps({"exit": status, "findings": [asdict(finding) for finding in findings]}, indent=1))
+        _print_json(status, findings)
     else:
         _console(False).print(told.table(findings))
     raise typer.Exit(status)
 
 
-def _load(config: Path) -> Config | list[str]:
+def _load(config: Path) -> Config | list[Finding]:
     try:
         return load(config, os.environ)
     except ConfigError as error:
-        return error.faults
+        return [_unusable(config, fault, error.__cause__) for fault in error.faults]
 
 
-def _judged(config: Config, gauge: Gauge) -> list[Finding]:
-    return judge(config.clock, Facts(gauge.report, gauge.offset_host_us, has_rtc()))
+def _unusable(config: Path, fault: str, cause: BaseException | None) -> Finding:
+    """A fault of the configuration, with what mends it where it lies: in the file, beside it, or in the environment."""
+    mend = f"edit {config}, then run this again"
+    variable = fault.partition(":")[0]
+    if variable.startswith(ENV_PREFIX):
+        mend = f"unset {variable} in the environment, or mend its value"
+    elif isinstance(cause, FileNotFoundError):
+        mend = f"make {config}: the README has one to copy, under 'Technicians'; or name another with --config"
+    elif isinstance(cause, PermissionError):
+        mend = f"sudo -u framezero framezero check --config {config}, or let this user read it: ls -l {config}"
+    elif isinstance(cause, OSError):
+        mend = f"ls -l {config}; or name another file with --config"
+    return Finding("configuration", "fault", "configuration", fault, mend)
 
 
-def _gauge(config: Config, seconds: float, measure: bool, as_script: bool) -> Gauge:
-    found = None if measure else of_the_agent(config)
-    if found is not None:
-        return found
+def _looked_at(config: Config, seconds: float, measure: bool, as_script: bool) -> tuple[Gauge, list[Finding]]:
+    """The clock as it is known here, and all that is worth saying about it."""
+    word = of_the_agent(config)
+    gauge = word if isinstance(word, Gauge) and not measure else _measured(config, seconds, as_script)
+    facts = Facts(gauge.report, gauge.offset_host_us, has_rtc(), measured=gauge.age_s is None)
+    return gauge, [*([word] if isinstance(word, Finding) else []), *judge(config.clock, facts)]
+
+
+def _measured(config: Config, seconds: float, as_script: bool) -> Gauge:
     # What the clock says while it works is in the table; only what is worse belongs on the terminal.
     log.configure(sys.stderr, level=logging.CRITICAL)
     console = _console(True)
+    asking = f"asking {count(len(config.clock.servers), 'time server')}"
+    if as_script or not console.is_terminal:
+        console.print(f"{asking} for {seconds:g} s")
+        return asyncio.run(measured(config, seconds, lambda report, left_s: None))
     with Live(console=console, transient=True, auto_refresh=False) as live:
 
         def show(report: ClockReport, left_s: float) -> None:
-            head = Text(f"asking {len(config.clock.servers)} time servers, {left_s:.0f} s to go", "bold")
-            live.update(Group(head, sources(report)), refresh=True)
+            live.update(Group(Text(f"{asking}, {left_s:.0f} s to go", "bold"), sources(report)), refresh=True)
 
-        if as_script or not console.is_terminal:
-            live.stop()
-            console.print(f"asking {len(config.clock.servers)} time servers for {seconds:g} s")
-            return asyncio.run(measured(config, seconds, lambda report, left_s: None))
         return asyncio.run(measured(config, seconds, show))
+
+
+def _print_json(status: int, findings: Sequence[Finding], more: Mapping[str, Any] | None = None) -> None:
+    told_of = [asdict(finding) for finding in findings]
+    typer.echo(json.dumps({"exit": status, **(more or {}), "findings": told_of}, indent=1))
 
 
 def _console(stderr: bool) -> Console:

@@ -11,36 +11,37 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.clock.mapping import ClockState
+from agent.clock.orders import EARLIEST_UTC
 from agent.clock.report import ClockReport, SourceReport
 from agent.technician.gauge import Gauge
+from agent.technician.words import ms, offset, signed, span
+from agent.units import US_PER_S
 
 FRAME_US = 1_000_000 / 30
+FAR_OFF_US = 10_000_000
+"""From here on an offset in the table is told in its own unit: in milliseconds it would push the reasons away."""
+
 _STYLES = {ClockState.SYNC: "bold green", ClockState.DEGRADED: "bold yellow", ClockState.HOLDOVER: "bold yellow"}
 
 
-def page(gauge: Gauge, now: datetime, zone: str) -> Group:
-    """Everything about one clock; `now` is the host's time, `zone` the venue's."""
-    return Group(*_head(gauge, now, zone), sources(gauge.report))
+def page(gauge: Gauge, now: datetime, zone: str, correction_ms: float = 0.0) -> Group:
+    """Everything about one clock; `now` is the host's time, `zone` and `correction_ms` are the venue's."""
+    return Group(*_head(gauge, now, zone, correction_ms), sources(gauge.report))
 
 
-def _head(gauge: Gauge, now: datetime, zone: str) -> list[Text]:
+def _head(gauge: Gauge, now: datetime, zone: str, correction_ms: float) -> list[Text]:
     report = gauge.report
-    state = Text.assemble((report.state, _STYLES.get(report.state, "bold red")), f"   {report.reason}")
+    lines = [Text.assemble((report.state, _STYLES.get(report.state, "bold red")), f"   {report.reason}")]
     facts = []
     if report.bound_us is not None:
-        facts.append(f"at most {_ms(report.bound_us)} ms wrong ({report.bound_us / FRAME_US:.2f} frames at 30 fps)")
+        facts.append(f"at most {ms(report.bound_us)} ms wrong ({_frames(report.bound_us)} at 30 fps)")
     if report.freq_ppm is not None and report.skew_ppm is not None:
-        facts.append(f"rate {report.freq_ppm:+.2f} ± {report.skew_ppm:.2f} ppm")
-    lines = [state]
+        facts.append(f"rate {signed(report.freq_ppm, 2)} ± {report.skew_ppm:.2f} ppm")
+    if correction_ms:
+        facts.append(f"correction_ms = {correction_ms:g} applied")
     if facts:
         lines.append(Text("   ".join(facts)))
-    off_us = gauge.offset_host_us
-    if off_us is not None:
-        way = "ahead" if off_us > 0 else "behind"
-        lines.append(Text(f"the host's own clock is {abs(off_us) / 1e3:.3f} ms {way}"))
-        now = datetime.fromtimestamp(now.timestamp() - off_us / 1e6, UTC)
-        local = now.astimezone(zoneinfo.ZoneInfo(zone))
-        lines.append(Text(f"{now:%Y-%m-%d %H:%M:%S} UTC   {local:%H:%M:%S} {zone}"))
+    lines += _time_of_day(gauge, now, zoneinfo.ZoneInfo(zone))
     if gauge.age_s is None:
         lines.append(Text("measured just now", "dim"))
     else:
@@ -48,22 +49,48 @@ def _head(gauge: Gauge, now: datetime, zone: str) -> list[Text]:
     return [*lines, Text("")]
 
 
+def _frames(bound_us: float) -> str:
+    frames = bound_us / FRAME_US
+    return f"{frames:.2f} frames" if frames >= 0.01 else "less than 0.01 frames"
+
+
+def _time_of_day(gauge: Gauge, now: datetime, zone: zoneinfo.ZoneInfo) -> list[Text]:
+    """The time here, as well as it is known, and what the host's own clock is worth."""
+    off_us = gauge.offset_host_us
+    if off_us is not None:
+        way = "ahead" if off_us > 0 else "behind"
+        told = f"the host's own clock is {span(off_us)} {way}"
+        now = datetime.fromtimestamp(now.timestamp() - off_us / 1e6, UTC)
+    elif gauge.report.state is ClockState.HOST:
+        told = "by the host's own clock:"
+    elif now.timestamp() < EARLIEST_UTC / US_PER_S:
+        # Any time of its own would be a lie here, and the day tells why: a battery, or a first start.
+        return [Text(f"the host's own clock is not believed: it says {now:%Y-%m-%d}, before framezero was built")]
+    else:
+        return []
+    local = now.astimezone(zone)
+    return [Text(told), Text(f"{now:%Y-%m-%d %H:%M:%S} UTC   {local:%H:%M:%S} {zone.key}")]
+
+
 def sources(report: ClockReport) -> Table:
-    """A row a source: ✓ in the vote, ✗ out of it, · has not answered; and why."""
+    """A row a source: ✓ in the vote, ✗ out of it, · has not answered; and why. Figures only where there are any."""
+    heard = any(source.offset_us is not None or source.delay_us is not None for source in report.per_source)
     grid = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("", no_wrap=True)
     grid.add_column("server", overflow="fold")
-    for heading in ("offset ± error ms", "delay ms", "asked"):
+    for heading in ("offset ± error ms", "delay ms") if heard else ():
         grid.add_column(heading, justify="right", no_wrap=True)
+    grid.add_column("asked", justify="right", no_wrap=True)
     grid.add_column("why", overflow="fold", min_width=16)
     for source in report.per_source:
-        grid.add_row(_mark(source), _server(source), _offset(source), _ms(source.delay_us), _asked(source), source.why)
+        figures = (_offset(source), ms(source.delay_us)) if heard else ()
+        grid.add_row(_mark(source), _server(source), *figures, _asked(source), _why(source))
     return grid
 
 
 def _mark(source: SourceReport) -> Text:
     if source.agrees:
-        return Text("✓", "green")
+        return Text("✓", "yellow" if source.code else "green")
     return Text("✗", "red") if source.samples else Text("·", "yellow")
 
 
@@ -82,8 +109,10 @@ def _server(source: SourceReport) -> Text:
 def _offset(source: SourceReport) -> str:
     if source.offset_us is None:
         return "–"
-    error = "" if source.error_us is None else f" ± {_ms(source.error_us)}"
-    return f"{source.offset_us / 1e3:+.3f}{error}"
+    if abs(source.offset_us) >= FAR_OFF_US:
+        return offset(source.offset_us)
+    error = "" if source.error_us is None else f" ± {ms(source.error_us)}"
+    return f"{signed(source.offset_us / 1e3, 3)}{error}"
 
 
 def _asked(source: SourceReport) -> str:
@@ -91,8 +120,12 @@ def _asked(source: SourceReport) -> str:
     return f"{age}\nevery {source.interval_s:.0f} s" if source.interval_s is not None else f"{age}\nno more"
 
 
-def _ms(value_us: float | None) -> str:
-    return "–" if value_us is None else f"{value_us / 1e3:.1f}"
+def _why(source: SourceReport) -> str:
+    if source.agrees and source.code:
+        return f"agrees by earlier samples; {source.why}"
+    if source.code == "falseticker" and source.offset_us is not None:
+        return f"contradicts the majority by {offset(source.offset_us)}"
+    return source.why
 
 
 def as_json(gauge: Gauge) -> dict[str, Any]:

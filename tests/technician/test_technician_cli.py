@@ -1,16 +1,26 @@
 """`framezero clock` and `framezero check` as a technician types them, on real sockets."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from agent.clock.kernel import raw_now_ns
+from agent.clock.mapping import ClockState
+from agent.clock.memory import Memory
+from agent.clock.orders import Past
+from agent.clock.report import ClockReport, SourceReport
 from agent.lab import liar, timeservers
 from agent.lab.ports import free
 from agent.lab.processes import Processes
+from agent.technician import cli
+from agent.units import RawNs
 
 
 def write(folder: Path, servers: list[Any], **more: str) -> Path:
@@ -48,7 +58,8 @@ def test_clock_tells_of_every_source_why_it_is_in_or_out(processes: Processes, t
     assert "contradicts the majority by +80" in sources[f"127.0.0.1:{lying}"]["why"]
     assert "check the address" in sources[f"127.0.0.1:{dead}"]["why"]
     assert sources["nonexistent.invalid:123"]["code"] in ("dns", "dns_away")
-    assert {"falseticker", "silent", "dns"} <= {finding["code"] for finding in told["findings"]}
+    codes = {finding["code"] for finding in told["findings"]}
+    assert {"falseticker", "unreachable"} <= codes and codes & {"dns", "dns_away"} and told["exit"] == 0
     page = framezero("clock", "--config", str(config), "--seconds", "3")
     assert page.returncode == 0
     for word in ("SYNC", "✓", "✗", "·", "Europe/Paris", "UTC", "ms wrong", "contradicts the majority", "→ take"):
@@ -62,7 +73,7 @@ def test_one_of_our_own_is_enough_and_check_is_content(processes: Processes, tmp
     done = framezero("check", "--config", str(config), "--seconds", "2", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["exit"]) == (0, 0), done.stdout
-    assert {"configuration", "sync"} <= {finding["code"] for finding in told["findings"]}
+    assert {"configuration", "source", "sync", "one_source"} <= {finding["code"] for finding in told["findings"]}
 
 
 def test_check_names_what_mends_a_clock_that_nobody_answers(tmp_path: Path) -> None:
@@ -78,5 +89,69 @@ def test_a_configuration_that_cannot_be_used_is_all_its_faults(tmp_path: Path) -
     done = framezero("check", "--config", str(config), "--json")
     told = json.loads(done.stdout)
     assert done.returncode == told["exit"] == 2 and len(told["findings"]) == 2
+    assert {finding["mend"] for finding in told["findings"]} == {f"edit {config}, then run this again"}
+    assert json.loads(framezero("clock", "--config", str(config), "--json").stdout) == told
     done = framezero("clock", "--config", str(config))
-    assert done.returncode == 2 and "timezone" in done.stderr and not done.stdout
+    assert done.returncode == 2 and "timezone" in done.stderr and "→ edit" in done.stderr and not done.stdout
+
+
+def findings_of(config: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> list[dict[str, str]]:
+    """What `check` says, in this process."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    app = typer.Typer()
+    app.command()(cli.check)
+    done = CliRunner().invoke(app, ["--config", str(config), "--json", "--seconds", "1"])
+    return list(json.loads(done.stdout)["findings"])
+
+
+def test_a_configuration_that_is_not_there_is_to_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "agent.toml"
+    [missing] = findings_of(config, monkeypatch, {})
+    assert missing["verdict"] == "fault" and missing["mend"].startswith(f"make {config}")
+    config.mkdir()
+    [folder] = findings_of(config, monkeypatch, {})
+    assert folder["mend"].startswith("ls -l")
+
+
+def test_a_configuration_that_may_not_be_read_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(path: Path, **how: Any) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    config = write(tmp_path, [("127.0.0.1", 1, False)])
+    monkeypatch.setattr(Path, "read_text", forbid)
+    # Also for one that is not root: the command line itself must not refuse the file with a usage error.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    [unreadable] = findings_of(config, monkeypatch, {})
+    assert "Permission denied" in unreadable["what"] and "sudo -u framezero" in unreadable["mend"]
+
+
+def test_a_fault_of_the_environment_is_mended_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(tmp_path, [("127.0.0.1", 1, False)])
+    [fault] = findings_of(config, monkeypatch, {"FRAMEZERO_DISPLAY__ROTATE": "45"})
+    assert fault["mend"].startswith("unset FRAMEZERO_DISPLAY__ROTATE")
+
+
+def test_the_agents_word_is_taken_and_said_to_be_so_unless_measuring_is_wanted(tmp_path: Path) -> None:
+    port = free("udp", 1)[0]
+    config = write(tmp_path, [("127.0.0.1", port, False)])
+    config.write_text(config.read_text().replace("[clock]", "[clock]\ncorrection_ms = 0.5"))
+    source = SourceReport(f"127.0.0.1:{port}", False, True, "agrees")
+    report = ClockReport(ClockState.HOLDOVER, "no time server answers any more", 8000.0, -50.0, 1.4, 1, 0, (source,))
+    Memory(tmp_path, tmp_path / "state").keep_current(Past(), report, raw_now_ns(), 0)
+
+    def told(command: str, *words: str) -> tuple[int, dict[str, dict[str, str]]]:
+        done = framezero(command, "--config", str(config), "--seconds", "1", "--json", *words)
+        return done.returncode, {finding["code"]: finding for finding in json.loads(done.stdout)["findings"]}
+
+    status, by_word = told("check")
+    assert status == 0 and "agent's own word" in by_word["source"]["what"] and "holdover" in by_word
+    page = framezero("clock", "--config", str(config)).stdout
+    assert "correction_ms = 0.5 applied" in page and "agent's own word" in page
+    assert told("clock")[0] == 0, "both commands go by the agent's own rule: holdover is good while the bound is"
+    status, asked = told("check", "--measure")
+    assert status == 1 and "measured just now" in asked["source"]["what"] and "unreachable" in asked
+    assert told("clock", "--measure")[0] == 1
+    Memory(tmp_path, tmp_path / "state").keep_current(Past(), report, RawNs(raw_now_ns() - 200 * 10**9), 0)
+    status, stale = told("check")
+    assert status == 1 and "agent_silent" in stale and "measured just now" in stale["source"]["what"]
