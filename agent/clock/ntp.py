@@ -49,10 +49,8 @@ def resolve(host: str, port: int) -> list[Address] | Refusal:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
-        if isinstance(error, socket.gaierror) and error.errno in (socket.EAI_NONAME, _EAI_NODATA):
-            return Refusal(
-                code="dns", detail=f"DNS does not know the name {host!r}; check its spelling in clock.servers"
-            )
+        if isinstance(error, UnicodeError) or error.errno in (socket.EAI_NONAME, _EAI_NODATA):
+            return Refusal(code="dns", detail=f"DNS does not know the name {host!r}; check clock.servers")
         return Refusal(
             code="dns_away",
             detail=f"{host!r} cannot be resolved ({error}): does the resolver of /etc/resolv.conf answer?",
