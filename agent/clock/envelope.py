@@ -153,15 +153,16 @@ def envelope(samples: Sequence[Sample], origin: Origin) -> Envelope:
     )
 
 
-def fit_rate(envelopes: Sequence[Envelope], guess: Rate, prior: Rate) -> Rate:
-    """The rate that all sources share, doubted as far as any one of three or more may have bent it.
+def fit_rate(envelopes: Sequence[Envelope], guess: Rate, prior: Rate, alone: bool = False) -> Rate:
+    """The rate that all sources share, doubted as far as any one of them may have bent it.
 
     A near source with little jitter outweighs all others, and one that drifts would make its drift everybody's: so what
-    the others say without it, for each of them in turn, has to lie within what is claimed.
+    the others say without it, for each of them in turn, has to lie within what is claimed. Where nobody else says
+    anything, that is the prior. Only a source that is `alone` in having a vote is believed as it is.
     """
     telling = [envelope for envelope in envelopes if envelope.upper.count >= LEAST_SAMPLES]
     rate = _fit(telling, guess, prior)
-    if len(telling) < 3:
+    if alone or not telling:
         return rate
     others = [_fit([*telling[:i], *telling[i + 1 :]], rate, prior) for i in range(len(telling))]
     return Rate(rate.freq, max(o.sigma for o in others), max(abs(o.freq - rate.freq) for o in others))

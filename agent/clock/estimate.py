@@ -1,5 +1,6 @@
 """Samples in, the mapping from the raw counter to UTC out. Pure: `now` is an argument, nothing is read or drawn."""
 
+from collections.abc import Collection
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 
@@ -42,7 +43,8 @@ EXPECTED_SIGMA = 5e-6
 class Line:
     """What the last good vote says, without the site's correction: UTC at raw0, the rate, and the bound at raw0.
 
-    `rho` is by how much of the elapsed time the bound grows.
+    `rho` is by how much of the elapsed time the bound grows. `vouched`: a quorum has agreed to it, or to the line that
+    it continues; without that it may be one liar's.
     """
 
     raw0: RawNs
@@ -50,6 +52,7 @@ class Line:
     rate: Rate
     bound_us: float
     rho: float
+    vouched: bool = True
 
     def utc_ns(self, raw: RawNs) -> int:
         """UTC in nanoseconds at a reading of the raw counter."""
@@ -78,12 +81,19 @@ class Estimator:
     """
 
     def __init__(
-        self, sources: Dict[str, bool], correction_ms: float = 0.0, wander: float = WANDER, prior: Rate | None = None
+        self,
+        sources: Dict[str, bool],
+        correction_ms: float = 0.0,
+        wander: float = WANDER,
+        prior: Rate | None = None,
+        companions: Collection[str] = (),
     ) -> None:
         """`sources`: name → whether it is our own. `correction_ms` is added to UTC, and widens the bound.
 
-        `wander` is what the crystal may do unobserved, `prior` what was known of its rate before.
+        `wander` is what the crystal may do unobserved, `prior` what was known of its rate before. `companions` are
+        those sources that have a vote beside others, and alone are no reason to leave a line that was vouched for.
         """
+        self._companions = frozenset(companions)
         self._sources = {name: History(ours) for name, ours in sources.items()}
         self._correction_us = correction_ms * 1e3
         self.wander = wander
@@ -99,7 +109,6 @@ class Estimator:
             source.clear()
         self._expect_rate()
         self._began: RawNs | None = None
-        self._ever_sync = False
         self._state, self._reason = ClockState.UNSYNC, reason
         self._vote: Vote | None = None
         self._fresh = False
@@ -171,8 +180,7 @@ class Estimator:
     def inherit(self, line: Line) -> None:
         """Go on with a line of an earlier run on the same counter, in holdover until the sources agree."""
         self._target = line
-        self._ever_sync = True
-        self._state = ClockState.HOLDOVER
+        self._state = self._without_sources
         self._reason = "going on from before the restart; no time server has answered yet"
 
     # --- what is known ------------------------------------------------------------------------
@@ -197,18 +205,32 @@ class Estimator:
     def estimate(self, now: RawNs) -> tuple[ClockReport, Mapping | None]:
         """What is known at `now`: the report, and the mapping unless there has never been one."""
         voters = [name for name, source in self._sources.items() if source.live(now)]
+        if self._vouched and all(name in self._companions for name in voters):
+            # The host's own daemon still says something: that it hears nobody either, and knows less than the line.
+            voters = []
         if self._held is not None and self._target is not None:
-            self._vote, self._state, self._reason = None, ClockState.HOLDOVER, self._held
+            self._vote, self._state, self._reason = None, self._without_sources, self._held
         elif voters and self._fresh:
             # A source that falls silent is no news: the vote that it took part in still knows more than one without it.
             self._hold_vote(voters, now)
         elif not voters and self._vote:
             self._vote = None
-            self._state = ClockState.HOLDOVER if self._target else ClockState.UNSYNC
+            self._state = self._without_sources
             self._reason = "no time server answers any more; check the network and UDP port 123"
         self._fresh = False
         mapping = self._publish(now)
         return self._report(now, mapping), mapping
+
+    @property
+    def _vouched(self) -> bool:
+        return self._target is not None and self._target.vouched
+
+    @property
+    def _without_sources(self) -> ClockState:
+        """What a line is worth while nobody is heard: silence makes none better than it was."""
+        if self._target is None:
+            return ClockState.UNSYNC
+        return ClockState.HOLDOVER if self._target.vouched else ClockState.DEGRADED
 
     @property
     def _rate(self) -> Rate:
@@ -229,16 +251,17 @@ class Estimator:
         # The rate is fitted to those that agreed before: who has been caught lying has no say in it.
         views = {name: self._sources[name].view(origin) for name in voters}
         trusted = [view for name, view in views.items() if self._vote and name in self._vote.agreeing]
-        rate = fit_rate(trusted or list(views.values()), before, self._prior)
+        rate = fit_rate(trusted or list(views.values()), before, self._prior, alone=len(views) == 1)
         self._vote = vote = hold_vote(views, at, rate, self.wander)
         count = len(vote.agreeing)
         quorum = count >= QUORUM or any(self._sources[name].ours for name in vote.agreeing)
         follow = vote if quorum or self._may_follow_few(now) else self._confirmed(vote, origin, now)
         if follow is not None and follow.bound_s is not None:
             utc_ns = now + origin.theta_ns + round(follow.centre * 1e9)
-            self._follow(Line(now, utc_ns, rate, follow.bound_s * 1e6, rate.rho(self.wander)), now)
+            vouched = quorum or self._vouched
+            self._follow(Line(now, utc_ns, rate, follow.bound_s * 1e6, rate.rho(self.wander), vouched), now)
         if vote.bound_s is not None and quorum:
-            self._state, self._ever_sync = ClockState.SYNC, True
+            self._state = ClockState.SYNC
             self._reason = f"{count} of {len(self._known)} time servers agree"
             return
         self._state = ClockState.DEGRADED if self._target else ClockState.UNSYNC
@@ -281,7 +304,7 @@ class Estimator:
 
     def _may_follow_few(self, now: RawNs) -> bool:
         """Rather a clock by few sources than a dark wall: never called ready, but it plays, until there is a quorum."""
-        return not self._ever_sync and self._began is not None and (now - self._began) / 1e9 >= GRACE_S
+        return not self._vouched and self._began is not None and (now - self._began) / 1e9 >= GRACE_S
 
     def _publish(self, now: RawNs) -> Mapping | None:
         """Continue the published line towards the target (see the class)."""

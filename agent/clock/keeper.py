@@ -38,7 +38,7 @@ SILENT_S = 128.0
 
 SCOUT_S = 64.0
 """While no server at all answers, one of them is asked so often, in turn: each is asked less than when it answers,
-and a network that is there, or back, is noticed within a minute instead of a quarter of an hour."""
+and a network that is there, or back, is noticed within a minute or two instead of a quarter of an hour."""
 
 LOOKING_UP = Refusal(
     code="dns_away", detail="its name is still being looked up: does the resolver of /etc/resolv.conf answer?"
@@ -58,7 +58,7 @@ class Keeper:
         sources = {peer.name: peer.ours for peer in settings.peers}
         if settings.chrony:
             sources[CHRONY] = False
-        self._estimator = Estimator(sources, settings.correction_ms, settings.wander, past.rate)
+        self._estimator = Estimator(sources, settings.correction_ms, settings.wander, past.rate, companions=[CHRONY])
         if settings.chrony:
             self._estimator.absent(CHRONY, True)
         self._began = self._heard = now.at.raw
@@ -134,16 +134,15 @@ class Keeper:
 
     def _scout(self, now: RawNs) -> None:
         """While nobody answers, have one server asked in turn."""
-        asked = [server for server in self._servers.values() if not server.stopped]
-        timeless = self._state not in (ClockState.SYNC, ClockState.DEGRADED)
-        if not timeless or (now - self._heard) / _S < SILENT_S or self._coasting or not asked:
+        # Never one sooner than it asked for itself.
+        asked = [server for server in self._servers.values() if not server.stopped and not server.pace.floor_s]
+        if (now - self._heard) / _S < SILENT_S or self._coasting or not asked:
             self._scout_due = None
         elif self._scout_due is None or now >= self._scout_due:
             self._scout_due = RawNs(now + round(SCOUT_S * _S))
             scout = asked[self._scouts % len(asked)]
             self._scouts += 1
-            # Never sooner than it asked for itself.
-            if not scout.busy and not scout.pace.floor_s:
+            if not scout.busy:
                 scout.due = min(scout.due, now)
 
     # --- answers ------------------------------------------------------------------------------
@@ -159,7 +158,7 @@ class Keeper:
             else:
                 return self._refused(server, refusal, now)
         server.found(outcome)
-        self._bar_doubles()
+        self._bar_doubles(server)
         if server.double_of is not None:
             server.busy = False
             server.wait(DOUBLE_S, now)
@@ -229,11 +228,12 @@ class Keeper:
         fields = (("server", server.name), ("reason", refusal.code), ("detail", refusal.detail + stop))
         return [Note("warning", "clock.source_rejected", fields)]
 
-    def _bar_doubles(self) -> None:
+    def _bar_doubles(self, found: Server | None = None) -> None:
         """Two names that lead to one server have one vote; the second is asked at another of its addresses, or not."""
         owners: dict[Address, str] = {}
-        for server in self._servers.values():
-            if server.address in owners:
+        # Who answers where it is asked was there first. One with a question under way is not turned away from it.
+        for server in sorted(self._servers.values(), key=lambda server: server.answered != server.address):
+            if server.address in owners and (not server.busy or server is found):
                 asked = {other.address for other in self._servers.values() if other is not server}
                 free = next((address for address in server.addresses if address not in asked), None)
                 if free is not None:

@@ -174,11 +174,14 @@ def exchange(address: Address, source: str, timeout_s: float = TIMEOUT_S) -> Sam
                 if answers(data, nonce):
                     return check_reply(data, nonce, t1_raw, t4_raw, source)
                 strays += 1
+    except ConnectionRefusedError as error:
+        return Refusal(
+            code="unreachable", detail=f"{error.strerror}; check the address, and that an NTP server runs there"
+        )
     except OSError as error:
         why = error.strerror or str(error)
-        if not sent:
-            return Refusal(code="network", detail=f"nothing can be sent to it ({why}); check this host's network")
-        return Refusal(code="unreachable", detail=f"{why}; check the address, and that an NTP server runs there")
+        how = "the way to it is closed" if sent else "nothing can be sent to it"
+        return Refusal(code="network", detail=f"{how} ({why}); check this host's network and the venue's router")
     seen = f"; {strays} packets came that do not answer our request" if strays else ""
     return Refusal(code="silent", detail=f"no answer within {timeout_s:g} s{seen}; is UDP port 123 blocked on the way?")
 

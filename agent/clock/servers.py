@@ -43,6 +43,8 @@ class Server:
         """Take what the name stands for now; an address that is in use and still among them stays in use."""
         self.unknown = False
         current = self.address
+        if set(addresses) != set(self.addresses):
+            self._tried = 0
         self.addresses = tuple(addresses)
         if current in addresses and current is not None:
             self.turn_to(current)
@@ -58,7 +60,8 @@ class Server:
     def missed(self, code: str, now: RawNs) -> None:
         """No sample came: slower from now on, and after some misses another address, or the same looked up anew."""
         seconds = self.pace.after(code)
-        if not code.startswith("kiss_"):  # who sends a kiss is there
+        # Who sends a kiss is there; and without an address it was the name that could not be looked up.
+        if self.addresses and not code.startswith("kiss_"):
             self.misses += 1
             # What never answered is given up at once while there are others: half of the world's IPv6 leads nowhere.
             untried = self.answered is None and self._tried + 1 < len(self.addresses)

@@ -20,6 +20,7 @@ GOOD_SERVERS = 5
 GOOD_OPERATORS = 3
 HOST_OFF_US = 1_000_000
 HOST_FAR_OFF_US = 86_400_000_000
+BLIP_S = 150.0
 POOL = "pool.ntp.org"
 
 SHARED_DOMAINS = frozenset(["ac", "ad", "co", "com", "edu", "go", "gov", "gr", "ne", "net", "or", "org"])
@@ -119,7 +120,7 @@ def _network(config: Clock, facts: Facts) -> list[Finding]:
     asked = [source for source in _servers(facts.report) if source.code != "same_server"]
     nobody = not any(source.agrees for source in asked) and not is_ready(config, facts.report)
     grave: Verdict = "fault" if nobody else "warning"
-    if asked and all(source.code == "silent" for source in asked):
+    if asked and all(source.code == "silent" and not _blip(source) for source in asked):
         return [_finding(grave, "udp_blocked", *_blocked(config, facts))]
     found = []
     for code in dict.fromkeys(source.code for source in asked):
@@ -151,7 +152,8 @@ def _cause(code: str, ours: bool, sources: Sequence[SourceReport]) -> tuple[str,
             what = f"the resolver does not answer when asked for {', '.join(names)}"
             return what, "cat /etc/resolv.conf; ping the gateway that 'ip route' names"
         case "network":
-            return f"nothing can be sent to {', '.join(names)}", "ip route; check the cable"
+            what = f"{', '.join(names)}: {sources[0].why}"
+            return what, "ip route; check the cable, and ask the venue's network about NTP"
         case "unreachable":
             what = listed(names, "refuses: no NTP service is there", "refuse: no NTP service is there")
             return what, f"start its NTP service, on {hosts}" if ours else another
@@ -177,6 +179,11 @@ def _cause(code: str, ours: bool, sources: Sequence[SourceReport]) -> tuple[str,
             return f"asking {', '.join(names)} failed in framezero itself", "journalctl -u framezero, and report it"
         case _:
             return None
+
+
+def _blip(source: SourceReport) -> bool:
+    """A packet or two were lost, and it still agrees by what it said before."""
+    return source.agrees and source.age_s is not None and source.age_s < BLIP_S
 
 
 def _last_heard(source: SourceReport) -> str:

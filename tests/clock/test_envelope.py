@@ -111,7 +111,8 @@ def test_a_late_receive_stamp_only_widens_the_interval() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1e4), st.floats(-1, 1)), min_size=1, max_size=30),
+    # Times as they come, in whole nanoseconds.
+    st.lists(st.tuples(st.integers(0, 10**13).map(lambda ns: ns / 1e9), st.floats(-1, 1)), min_size=1, max_size=30),
     st.floats(-1e-3, 1e-3),
     st.floats(0, 1e-4),
 )

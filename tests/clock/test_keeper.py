@@ -42,8 +42,8 @@ class Bench:
         self.silent: set[str] = set()
         self.refusals: dict[str, Refusal] = {}
         self.wrong_ms: dict[str, float] = {}
-        peers = tuple(Peer(name, name, 123, ours) for name in names)
-        self.keeper = Keeper(Settings(peers, wander=1e-6, chrony=chrony), past or Past(), self.reading())
+        self.peers = tuple(Peer(name, name, 123, ours) for name in names)
+        self.keeper = Keeper(Settings(self.peers, wander=1e-6, chrony=chrony), past or Past(), self.reading())
 
     @property
     def raw(self) -> RawNs:
@@ -291,13 +291,53 @@ def test_while_nobody_answers_one_is_asked_each_minute_and_all_when_it_does() ->
 
 
 @pytest.mark.parametrize("opened_s", [200.0, 450.0, 900.0, 1500.0, 2600.0])
-def test_a_firewall_that_is_opened_after_a_cold_start_is_noticed_within_a_minute(opened_s: float) -> None:
-    bench = Bench()
-    bench.silent = set("abc")
+@pytest.mark.parametrize(("dead", "turns"), [("", 1), ("d", 2)])
+def test_a_firewall_that_is_opened_after_a_cold_start_is_noticed_soon(opened_s: float, dead: str, turns: int) -> None:
+    bench = Bench("abcd")
+    bench.silent = set("abcd")
     bench.run(opened_s)
+    bench.silent = set(dead)
+    bench.run(turns * SCOUT_S + 6)
+    assert bench.state() is ClockState.SYNC
+
+
+def test_the_hosts_chronyd_alone_is_nobody_that_answers() -> None:
+    bench = Bench(chrony=True)
+    bench.run(1000)
+    bench.silent = set("abc")
+    bench.run(3600)
+    assert bench.state() is ClockState.HOLDOVER, "ready as long as the bound is small, and not DEGRADED"
     bench.silent = set()
     bench.run(SCOUT_S + 6)
     assert bench.state() is ClockState.SYNC
+
+
+@pytest.mark.parametrize("then", ["silence", "restart"])
+def test_silence_makes_no_clock_better_than_it_was(then: str) -> None:
+    bench = Bench("ab")
+    bench.silent = {"b"}
+    bench.wrong_ms["a"] = 500.0
+    bench.run(100)
+    assert bench.state() is ClockState.DEGRADED, "one stranger, who may lie"
+    bench.silent = {"a", "b"}
+    if then == "silence":
+        bench.run(1000)
+    else:
+        bench.keeper = Keeper(Settings(bench.peers, wander=1e-6), bench.keeper.past(), bench.reading())
+        bench.run(5)
+    assert bench.state() is ClockState.DEGRADED and bench.keeper.look(bench.reading())[1] is not None
+
+
+def test_an_address_that_answers_is_not_taken_from_its_name_by_one_whose_own_has_died() -> None:
+    bench = Bench()
+    bench.found["a"], bench.found["b"] = [address(1), address(9)], [address(9), address(1)]
+    bench.run(100)
+    real = bench.outcome
+    bench.outcome = lambda name: SILENT if bench.asked[-1][1].address == address(1) else real(name)  # type: ignore
+    bench.run(4000)
+    asked = {str(ask.address) for _, ask in bench.asked if ask.name == "b"}
+    assert asked == {"192.0.2.9:123"} and bench.why("b") == "agrees"
+    assert bench.keeper.look(bench.reading())[0].agreeing == 2, "one server has one vote"
 
 
 def test_scouts_are_not_sent_while_somebody_answers() -> None:

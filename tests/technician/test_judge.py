@@ -127,7 +127,7 @@ def test_servers_with_the_same_trouble_are_one_finding() -> None:
 
 def test_each_trouble_has_its_own_remedy() -> None:
     for code, what, mend in [
-        ("network", "nothing can be sent to a:123", "ip route"),
+        ("network", "a:123: ", "ip route"),
         ("unreachable", "a:123 refuses", "name another server"),
         ("kiss_rate", "asks us to ask less often", "asked less often"),
         ("kiss_deny", "does not serve us", "your own"),
@@ -156,6 +156,9 @@ def test_servers_that_have_fallen_silent_are_named_while_the_clock_is_still_good
     all_of_them = found(known=facts(fallen, state=state))["udp_blocked"]
     assert all_of_them.verdict == "warning" and "UDP port 123" in all_of_them.mend
     assert status(judge(clock(), facts(fallen, state=state))) == 0
+    if state is ClockState.SYNC:
+        blip = replace(fallen, age_s=70.0)
+        assert "udp_blocked" not in found(known=facts(blip, blip, state=state)), "a packet each, and all agree"
 
 
 def test_sources_that_are_out_are_named() -> None:
