@@ -76,6 +76,8 @@ def test_reads_every_frame_that_a_real_player_shows(tmp_path: Path, screens: lis
         assert end(process) == 0
     found = readings.load(out)
     seen = [(change.value[1], change.ns) for change in found.changes["v1"] if isinstance(change.value, tuple)]
+    # Behind the last frame the player goes, and its window is wiped while the meter looks.
+    seen = seen[: [frame for frame, _ in seen].index(fps * 2 - 1) + 1]
     assert [frame for frame, _ in seen] == list(range(fps * 2))
     steps = sorted(after - before for (_, before), (_, after) in pairwise(seen))
     assert steps[len(steps) // 2] == pytest.approx(1e9 / fps, rel=0.05)
