@@ -114,7 +114,8 @@ def hold_to_its_word(world: World, ever_sync: bool) -> bool:
     """Compare each look with the truth; whether it has been in sync."""
     asleep = world.scenario.asleep
     for look in world:
-        ever_sync = ever_sync or look.state is ClockState.SYNC
+        # A host that slept has no clock: it begins anew.
+        ever_sync = look.state is ClockState.SYNC or (ever_sync and look.state is not ClockState.UNSYNC)
         # Just awake, the agent has not looked at the kernel yet: that takes it a second at most.
         if asleep and 0 <= look.at_s - sum(asleep) <= 1 and look.state is not ClockState.UNSYNC:
             continue
