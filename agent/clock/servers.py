@@ -60,8 +60,7 @@ class Server:
     def missed(self, code: str, now: RawNs) -> None:
         """No sample came: slower from now on, and after some misses another address, or the same looked up anew."""
         seconds = self.pace.after(code)
-        # Who sends a kiss is there; and without an address it was the name that could not be looked up.
-        if self.addresses and not code.startswith("kiss_"):
+        if not code.startswith("kiss_"):  # who sends a kiss is there
             self.misses += 1
             # What never answered is given up at once while there are others: half of the world's IPv6 leads nowhere.
             untried = self.answered is None and self._tried + 1 < len(self.addresses)

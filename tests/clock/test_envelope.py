@@ -67,6 +67,17 @@ def test_a_near_source_that_drifts_bends_the_rate_and_the_doubt_with_it() -> Non
     assert rate.expected(0.0).sigma > rate.sigma
 
 
+@pytest.mark.parametrize("heard", [1, 2])
+def test_however_few_are_heard_one_of_them_may_have_bent_the_rate(heard: int) -> None:
+    honest, liar = history(-30.0, jitter_ms=2.0)[0], history(-40.0, jitter_ms=0.02)[0]
+    views = [envelope(samples, origin(honest)) for samples in (liar, honest)[:heard]]
+    rate = Rate()
+    for _ in range(5):
+        rate = fit_rate(views, rate, Rate())
+    assert 5e-6 < abs(rate.freq - 30e-6) <= rate.rho(1e-6)
+    assert fit_rate(views, rate, Rate(), alone=True).bend == 0.0
+
+
 def test_of_a_rate_that_no_crystal_has_only_the_way_back_is_doubted() -> None:
     assert Rate(-343e-6, 1e-3).rho(1e-6) == pytest.approx(444e-6)
     assert Rate(-343e-6, 1e-6).rho(1e-6) == pytest.approx(5e-6), "one that is known well is an odd crystal"
