@@ -148,6 +148,10 @@ class Deck:
         """Freeze the picture and silence the sound."""
         self._mpv.pause = True
 
+    def mute(self, on: bool) -> None:
+        """Silence the sound, or give it back."""
+        self._mpv.mute = on
+
     def clear(self) -> None:
         """Unload the film."""
         self.entry = NOTHING

@@ -5,6 +5,7 @@ import select
 import socket
 import zlib
 from collections import deque
+from typing import Literal, assert_never
 
 from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import Mapping
@@ -19,10 +20,14 @@ from agent.player.wire import (
     ORDERS,
     Armed,
     Clock,
+    Cover,
+    Covered,
     Fired,
     Hello,
+    Identify,
     Missed,
     Plan,
+    Quit,
     Report,
     Running,
     Screen,
@@ -120,12 +125,26 @@ class Player:
         *lines, self._inbox = (self._inbox + data).split(b"\n")
         for text in lines:
             order = ORDERS.validate_json(text)
-            if isinstance(order, Clock):
-                self._clock = order.mapping()
-            elif isinstance(order, Plan):
-                self._turns.plan(order.starts)
-            else:
-                self._running = False
+            match order:
+                case Clock():
+                    self._clock = order.mapping()
+                case Plan():
+                    self._turns.plan(order.starts)
+                case Cover(what=what):
+                    self._cover(what)
+                case Identify():
+                    pass
+                case Quit():
+                    self._running = False
+                case _:
+                    assert_never(order)
+
+    def _cover(self, what: Literal["", "black", "slate"]) -> None:
+        self._stage.cover(what or None)
+        for deck in self._decks:
+            deck.mute(bool(what))
+        self._stage.settle()
+        self._say(Covered(what=what))
 
     # --- decks --------------------------------------------------------------------------------
 

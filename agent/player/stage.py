@@ -38,6 +38,9 @@ class Stage(Protocol):
     def show(self, what: int | str) -> None:
         """Send a deck (its index), BLACK or SLATE to the front, without waiting for the display."""
 
+    def cover(self, what: str | None) -> None:
+        """Keep BLACK or SLATE in front of whatever is shown; None takes it away."""
+
     def settle(self) -> None:
         """Wait until the display has done what it was sent."""
 
@@ -62,6 +65,9 @@ class NullStage:
 
     def show(self, what: int | str) -> None:
         """Nothing to bring to the front."""
+
+    def cover(self, what: str | None) -> None:
+        """Nothing to hide."""
 
     def settle(self) -> None:
         """Nothing to wait for."""
@@ -125,6 +131,8 @@ class X11Stage:
         self._windows[SLATE] = self._make(wall, _SLATE_GROUND)
         self._windows[BLACK] = self._make(wall, 0)
         self._draw_slate(self._windows[SLATE], wall)
+        self._cover: str | None = None
+        self._front: int | str = BLACK
         self.show(BLACK)
 
     def _no_cursor(self) -> Any:
@@ -162,9 +170,22 @@ class X11Stage:
         return int(self._windows[deck].id)
 
     def show(self, what: int | str) -> None:
-        """Raise one window. Raises StageError."""
+        """Raise one window, below the cover where there is one. Raises StageError."""
         try:
-            self._windows[what].configure(stack_mode=X.Above)
+            if self._cover is None:
+                self._windows[what].configure(stack_mode=X.Above)
+            elif what != self._cover:
+                self._windows[what].configure(sibling=self._windows[self._cover], stack_mode=X.Below)
+            self._front = what
+            self._x.flush()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def cover(self, what: str | None) -> None:
+        """Raise the cover above all others, or what was last shown. Raises StageError."""
+        self._cover = what
+        try:
+            self._windows[self._front if what is None else what].configure(stack_mode=X.Above)
             self._x.flush()
         except xerror.ConnectionClosedError as error:
             raise self._gone() from error

@@ -87,7 +87,33 @@ class Quit(_Line):
     say: Literal["quit"] = "quit"
 
 
-Order = Annotated[Clock | Plan | Quit, Field(discriminator="say")]
+class Cover(_Line):
+    """Panic: hide whatever is shown, at once and without a clock, and silence it; '' shows it again.
+
+    Starts are made underneath as planned. The player answers with Covered when the pixels have changed.
+    """
+
+    say: Literal["cover"] = "cover"
+    what: Literal["", "black", "slate"]
+
+
+class Identify(_Line):
+    """From `at` to `until` lay over the picture which wall this is, what time it is, and a flash on each full second.
+
+    `next_at` is the next change that is known, `next_what` its action: the overlay counts down to it. A newer order
+    replaces this one; one whose `until` has passed takes the overlay away.
+    """
+
+    say: Literal["identify"] = "identify"
+    venue: str
+    zone: str
+    at: UtcUs
+    until: UtcUs
+    next_at: UtcUs | None = None
+    next_what: str = ""
+
+
+Order = Annotated[Clock | Plan | Cover | Identify | Quit, Field(discriminator="say")]
 
 
 class Hello(_Line):
@@ -152,7 +178,14 @@ class Failed(_Line):
     detail: str
 
 
-Report = Annotated[Hello | Armed | Fired | Missed | Running | Failed, Field(discriminator="say")]
+class Covered(_Line):
+    """What covers the wall now, after the display has done it."""
+
+    say: Literal["covered"] = "covered"
+    what: Literal["", "black", "slate"]
+
+
+Report = Annotated[Hello | Armed | Fired | Missed | Running | Covered | Failed, Field(discriminator="say")]
 
 ORDERS: TypeAdapter[Order] = TypeAdapter(Order)
 REPORTS: TypeAdapter[Report] = TypeAdapter(Report)
