@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from agent import schedule
-from agent.asrun import start_record, vouched_us
+from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
     Acknowledge,
@@ -28,7 +28,7 @@ from agent.intake import Declined, Taken, Venue, take_cue, take_program
 from agent.ledger import Entry, Ledger
 from agent.messages import Ack, Cancel, Cue, Program, Refusal, Stage
 from agent.planner import Billed, Film, ProgramKey, World, program_key, readiness
-from agent.player.wire import Armed, Failed, Fired, Hello, Missed, Report
+from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.scene import Scene, build_scene
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
@@ -58,6 +58,7 @@ class Conductor:
         self._films: dict[str, Film] = {}
         self._wishes: tuple[Wish, ...] = ()
         self._wall = Wall()
+        self._proof = Proof(venue.name)
         self._slate = limits.slate
         self._slate_fault: Refusal | None = None
         self._offset_us: int | None = None
@@ -92,7 +93,9 @@ class Conductor:
         """What this venue does now, and whether it is ready for what comes."""
         world = self._world(now)
         ahead = schedule.pending(world.cues, now.utc) if now.utc is not None else []
-        return build_scene(world, self._wall, ahead, self._wishes, [self._clock_short(now), self._slate_fault])
+        return build_scene(
+            world, self._wall, self._proof.tally, ahead, self._wishes, [self._clock_short(now), self._slate_fault]
+        )
 
     # --- messages -----------------------------------------------------------------------------
 
@@ -193,10 +196,16 @@ class Conductor:
                 note = Note("info", "started", (("start", report.id), *figures))
                 if billed is None:
                     return [note]
-                record = start_record(self._venue.name, billed, report, now.clock, self._world(now))
+                records = self._proof.fired(billed, report, now.clock, self._world(now))
                 facts = {"due": billed.start.at, "observed": observed, "error_us": error_us, "bound_us": bound_us}
-                shown = [Record(record)] if record else []
+                shown = [Record(record) for record in records]
                 return [note, *shown, *self._once(told, "started", now, None, **facts, joined=billed.piece.joined)]
+            case Running() if now.utc is not None:
+                records = self._proof.running(report, now.utc, now.bound_us, now.clock, self._world(now))
+                return [Record(record) for record in records]
+            case Adrift(error_us=error_us):
+                off = (("start", report.id), ("error_us", error_us))
+                return [Note("warning", "off its timeline; joined anew", off)]
             case Missed(reason=reason, detail=detail):
                 if reason == "film_broken" and billed is not None:
                     self._unplayable(billed, detail)

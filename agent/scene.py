@@ -7,6 +7,7 @@ from agent.effects import Wish
 from agent.messages import Cue, NextCue, Play, Refusal, WallState
 from agent.planner import Film, World, readiness
 from agent.player.wire import Running
+from agent.tally import Tally
 from agent.wall import Wall
 
 
@@ -26,13 +27,18 @@ class Scene:
     next: NextCue | None
     pending: int
     missing: int
-    reanchors: int
+    tally: Tally | None
     display: str | None
     decoder: str | None
 
 
 def build_scene(
-    world: World, wall: Wall, ahead: Sequence[Cue], wishes: Sequence[Wish], shorts: Sequence[Refusal | None]
+    world: World,
+    wall: Wall,
+    tally: Tally | None,
+    ahead: Sequence[Cue],
+    wishes: Sequence[Wish],
+    shorts: Sequence[Refusal | None],
 ) -> Scene:
     """Put the scene together; `ahead` are the cues to come, `shorts` what else is not ready."""
     billed = wall.on_wall
@@ -60,7 +66,7 @@ def build_scene(
         next=NextCue(cue=ahead[0].cue, at=ahead[0].at, action=ahead[0].do.action) if ahead else None,
         pending=len(ahead),
         missing=sum(film.path is None for film in films),
-        reanchors=wall.reanchors,
+        tally=tally,
         display=wall.player.display if wall.player else None,
         decoder=wall.decoder,
     )

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from agent.clock.mapping import ClockState
 from agent.clock.report import ClockReport, SourceReport
 from agent.effects import Now
-from agent.messages import CacheStatus, ClockSource, ClockStatus, ErrorWindow, HostStatus, Refusal, Status
-from agent.player.wire import Running
+from agent.messages import CacheStatus, ClockSource, ClockStatus, HostStatus, Refusal, Status
 from agent.scene import Scene
 
 SENTENCE_CHARS = 300
@@ -34,7 +33,7 @@ class Surroundings:
 
 def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
     """The status of a venue at this moment."""
-    running = scene.running
+    running, tally = scene.running, scene.tally
     reasons = [*scene.reasons, *around.faults]
     return Status(
         venue=around.venue,
@@ -47,10 +46,10 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         item=scene.item,
         position_us=running.position_us if running else None,
         frame=running.frame if running else None,
-        error_us=_window(running),
-        dropped=running.dropped if running else 0,
-        late=running.late if running else 0,
-        reanchors=scene.reanchors,
+        error_us=tally.window() if tally else None,
+        dropped=tally.dropped if tally else 0,
+        late=tally.late if tally else 0,
+        reanchors=tally.reanchors if tally else 0,
         clock=_clock(now, around, scene.frame_us),
         latency_us=around.latency_us,
         ready=not reasons,
@@ -65,12 +64,6 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         brokers=around.brokers,
         unsigned=around.unsigned,
     )
-
-
-def _window(running: Running | None) -> ErrorWindow | None:
-    if running is None:
-        return None
-    return ErrorWindow(median=running.median_us, p99=running.p99_us, window_s=running.window_s)
 
 
 def _clock(now: Now, around: Surroundings, frame_us: float) -> ClockStatus:

@@ -5,7 +5,7 @@ from itertools import islice
 
 from agent.messages import Refusal
 from agent.planner import STARTS_AHEAD, Billed, Outlook, World
-from agent.player.wire import Armed, Failed, Fired, Hello, Missed, Report, Running, Start
+from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running, Start
 from agent.units import UtcUs
 
 JOIN_LEAD_FIRST_US = 700_000
@@ -29,7 +29,6 @@ class Wall:
     running: Running | None = None
     armed: str | None = None
     decoder: str | None = None
-    reanchors: int = 0
     plan: tuple[Billed, ...] = ()
     _begun: str | None = None
     _stale: bool = False
@@ -48,6 +47,9 @@ class Wall:
             case Running(id=start_id):
                 if self.on_wall is not None and self.on_wall.start.id == start_id:
                     self.running = report
+            case Adrift(id=start_id):
+                if self.on_wall is not None and self.on_wall.start.id == start_id and not self._stale:
+                    self.reanchor()
             case Armed(id=start_id):
                 self.armed = start_id
                 return self._handed.get(start_id)
@@ -58,7 +60,6 @@ class Wall:
                     if billed.short is None:
                         self._begun = billed.cue.cue if billed.cue else None
                     self._join_lead_us = JOIN_LEAD_FIRST_US
-                    self.reanchors += billed.piece.joined and billed.start.kind == "film"
                 self.decoder = report.decoder or self.decoder
                 return billed
             case Missed(id=start_id):

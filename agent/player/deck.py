@@ -55,7 +55,7 @@ class DeckEvent:
     """
 
     deck: int
-    kind: Literal["ready", "broken", "frame"]
+    kind: Literal["ready", "broken", "frame", "end"]
     raw: RawNs
     entry: int
     position_s: float = 0.0
@@ -100,6 +100,7 @@ class Deck:
         self._mpv.event_callback("playback-restart")(self._on_restart)
         self._mpv.event_callback("end-file")(self._on_end_file)
         self._mpv.observe_property("time-pos", self._on_position)
+        self._mpv.observe_property("eof-reached", self._on_eof)
 
     @property
     def version(self) -> str:
@@ -117,15 +118,10 @@ class Deck:
         """Whether the film sounds; one with sound on a machine without a sound device does not."""
         return bool(self._mpv.current_ao)
 
-    @property
-    def dropped(self) -> int:
-        """Frames of this film that decoder or output left out since the last seek."""
-        return int(self._mpv.frame_drop_count or 0) + int(self._mpv.decoder_frame_drop_count or 0)
-
-    def prepare(self, start: Start) -> None:
-        """Load the film paused at its frame; a `ready` or `broken` event with the new `entry` follows."""
+    def prepare(self, start: Start, speed: float) -> None:
+        """Load the film paused at its frame, to run at `speed`; a `ready` or `broken` event follows."""
         self._mpv.pause = True
-        self._mpv.speed = 1.0
+        self._mpv.speed = speed
         self._mpv["start"] = f"{start.position_us / 1e6:.6f}" if start.position_us else "none"
         self._mpv["aid"] = "auto" if start.sound else "no"
         self._mpv["loop-file"] = "inf" if start.kind == "slate" else "no"
@@ -158,7 +154,7 @@ class Deck:
         self._mpv.command("stop")
 
     def _say(
-        self, kind: Literal["ready", "broken", "frame"], entry: int, position_s: float = 0.0, detail: str = ""
+        self, kind: Literal["ready", "broken", "frame", "end"], entry: int, position_s: float = 0.0, detail: str = ""
     ) -> None:
         self._post(DeckEvent(self.index, kind, raw_now_ns(), entry, position_s, detail))
 
@@ -176,3 +172,7 @@ class Deck:
     def _on_position(self, _name: str, value: float | None) -> None:
         if value is not None:
             self._say("frame", self._playing, position_s=value)
+
+    def _on_eof(self, _name: str, value: bool | None) -> None:
+        if value:
+            self._say("end", self._playing)

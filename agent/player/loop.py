@@ -1,4 +1,4 @@
-"""The player's loop: decks, stage and the newest mapping; it fires starts at their instants."""
+"""The player's loop: decks, stage, eye and the newest mapping; it fires starts at their instants."""
 
 import os
 import select
@@ -10,15 +10,20 @@ from typing import Literal, assert_never
 from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import Mapping
 from agent.player.deck import Deck, DeckEvent
+from agent.player.eye import open_eye
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
-from agent.player.stage import BLACK, DECKS, SLATE, Stage, open_stage
-from agent.player.trim import Trim, trim_of, untrimmed
+from agent.player.servo import Servo
+from agent.player.showing import Showing
+from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
+from agent.player.trim import Lateness, Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.urgency import hurry
 from agent.player.watch import FrameWatch
 from agent.player.wire import (
     ORDERS,
+    Adrift,
     Armed,
+    Beat,
     Clock,
     Cover,
     Covered,
@@ -41,6 +46,13 @@ NUDGES_US = (1_500, 4_000)
 QUIET_US = 300_000
 QUIET_SPREAD_US = 900_000
 REPORT_EVERY_NS = 1_000_000_000
+BEAT_EVERY_NS = 200_000_000
+# A raised window is seen within a millisecond or two; behind this the display is taken to say nothing.
+SIGHT_US = 10_000
+
+
+class HungError(Exception):
+    """Mpv does not move any more; the text names the film."""
 
 
 class Player:
@@ -56,12 +68,15 @@ class Player:
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_w, False)
         self._stage: Stage = open_stage(screen)
+        self._eye = open_eye(screen.name) if screen.output == "x11" else None
         self._decks = [Deck(index, screen, self._stage.window(index), self._post) for index in range(DECKS)]
         self._visible: int | None = None
         self._on_wall: Start | None = None
-        self._watch: FrameWatch | None = None
-        self._trim: Trim | None = None
+        self._showing: Showing | None = None
+        self._servo = Servo()
+        self._lateness = Lateness()
         self._report_due = RawNs(0)
+        self._beat_due = RawNs(0)
         # Several players on one machine (a lab) would otherwise all load their next film in the same moment.
         self._quiet_us = QUIET_US + zlib.crc32(screen.name.encode()) % QUIET_SPREAD_US
         self._nudges: list[RawNs] = []
@@ -71,14 +86,18 @@ class Player:
     # --- the loop -----------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Serve until the agent says quit or goes away."""
+        """Serve until the agent says quit or goes away. Raises StageError, HungError."""
         realtime = hurry()
         self._spin_ns = spin_for(realtime)
         self._say(Hello(mpv=self._decks[0].version, display=self._stage.name, realtime=realtime))
         display = self._stage.fileno()
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
+        if self._eye is not None:
+            sources.append(self._eye.fileno())
         while self._running:
             readable, _, _ = select.select(sources, [], [], self._patience_s())
+            if self._eye is not None and self._eye.fileno() in readable:
+                self._look()
             if display in readable:
                 self._stage.listen()
             if self._wake_r in readable:
@@ -90,7 +109,7 @@ class Player:
             if self._clock is not None:
                 self._take(self._turns.step(self._clock.utc_at(self._now())))
             self._nudge()
-            self._end_trim()
+            self._steer()
             self._report()
 
     def _now(self) -> RawNs:
@@ -99,8 +118,10 @@ class Player:
 
     def _patience_s(self) -> float:
         wake = self._turns.wake_at()
-        own = [*self._nudges, *([self._report_due] if self._watch else []), *([self._trim.end] if self._trim else [])]
-        limit = min([1.0, *(max(0.0, (due - raw_now_ns()) / 1e9) for due in own)])
+        own = [*self._nudges, self._beat_due]
+        if self._showing is not None:
+            own += [self._report_due, self._showing.wake_raw()]
+        limit = max(0.0, (min(own) - raw_now_ns()) / 1e9)
         if wake is None or self._clock is None:
             return limit
         return min(limit, max(0.0, (self._clock.raw_at(wake) - self._now()) / 1e9))
@@ -109,6 +130,17 @@ class Player:
         self._events.append(event)
         if event.kind != "frame":
             os.write(self._wake_w, b"!")
+
+    def _look(self) -> None:
+        assert self._eye is not None, "only an eye can become readable"
+        try:
+            raw = self._eye.look()
+        except ConnectionError as error:
+            raise StageError(f"the display {self._screen.name!r} has gone; start the X server again") from error
+        while self._events and self._events[0].raw < raw:
+            self._deck_said(self._events.popleft())
+        if self._showing is not None:
+            self._showing.watch.flipped(raw)
 
     # --- the agent ----------------------------------------------------------------------------
 
@@ -141,10 +173,11 @@ class Player:
 
     def _cover(self, what: Literal["", "black", "slate"]) -> None:
         self._stage.cover(what or None)
-        for deck in self._decks:
-            deck.mute(bool(what))
         self._stage.settle()
         self._say(Covered(what=what))
+        # Only now: a stuck libmpv would not give the order back.
+        for deck in self._decks:
+            deck.mute(bool(what))
 
     # --- decks --------------------------------------------------------------------------------
 
@@ -155,9 +188,10 @@ class Player:
         deck = self._decks[event.deck]
         if event.entry != deck.entry:
             return
-        if event.kind == "frame":
-            if event.deck == self._visible and self._watch is not None:
-                self._watch.saw(event.raw, event.position_s * 1e6)
+        if event.kind in {"frame", "end"}:
+            if event.deck == self._visible and self._showing is not None:
+                self._showing.ended |= event.kind == "end"
+                self._showing.watch.queued(event.raw, event.position_s * 1e6)
         elif event.kind == "broken" and event.deck == self._visible and self._on_wall is not None:
             detail = f"mpv stopped in the middle of it: {event.detail}; publish another encode"
             self._say(Missed(id=self._on_wall.id, reason="film_broken", detail=detail))
@@ -170,7 +204,8 @@ class Player:
             match turn:
                 case Prepare(start):
                     if self._needs_deck(start):
-                        self._idle().prepare(start)
+                        rate = self._clock.freq if self._clock else 0.0
+                        self._idle().prepare(start, self._servo.speed(rate))
                     else:
                         self._take(self._turns.ready())
                 case Release():
@@ -187,27 +222,34 @@ class Player:
         return start.kind == "film" or (start.kind == "slate" and bool(start.path))
 
     def _fire(self, start: Start) -> None:
+        """Let the film run and show it, each so much before the instant as it is known to come late."""
         assert self._clock is not None, "a start is planned only with a mapping"
         deck = self._idle() if self._needs_deck(start) else None
+        sound = deck is not None and deck.audible
         due_raw = RawNs(self._clock.raw_at(start.at) - self._screen.latency_us * NS_PER_US)
-        wait_until(due_raw, self._spin_ns)
-        # The order to run goes first: the phase of the whole film hangs on it, and it must not wait for the display.
-        if deck and not start.held:
-            deck.go()
-        gone_raw = raw_now_ns()
-        self._stage.show(deck.index if deck else SLATE if start.kind == "slate" else BLACK)
-        self._stage.settle()
-        shown_raw = raw_now_ns()
+        go_raw = RawNs(due_raw - round(self._lateness.run_us(sound) * NS_PER_US))
+        show_raw = RawNs(due_raw - round(self._lateness.show_us * NS_PER_US))
+        if self._eye is not None:
+            self._eye.forget()
+        gone_raw = go_raw
+        for order_raw in sorted((go_raw, show_raw)):
+            wait_until(order_raw, self._spin_ns)
+            if order_raw == show_raw:
+                self._stage.show(deck.index if deck else SLATE if start.kind == "slate" else BLACK)
+            if order_raw == go_raw and deck and not start.held:
+                deck.go()
+                gone_raw = raw_now_ns()
+        shown_raw, seen = self._sight(due_raw)
         observed = self._clock.utc_at(RawNs(shown_raw + self._screen.latency_us * NS_PER_US))
         error_us = observed - start.at
+        if seen:
+            self._lateness.shown(error_us)
+        self._leave()
         self._retire(deck)
         self._on_wall = start
-        self._trim = self._watch = None
+        go_us = (gone_raw - go_raw) // NS_PER_US
         if deck and start.kind == "film" and not start.held:
-            go_us = (gone_raw - due_raw) // NS_PER_US
-            self._trim = untrimmed(gone_raw) if deck.audible else trim_of(go_us, raw_now_ns())
-            deck.speed(self._trim.speed)
-            self._watch = FrameWatch(due_raw, start.position_us, self._trim, start.frame_us)
+            self._begin(start, deck, due_raw, go_us, sound)
         self._report_due = RawNs(shown_raw + REPORT_EVERY_NS)
         self._turns.fired(start, UtcUs(observed + self._quiet_us))
         self._say(
@@ -215,11 +257,36 @@ class Player:
                 id=start.id,
                 observed_us=observed,
                 error_us=error_us,
-                go_us=(gone_raw - due_raw) // NS_PER_US,
+                go_us=go_us,
                 bound_us=round(self._clock.bound_at_us(shown_raw)),
                 decoder=deck.decoder if deck else "",
+                seen=seen,
             )
         )
+
+    def _sight(self, due_raw: RawNs) -> tuple[RawNs, bool]:
+        """When the picture that was just sent to the front was seen, and whether the display said so itself."""
+        self._stage.settle()
+        settled = raw_now_ns()
+        if self._eye is None:
+            return settled, False
+        seen = self._eye.wait(RawNs(max(settled, due_raw) + SIGHT_US * NS_PER_US))
+        return (settled, False) if seen is None else (seen, True)
+
+    def _begin(self, start: Start, deck: Deck, due_raw: RawNs, go_us: int, sound: bool) -> None:
+        now = raw_now_ns()
+        trim: Trim = untrimmed(go_us, now) if sound else trim_of(go_us, now)
+        assert self._clock is not None, "a start is fired only with a mapping"
+        deck.speed(self._servo.speed(self._clock.freq, trim.extra))
+        watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now)
+        self._showing = Showing(start, watch, trim, self._servo, sound, self._screen.latency_us)
+
+    def _leave(self) -> None:
+        """What was on the wall until now: its last figures, and what it taught."""
+        if self._showing is not None and self._clock is not None:
+            self._showing.step(raw_now_ns(), self._clock)
+            self._tell()
+        self._showing = None
 
     def _retire(self, deck: Deck | None) -> None:
         """What was visible falls silent; `deck` is what is visible now."""
@@ -233,7 +300,7 @@ class Player:
 
     def _plan_nudges(self, following: Start) -> None:
         """See to it that the last frame before the armed start is seen (see Stage.nudge)."""
-        if self._clock is None or self._on_wall is None or not self._watch:
+        if self._clock is None or self._on_wall is None or self._showing is None:
             return
         last = UtcUs(round(following.at - self._on_wall.frame_us))
         raw = self._clock.raw_at(last) - self._screen.latency_us * NS_PER_US
@@ -245,27 +312,49 @@ class Player:
             self._stage.nudge(self._visible)
         self._nudges = [due for due in self._nudges if due > now]
 
-    def _end_trim(self) -> None:
-        if self._trim is not None and self._visible is not None and raw_now_ns() >= self._trim.end:
-            self._decks[self._visible].speed(1.0)
-            self._trim = None
+    # --- what runs ----------------------------------------------------------------------------
+
+    def _steer(self) -> None:
+        """Keep the film on its timeline. Raises HungError."""
+        showing, now = self._showing, raw_now_ns()
+        if showing is None or self._visible is None or self._clock is None:
+            return
+        if showing.hung(now):
+            raise HungError(f"mpv has shown no frame of {showing.start.path} for almost a second")
+        if now < showing.wake_raw():
+            return
+        speed = showing.step(now, self._clock)
+        if speed is not None:
+            self._decks[self._visible].speed(speed)
+        if (learnt_us := showing.learnt()) is not None:
+            self._lateness.ran(showing.sound, learnt_us)
+        if showing.adrift_us is not None:
+            self._say(Adrift(id=showing.start.id, error_us=showing.adrift_us))
 
     def _report(self) -> None:
-        if self._watch is None or self._on_wall is None or self._visible is None or raw_now_ns() < self._report_due:
-            return
-        self._report_due = RawNs(self._report_due + REPORT_EVERY_NS)
-        start, watch = self._on_wall, self._watch
-        position = start.position_us + (raw_now_ns() - watch.due_raw) // NS_PER_US
-        middle, p99, window_s = watch.errors_us()
+        now = raw_now_ns()
+        if now >= self._beat_due:
+            self._beat_due = RawNs(now + BEAT_EVERY_NS)
+            self._say(Beat())
+        if self._showing is not None and now >= self._report_due:
+            self._report_due = RawNs(now + REPORT_EVERY_NS)
+            self._tell()
+
+    def _tell(self) -> None:
+        showing, clock = self._showing, self._clock
+        assert showing is not None and clock is not None, "told only of a film that runs"
+        start = showing.start
+        position = start.position_us + clock.utc_at(self._now()) - start.at
+        errors, frames, dropped, late, trims = showing.told()
         self._say(
             Running(
                 id=start.id,
                 position_us=MediaUs(position),
                 frame=int(position / start.frame_us) if start.frame_us else 0,
-                median_us=middle,
-                p99_us=p99,
-                window_s=window_s,
-                dropped=self._decks[self._visible].dropped,
-                late=watch.late,
+                errors_us=errors,
+                frames=frames,
+                dropped=dropped,
+                late=late,
+                trims=trims,
             )
         )

@@ -25,7 +25,7 @@ def main() -> None:
     os.environ["DISPLAY"] = screen.name  # mpv has no option for it
     try:
         # python-mpv looks for libmpv when it is imported.
-        from agent.player.loop import Player
+        from agent.player.loop import HungError, Player
     except OSError as error:
         agent.sendall(
             line(Failed(reason="libmpv_absent", detail=f"libmpv cannot be loaded; install libmpv2 ({error})"))
@@ -35,6 +35,8 @@ def main() -> None:
         Player(screen, agent).run()
     except StageError as error:
         agent.sendall(line(Failed(reason="display_absent", detail=str(error))))
+    except HungError as error:
+        agent.sendall(line(Failed(reason="player_hung", detail=f"{error}; the player is being replaced")))
     except Exception as error:
         # Whatever else it is, the agent must hear of it; the trace reaches the log with this process's output.
         traceback.print_exc()

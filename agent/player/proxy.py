@@ -1,4 +1,4 @@
-"""The agent's end of the player: starts the process, feeds it, replaces it when it dies."""
+"""The agent's end of the player: starts the process, feeds it, watches it, replaces it when it dies or hangs."""
 
 import asyncio
 import contextlib
@@ -7,20 +7,47 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from agent.clock.mapping import Mapping
-from agent.player.wire import REPORTS, Failed, Plan, Quit, Report, Screen, Start, clock_of, line
+from agent.player.floor import Floor
+from agent.player.wire import (
+    REPORTS,
+    Beat,
+    Cover,
+    Covered,
+    Failed,
+    Hello,
+    Identify,
+    Plan,
+    Quit,
+    Report,
+    Screen,
+    Start,
+    clock_of,
+    line,
+)
 
 log = structlog.get_logger()
 
+RESTART_AT_ONCE_S = 0.02
 RESTART_FIRST_S = 0.2
 RESTART_MOST_S = 10.0
 QUIT_S = 2.0
 OUTPUT_BYTES = 8192
-STEADY_S = 30.0
+STEADY_S = 3.0
+"""A player that lived so long is replaced at once, one that did not after a pause that grows."""
+START_S = 30.0
+"""A Raspberry Pi needs seconds to load Python and libmpv."""
+CHECK_S = 0.1
+SILENT_CHECKS = 7
+"""The player says something every 0.2 s."""
+COVER_S = 0.15
+"""A player that has not covered the wall by then will not: it is killed, and the floor is black."""
+FLOOR_S = 2.0
 
 
 class PlayerProxy:
@@ -30,8 +57,19 @@ class PlayerProxy:
         self._screen = screen
         self._heard = heard
         self._clock: Mapping | None = None
+        self._floor = Floor(screen.name) if screen.output == "x11" else None
         self._writer: asyncio.StreamWriter | None = None
-        self.pid: int | None = None
+        self._process: Process | None = None
+        self._cover: Literal["", "black", "slate"] = ""
+        self._covered: Literal["", "black", "slate"] = ""
+        self._spoke = False
+        self._greeted = False
+        self._killed_for: str | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that plays now."""
+        return self._process.pid if self._process is not None else None
 
     def clock(self, mapping: Mapping) -> None:
         """Hand over the newest mapping."""
@@ -41,6 +79,29 @@ class PlayerProxy:
     def plan(self, starts: Sequence[Start]) -> None:
         """Hand over the next starts; they die with the process, whose successor says Hello and is given new ones."""
         self._send(Plan(starts=list(starts)))
+
+    def cover(self, what: Literal["", "black", "slate"]) -> None:
+        """Hide the wall, or show it again; it stays so for every further player, and a player that hangs is killed."""
+        self._cover = what
+        self._send(Cover(what=what))
+        if what:
+            asyncio.get_running_loop().call_later(COVER_S, self._insist)
+
+    def identify(self, order: Identify) -> None:
+        """Lay the overlay over the wall; it dies with the process, whose successor says Hello."""
+        self._send(order)
+
+    def _insist(self) -> None:
+        # Before its Hello a player has shown nothing: its stage begins black.
+        if self._cover and self._covered != self._cover and self._greeted:
+            self._kill("player_hung", "did not cover the wall")
+
+    def _kill(self, reason: str, why: str) -> None:
+        if self._process is not None and self._process.returncode is None:
+            log.error("player killed", reason=reason, why=why)
+            self._killed_for = reason
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     def _send(self, order: BaseModel) -> None:
         if self._writer is not None and not self._writer.is_closing():
@@ -54,17 +115,32 @@ class PlayerProxy:
             while True:
                 began = loop.time()
                 try:
+                    await self._lay_floor()
                     await self._one_life()
                 except OSError as error:
                     detail = f"the player process cannot be started ({error}); the machine lacks memory or processes"
                     self._heard(Failed(reason="player_error", detail=detail))
-                pause_s = RESTART_FIRST_S if loop.time() - began > STEADY_S else min(pause_s * 2, RESTART_MOST_S)
+                if self._greeted and loop.time() - began > STEADY_S:
+                    pause_s = RESTART_AT_ONCE_S
+                else:
+                    pause_s = min(max(pause_s * 2, RESTART_FIRST_S), RESTART_MOST_S)
                 await asyncio.sleep(pause_s)
         finally:
             self._writer = None
 
+    async def _lay_floor(self) -> None:
+        if self._floor is None:
+            return
+        try:
+            async with asyncio.timeout(FLOOR_S):
+                await asyncio.to_thread(self._floor.lay)
+        except TimeoutError:
+            log.warning("no floor: the display does not answer", display=self._screen.name)
+
     async def _one_life(self) -> None:
         ours, theirs = socket.socketpair()
+        self._spoke = self._greeted = False
+        self._killed_for, self._covered = None, ""
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -77,23 +153,28 @@ class PlayerProxy:
                 stdout=PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
-        self.pid = process.pid
+        self._process = process
         reader, self._writer = await asyncio.open_connection(sock=ours)
+        if self._cover:
+            self.cover(self._cover)
         if self._clock is not None:
             self._send(clock_of(self._clock))
-        chatter = asyncio.create_task(self._log_output(process))
+        helpers = [asyncio.create_task(self._log_output(process)), asyncio.create_task(self._watch())]
         try:
             told = await self._listen(reader)
             code = await process.wait()
         finally:
             await self._end(process)
+            helpers[1].cancel()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIT_S):
-                    await chatter
+                    await helpers[0]
             self._writer.close()
-            self._writer = self.pid = None
+            self._writer = self._process = None
         if not told:
-            self._heard(Failed(reason="player_died", detail=f"the player process {_how(code)}; it is being replaced"))
+            how = "hung and was killed" if self._killed_for else _how(code)
+            reason = self._killed_for or "player_died"
+            self._heard(Failed(reason=reason, detail=f"the player process {how}; it is being replaced"))
 
     async def _listen(self, reader: asyncio.StreamReader) -> bool:
         """Read until the player is gone; true when it said itself why it goes."""
@@ -106,9 +187,32 @@ class PlayerProxy:
                 except ValidationError:
                     # The last line of a process that was killed while writing.
                     continue
+                self._spoke = True
                 told = isinstance(report, Failed)
+                match report:
+                    case Beat():
+                        continue
+                    case Hello():
+                        self._greeted = True
+                    case Covered(what=what):
+                        self._covered = what
                 self._heard(report)
         return told
+
+    async def _watch(self) -> None:
+        """Kill a player that has fallen silent."""
+        loop = asyncio.get_running_loop()
+        began, silent = loop.time(), 0
+        while True:
+            before = loop.time()
+            await asyncio.sleep(CHECK_S)
+            held_up = loop.time() - before > 3 * CHECK_S  # our own silence says nothing about the player's
+            silent = 0 if self._spoke or held_up else silent + 1
+            self._spoke = False
+            if self._greeted and silent >= SILENT_CHECKS:
+                self._kill("player_hung", f"said nothing for {silent * CHECK_S:.1f} s")
+            elif not self._greeted and loop.time() - began > START_S:
+                self._kill("player_hung", f"was not up after {START_S:.0f} s")
 
     async def _log_output(self, process: Process) -> None:
         """Whatever libraries print belongs into the log, line by line."""

@@ -127,9 +127,11 @@ class X11Stage:
         self._cursor = self._no_cursor()
         self._nudge = self._x.intern_atom("_FRAMEZERO_NUDGE")
         self._make(Rect(0, 0, width, height), root_screen.black_pixel)
-        self._windows: dict[int | str, Any] = {deck: self._make(wall, 0) for deck in range(DECKS)}
-        self._windows[SLATE] = self._make(wall, _SLATE_GROUND)
-        self._windows[BLACK] = self._make(wall, 0)
+        black = self._make(wall, 0)
+        # The others come up behind black: nothing is shown before it is asked for.
+        self._windows: dict[int | str, Any] = {deck: self._make(wall, 0, black) for deck in range(DECKS)}
+        self._windows[SLATE] = self._make(wall, _SLATE_GROUND, black)
+        self._windows[BLACK] = black
         self._draw_slate(self._windows[SLATE], wall)
         self._cover: str | None = None
         self._front: int | str = BLACK
@@ -139,7 +141,7 @@ class X11Stage:
         empty = self._root.create_pixmap(1, 1, 1)
         return empty.create_cursor(empty, (0, 0, 0), (0, 0, 0), 0, 0)
 
-    def _make(self, rect: Rect, colour: int) -> Any:
+    def _make(self, rect: Rect, colour: int, front: Any = None) -> Any:
         window = self._root.create_window(
             rect.x,
             rect.y,
@@ -154,6 +156,8 @@ class X11Stage:
             backing_store=X.Always,
             cursor=self._cursor,
         )
+        if front is not None:
+            window.configure(sibling=front, stack_mode=X.Below)
         window.map()
         return window
 

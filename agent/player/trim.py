@@ -1,26 +1,35 @@
 """Taking out a start's own lateness, which is known: pure.
 
 A film's phase is that of the moment in which mpv took the order to run; from the pixels, all of its frames are that
-much late, plus a constant of mpv's own (measured: correlation 0.99, standard deviation 0.12 ms over 50 starts). So the
-film runs a little faster for half a second. Silent films only: with sound each change of speed costs about 10 ms.
+much late, plus a constant (measured: correlation 0.99, standard deviation 0.12 ms over 50 starts). The constant is
+learnt from start to start, and the next order given so much earlier; what the moment itself adds is taken out by a
+little more speed for half a second. Silent films only: with sound each change of speed costs about 10 ms.
 """
 
 from dataclasses import dataclass
 
 from agent.units import NS_PER_US, RawNs
 
-MPV_LATE_US = 300
 TRIM_US = 500_000
 MOST = 0.01
 """1 % for half a second is 5 ms; a longer lateness takes longer, nothing faster would stay unseen."""
 
+RUN_LATE_US = 300.0
+SHOW_LATE_US = 700.0
+"""What was measured under Xvfb with libmpv 0.35; a few starts replace it by what this machine does."""
+
+GAIN = 0.25
+MOST_LATE_US = 5_000.0
+MOST_LATE_SOUND_US = 100_000.0
+"""Sound devices hold back so much, and a film's pictures follow its sound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """Run at `speed` from `begin` to `end`; `late_us` is what that takes out."""
+    """Run faster by `extra` from `begin` to `end`; `late_us` is what that takes out."""
 
     late_us: int
-    speed: float
+    extra: float
     begin: RawNs
     end: RawNs
 
@@ -30,13 +39,42 @@ class Trim:
         return self.late_us * (1 - min(1.0, max(0.0, share)))
 
 
-def trim_of(go_us: int, now: RawNs) -> Trim:
-    """The trim for a film that was let go so long after its instant."""
-    late_us = go_us + MPV_LATE_US
-    length_us = max(TRIM_US, round(late_us / MOST))
-    return Trim(late_us, 1 + late_us / length_us, now, RawNs(now + length_us * NS_PER_US))
+def trim_of(late_us: int, now: RawNs) -> Trim:
+    """The trim for a film that was let go so much too late."""
+    length_us = max(TRIM_US, round(abs(late_us) / MOST))
+    return Trim(late_us, late_us / length_us, now, RawNs(now + length_us * NS_PER_US))
 
 
-def untrimmed(now: RawNs) -> Trim:
-    """For a film whose speed is left alone."""
-    return Trim(0, 1.0, now, now)
+def untrimmed(late_us: int, now: RawNs) -> Trim:
+    """For a film whose speed is left alone: it stays as late as it is."""
+    return Trim(late_us, 0.0, now, RawNs(now + 10**18))
+
+
+@dataclass(slots=True)
+class Lateness:
+    """How long after its order a film runs, with and without sound, and how long after it a window is seen, in µs."""
+
+    silent_us: float = RUN_LATE_US
+    sounding_us: float = RUN_LATE_US
+    show_us: float = SHOW_LATE_US
+
+    def run_us(self, sound: bool) -> float:
+        """The lateness of films of this kind."""
+        return self.sounding_us if sound else self.silent_us
+
+    def ran(self, sound: bool, error_us: float) -> None:
+        """A film's frames came so much later than the order and this lateness said."""
+        if sound:
+            self.sounding_us = _learnt(self.sounding_us, error_us, MOST_LATE_SOUND_US)
+        else:
+            self.silent_us = _learnt(self.silent_us, error_us, MOST_LATE_US)
+
+    def shown(self, error_us: float) -> None:
+        """A window was seen so much later than its instant."""
+        self.show_us = _learnt(self.show_us, error_us, MOST_LATE_US)
+
+
+def _learnt(value_us: float, error_us: float, most_us: float) -> float:
+    # A single wild start moves it by a bounded step only.
+    step_us = max(-2000.0, min(2000.0, error_us)) * GAIN
+    return max(0.0, min(most_us, value_us + step_us))

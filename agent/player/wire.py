@@ -133,9 +133,10 @@ class Armed(_Line):
 
 
 class Fired(_Line):
-    """The start is on the wall. `observed_us` is UTC by the player's mapping, after the X server did it.
+    """The start is on the wall. `observed_us` is UTC by the player's mapping.
 
-    `go_us` is how long after its instant mpv had taken the order to run: the phase of the whole film.
+    `seen`: it is when the display said that its pixels had changed; else when it had taken the order to. `go_us` is how
+    long after the instant that was aimed at mpv had taken the order to run: the phase of the whole film.
     """
 
     say: Literal["fired"] = "fired"
@@ -145,6 +146,7 @@ class Fired(_Line):
     go_us: int
     bound_us: int
     decoder: str
+    seen: bool = False
 
 
 class Missed(_Line):
@@ -157,17 +159,34 @@ class Missed(_Line):
 
 
 class Running(_Line):
-    """Once a second: what the visible deck does. Errors in microseconds over the last minute."""
+    """Once a second: what the visible film does. Counts and `errors_us`, one a frame, are since the report before.
+
+    `late` counts frames that came more than half a frame late, `trims` corrections of the speed.
+    """
 
     say: Literal["running"] = "running"
     id: str
     position_us: MediaUs
     frame: int
-    median_us: int
-    p99_us: int
-    window_s: int
+    errors_us: list[int]
+    frames: int
     dropped: int
     late: int
+    trims: int
+
+
+class Adrift(_Line):
+    """The film on the wall is further from its timeline than its speed can mend: it should be joined anew."""
+
+    say: Literal["adrift"] = "adrift"
+    id: str
+    error_us: int
+
+
+class Beat(_Line):
+    """Several times a second: the player's loop is alive."""
+
+    say: Literal["beat"] = "beat"
 
 
 class Failed(_Line):
@@ -185,7 +204,9 @@ class Covered(_Line):
     what: Literal["", "black", "slate"]
 
 
-Report = Annotated[Hello | Armed | Fired | Missed | Running | Covered | Failed, Field(discriminator="say")]
+Report = Annotated[
+    Hello | Armed | Fired | Missed | Running | Adrift | Beat | Covered | Failed, Field(discriminator="say")
+]
 
 ORDERS: TypeAdapter[Order] = TypeAdapter(Order)
 REPORTS: TypeAdapter[Report] = TypeAdapter(Report)
