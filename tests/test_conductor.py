@@ -18,9 +18,9 @@ from agent.effects import (
     Record,
     Restored,
 )
-from agent.messages import AsRun, Refusal, decode, encode
-from agent.player.wire import Failed
-from agent.units import RawNs, UtcUs
+from agent.messages import AsRun, ErrorSpread, Refusal, decode, encode
+from agent.player.wire import Adrift, Failed, Running
+from agent.units import MediaUs, RawNs, UtcUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 
@@ -147,6 +147,11 @@ def test_a_film_that_fails_its_hash_is_the_reason_of_the_no_go() -> None:
     assert (scene.ready, [reason.code for reason in scene.reasons]) == (False, ["film_hash"])
 
 
+def reanchors(wall: FakeWall) -> int | None:
+    tally = wall.conductor.snapshot(wall.now()).tally
+    return tally.reanchors if tally else None
+
+
 def test_a_dead_player_is_joined_again_at_the_right_frame() -> None:
     wall = ready_wall()
     wall.receive("cue", cue_body(do=LOOP))
@@ -159,7 +164,7 @@ def test_a_dead_player_is_joined_again_at_the_right_frame() -> None:
     wall.until(T0 + 3 * S)
     seconds, film, position_ms = wall.films_shown()[-2] if wall.films_shown()[-1][0] == 3.0 else wall.films_shown()[-1]
     assert (film, round(position_ms / 1000, 2)) == ("a", round(seconds, 2))
-    assert wall.conductor.snapshot(wall.now()).reanchors == 1
+    assert reanchors(wall) == 1
 
 
 def test_a_slow_disk_gets_more_time_for_each_join() -> None:
@@ -247,7 +252,7 @@ def test_in_a_leap_second_the_wall_goes_on_and_joins_once_behind_it() -> None:
     assert len(wall.shown) == before
     wall.leaping = False
     wall.until(wall.t + 3 * S)
-    assert len(wall.shown) == before + 1 and wall.conductor.snapshot(wall.now()).reanchors == 1
+    assert len(wall.shown) == before + 1 and reanchors(wall) == 1
 
 
 def test_each_start_leaves_a_record_with_the_bound_and_the_state_of_the_clock() -> None:
@@ -257,6 +262,7 @@ def test_each_start_leaves_a_record_with_the_bound_and_the_state_of_the_clock() 
     wall.receive("cue", cue_body(2, T0 + 4 * S, {"action": "black"}))
     wall.until(T0 + 5 * S)
     records = [effect.asrun for effect in wall.effects if isinstance(effect, Record)]
+    records = [record for record in records if record.kind == "start"]
     assert [(r.due, r.item, r.sha256, r.program) for r in records] == [
         (T0, 0, "a" * 64, "reel"),
         (T0 + 3 * S, 1, "b" * 64, "reel"),
@@ -264,6 +270,47 @@ def test_each_start_leaves_a_record_with_the_bound_and_the_state_of_the_clock() 
     ]
     assert {(r.kind, r.clock, r.bound_us, r.joined) for r in records} == {("start", "HOLDOVER", 1000, False)}
     assert decode(AsRun, encode(records[0])) == records[0], "what is published can be read again"
+
+
+def second_of(wall: FakeWall, errors_us: list[int], **counts: int) -> Running:
+    counts = {"frames": len(errors_us), "dropped": 0, "late": 0, "trims": 2, **counts}
+    return Running(id=wall.shown[-1][1].id, position_us=MediaUs(0), frame=0, errors_us=errors_us, **counts)
+
+
+def test_each_minute_of_a_cue_leaves_a_record_over_all_its_films_and_its_end_another() -> None:
+    wall = ready_wall()
+    wall.receive("cue", cue_body(do=LOOP))
+    wall.receive("cue", cue_body(2, T0 + 90 * S + S // 2, {"action": "stop"}))
+    for number in range(1, 91):
+        wall.until(T0 + number * S)
+        wall.give(PlayerHeard(second_of(wall, [100, -300, 100], dropped=number == 7, late=number == 80)))
+    wall.until(T0 + 92 * S)
+    records = [e.asrun for e in wall.effects if isinstance(e, Record) and e.asrun.kind != "start"]
+    minute, end = records
+    assert (minute.kind, minute.due, minute.cue, minute.program) == ("minute", T0, uuid_of(1), "reel")
+    assert (minute.frames, minute.dropped, minute.late, minute.trims) == (180, 1, 0, 120)
+    assert minute.error_us == ErrorSpread(median=100, p95=300, p99=300, max=300)
+    assert (minute.bound_us, minute.clock) == (1000, "SYNC")
+    assert (end.kind, end.due, end.observed) == ("end", T0 + 60 * S, T0 + 90 * S + S // 2)
+    assert (end.cue, end.frames, end.dropped, end.late) == (uuid_of(1), 90, 0, 1)
+
+
+def test_a_film_that_is_off_its_timeline_is_joined_anew_once() -> None:
+    wall = ready_wall()
+    wall.receive("program/long/1", program_body([item_body("c", 3000)], program="long"))
+    wall.receive("cue", cue_body(do={**LOOP, "program": "long"}))
+    wall.until(T0 + 2 * S)
+    before = len(wall.shown)
+    adrift = Adrift(id=wall.shown[-1][1].id, error_us=900_000)
+    for _ in range(3):
+        wall.give(PlayerHeard(adrift))
+        wall.until(wall.t + 100_000)
+    wall.until(T0 + 6 * S)
+    assert len(wall.shown) == before + 1
+    assert reanchors(wall) == 1
+    wall.give(PlayerHeard(adrift))
+    wall.until(T0 + 8 * S)
+    assert len(wall.shown) == before + 1, "an old film's word counted for the new one"
 
 
 def test_a_running_film_is_never_stopped_for_the_clock() -> None:

@@ -3,6 +3,7 @@ from walls import FakeWall
 
 from agent.clock.mapping import ClockState
 from agent.clock.report import ClockReport, SourceReport
+from agent.effects import PlayerHeard
 from agent.messages import CacheStatus, HostStatus, Refusal, Status, decode, encode
 from agent.player.wire import Running
 from agent.status import Surroundings, build_status
@@ -82,13 +83,13 @@ def test_what_the_player_observes_is_told() -> None:
         id=wall.shown[-1][1].id,
         position_us=MediaUs(S),
         frame=30,
-        median_us=-200,
-        p99_us=900,
-        window_s=1,
+        errors_us=[-200, -200, 900],
+        frames=3,
         dropped=2,
         late=1,
+        trims=1,
     )
-    wall.conductor._wall.heard(running)
+    wall.give(PlayerHeard(running))
     status = status_of(wall)
     assert status.error_us is not None
     assert (status.frame, status.error_us.median, status.error_us.p99) == (30, -200, 900)

@@ -118,11 +118,11 @@ def test_running_counts_only_for_what_is_on_the_wall() -> None:
         id="another",
         position_us=MediaUs(0),
         frame=0,
-        median_us=0,
-        p99_us=0,
-        window_s=0,
+        errors_us=[],
+        frames=0,
         dropped=0,
         late=0,
+        trims=0,
     )
     wall.heard(report)
     assert wall.running is None

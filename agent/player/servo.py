@@ -10,7 +10,7 @@ its speed is heard and moves its picture (playback.md, "Trims"). An error that w
 
 from dataclasses import dataclass
 
-PROPORTIONAL = 0.8
+PROPORTIONAL = 1.2
 """Of the error, taken out in the next second."""
 INTEGRAL = PROPORTIONAL**2 / 4
 TICK_S = 0.5
@@ -18,6 +18,8 @@ SOUND_TICKS = 20
 TICK_SOUND_S = SOUND_TICKS * TICK_S
 MOST = 0.005
 MOST_SOUND = 0.002
+SMALL_US = 1_000
+"""Only so small an error says something about the drift; a larger one had another cause."""
 MOST_DRIFT = 0.0005
 """Crystals are within ± 200 ppm, sound devices within ± 100."""
 ADRIFT_US = 15_000
@@ -39,7 +41,7 @@ class Servo:
         tick_s, most = (TICK_SOUND_S, MOST_SOUND) if sound else (TICK_S, MOST)
         share = 1 / TICK_SOUND_S if sound else PROPORTIONAL
         push = share * late_us * 1e-6
-        if abs(push) <= most:  # while it pushes as hard as it can, an error says nothing about the drift
+        if abs(late_us) <= SMALL_US:
             integral = share**2 / 4 if sound else INTEGRAL
             self.drift += integral * tick_s * late_us * 1e-6
             self.drift = max(-MOST_DRIFT, min(MOST_DRIFT, self.drift))
