@@ -11,6 +11,7 @@ from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import Mapping
 from agent.player.deck import Deck, DeckEvent
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
+from agent.player.overlay import Overlay
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, open_stage
 from agent.player.trim import Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
@@ -57,6 +58,7 @@ class Player:
         os.set_blocking(self._wake_w, False)
         self._stage: Stage = open_stage(screen)
         self._decks = [Deck(index, screen, self._stage.window(index), self._post) for index in range(DECKS)]
+        self._overlay = Overlay(self._stage.easel(), screen.latency_us, self._turns.next_at)
         self._visible: int | None = None
         self._on_wall: Start | None = None
         self._watch: FrameWatch | None = None
@@ -88,6 +90,7 @@ class Player:
             while self._events:
                 self._deck_said(self._events.popleft())
             if self._clock is not None:
+                self._overlay.step(raw_now_ns(), self._clock)
                 self._take(self._turns.step(self._clock.utc_at(self._now())))
             self._nudge()
             self._end_trim()
@@ -100,6 +103,8 @@ class Player:
     def _patience_s(self) -> float:
         wake = self._turns.wake_at()
         own = [*self._nudges, *([self._report_due] if self._watch else []), *([self._trim.end] if self._trim else [])]
+        overlay = self._overlay.wake_raw()
+        own += [overlay] if overlay is not None else []
         limit = min([1.0, *(max(0.0, (due - raw_now_ns()) / 1e9) for due in own)])
         if wake is None or self._clock is None:
             return limit
@@ -133,7 +138,7 @@ class Player:
                 case Cover(what=what):
                     self._cover(what)
                 case Identify():
-                    pass
+                    self._overlay.order(order)
                 case Quit():
                     self._running = False
                 case _:
