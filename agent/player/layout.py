@@ -78,7 +78,7 @@ def letters(layout: Layout, words: Words) -> dict[tuple[int, int], Letter]:
     for piece in layout.pieces:
         x, line = piece.x, lines[piece.line]
         for letter in line.text[piece.begin : piece.end]:
-            if letter != " ":
+            if glyph(letter).blocks:
                 found[x, piece.y] = Letter(letter, x, piece.y, piece.pitch, line.colour)
             x += (glyph(letter).columns + 1) * piece.pitch
     return found

@@ -45,6 +45,8 @@ class Overlay:
 
     def order(self, order: Identify) -> None:
         """Take a newer order in the place of the one before."""
+        if self._easel is None:
+            return
         self._order, self._zone, self._due = order, ZoneInfo(order.zone), _AT_ONCE
         self._shown = None
         for sheet in (self._up, self._ahead):

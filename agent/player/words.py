@@ -13,6 +13,9 @@ BRIGHT, PLAIN, QUIET = 0xFFFFFF, 0xC9D3DE, 0x8496A8
 AMBER, RED = 0xF2B84B, 0xFF6B57
 """The next change or a clock that gets worse; a clock for which nobody vouches."""
 
+JOINED = "\u00a0"
+"""A space at which no line is broken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -64,13 +67,13 @@ def _next(order: Identify, second: UtcUs) -> Line:
     left_s = -((second - order.next_at) // US_PER_S)
     hours, rest = divmod(left_s, 3600)
     clock = f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60:02}:{rest % 60:02}"
-    return _line(f"{order.next_what or 'next'} in {clock}", AMBER)
+    return _line(f"{order.next_what or 'next'} in{JOINED}{clock}", AMBER)
 
 
 def _clock(state: ClockState, bound_us: float) -> Line:
     if state in (ClockState.HOST, ClockState.UNSYNC):
         return _line("clock not synced", RED)
     ms = -(-round(bound_us) // 1000)
-    amount = f"{ms} ms" if ms < 1000 else f"{-(-ms // 1000)} s"
-    head = "CLOCK ±" if state is ClockState.SYNC else f"CLOCK {state} ±"
-    return Line(f"{head} {amount.upper()}", f"{head} 000 MS", QUIET if state is ClockState.SYNC else AMBER)
+    amount = f"{ms}{JOINED}MS" if ms < 1000 else f"{-(-ms // 1000)}{JOINED}S"
+    head = f"CLOCK ±{JOINED}" if state is ClockState.SYNC else f"CLOCK {state} ±{JOINED}"
+    return Line(head + amount, f"{head}000{JOINED}MS", QUIET if state is ClockState.SYNC else AMBER)
