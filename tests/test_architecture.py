@@ -45,7 +45,7 @@ CORE = {
     "agent.player.turns",
     "agent.player.watch",
     "agent.player.wire",
-    "agent.player.words",
+    "agent.player.wording",
     "agent.scene",
     "agent.schedule",
     "agent.status",

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from agent.glyphs import LINES, columns, glyph
 from agent.player.raster import Rect
-from agent.player.words import Line, Words
+from agent.player.wording import Line, Words
 
 CELLS = 10
 """The bright cell moves on every tenth of a second."""

@@ -12,7 +12,7 @@ from agent.player.canvas import Easel
 from agent.player.layout import CELLS, Layout, search, shape
 from agent.player.sheet import Sheet
 from agent.player.wire import Identify
-from agent.player.words import Words, words
+from agent.player.wording import Words, words
 from agent.units import NS_PER_US, US_PER_S, RawNs, UtcUs
 
 QUIET_US = 50_000

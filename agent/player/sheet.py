@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from agent.player.canvas import Canvas, Easel
 from agent.player.layout import Layout, Letter, letters
 from agent.player.raster import Rect
-from agent.player.words import Words
+from agent.player.wording import Words
 from agent.units import UtcUs
 
 GROUND = 0x0B0F14

@@ -1,17 +1,18 @@
 from itertools import combinations
+from typing import Any
 
 import pytest
 from makers import T0, S
-from test_words import said
+from test_wording import said
 
 from agent.glyphs import LINES
 from agent.player.layout import CELLS, Layout, lay_out, letters, lines_of, shape
 from agent.player.raster import Rect
-from agent.player.words import Words
+from agent.player.wording import Words
 
 WALLS = [(96, 320), (1920, 192), (320, 180), (1920, 1080), (3840, 2160), (1080, 1920), (192, 1920), (128, 64), (64, 64)]
 FULL = [(96, 320), (1920, 192), (320, 180), (1920, 1080), (3840, 2160), (1080, 1920), (192, 1920)]
-NEXT = {"next_at": T0 + 40 * S, "next_what": "play winners-reel"}
+NEXT: dict[str, Any] = {"next_at": T0 + 40 * S, "next_what": "play winners-reel"}
 LONG = "the-very-long-name-of-a-venue-in-the-north-of-new-york-city-1234"[:63]
 
 

@@ -6,7 +6,7 @@ from makers import T0, S
 from agent.clock.mapping import ClockState
 from agent.player.layout import lines_of
 from agent.player.wire import Identify
-from agent.player.words import JOINED, RED, Words, words
+from agent.player.wording import JOINED, RED, Words, words
 from agent.units import UtcUs, parse_utc
 
 
