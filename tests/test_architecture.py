@@ -41,6 +41,7 @@ CORE = {
     "agent.player",
     "agent.player.layout",
     "agent.player.raster",
+    "agent.player.slate",
     "agent.player.trim",
     "agent.player.turns",
     "agent.player.watch",

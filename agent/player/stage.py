@@ -5,6 +5,7 @@ deck. `backing_store=Always` makes the server keep a covered window's pixels, so
 the prepared frame at once (measured: 0.8 to 1.1 ms; without it the redraw loses against the next frame).
 """
 
+from collections import defaultdict
 from typing import Any, Protocol
 
 from Xlib import X
@@ -12,6 +13,7 @@ from Xlib import display as xdisplay
 from Xlib import error as xerror
 from Xlib.protocol import event as xevent
 
+from agent.player import slate
 from agent.player.canvas import Canvas, Easel
 from agent.player.raster import Rect, upright
 from agent.player.wire import Screen
@@ -19,9 +21,6 @@ from agent.player.wire import Screen
 DECKS = 2
 BLACK = "black"
 SLATE = "slate"
-
-_SLATE_GROUND = 0x0B0F14
-_SLATE_RING = 0x2A3644
 
 
 class StageError(Exception):
@@ -128,7 +127,7 @@ class X11Stage:
         self._nudge = self._x.intern_atom("_FRAMEZERO_NUDGE")
         self._make(Rect(0, 0, width, height), root_screen.black_pixel)
         self._windows: dict[int | str, Any] = {deck: self._make(wall, 0) for deck in range(DECKS)}
-        self._windows[SLATE] = self._make(wall, _SLATE_GROUND)
+        self._windows[SLATE] = self._make(wall, slate.GROUND)
         self._windows[BLACK] = self._make(wall, 0)
         self._draw_slate(self._windows[SLATE], wall)
         self._cover: str | None = None
@@ -162,12 +161,13 @@ class X11Stage:
         )
 
     def _draw_slate(self, window: Any, wall: Rect) -> None:
-        """A quiet ring, the zero of framezero: visibly not black, and calm enough for a public wall."""
-        radius = min(wall.width, wall.height) // 6
-        pen = window.create_gc(foreground=_SLATE_RING, line_width=max(2, radius // 8))
-        left, top = wall.width // 2 - radius, wall.height // 2 - radius
+        shades: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        for colour, rect in slate.ring(wall.width, wall.height):
+            shades[colour].append((rect.x, rect.y, rect.width, rect.height))
+        # An exposed window is cleared, so the server must have shown it before.
         self._x.sync()
-        window.poly_arc(pen, [(left, top, 2 * radius, 2 * radius, 0, 360 * 64)])
+        for colour, rects in shades.items():
+            window.poly_fill_rectangle(window.create_gc(foreground=colour), rects)
 
     def window(self, deck: int) -> int | None:
         """The X window id for mpv's `wid`."""

@@ -13,6 +13,7 @@ from agent.lab.framebuffer import Framebuffer
 from agent.lab.processes import Processes
 from agent.player.canvas import Canvas, Easel
 from agent.player.raster import Rect
+from agent.player.slate import GROUND, ring
 from agent.player.stage import BLACK, SLATE, X11Stage
 from agent.player.wire import Screen
 
@@ -111,6 +112,7 @@ def test_it_stays_above_whatever_is_shown_or_covers_and_leaves_no_trace(
     stage = stage_on(display)
     stage.show(SLATE)
     slate = look(stage)
+    assert (slate != GROUND).sum() == sum(rect.width for _, rect in ring(*SIZE)), "the slate is its ring"
     canvas = strokes(stage)
     changes: list[Callable[[], None]] = [
         lambda: stage.show(BLACK),
