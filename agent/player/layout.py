@@ -294,7 +294,7 @@ def _stacked(content: _Content, sizes: _Sizes, width: int, height: int) -> Layou
 def _side_by_side(content: _Content, sizes: _Sizes, width: int, height: int) -> Layout | None:
     """Venue and notes, the times, and the sync pattern beside each other."""
     margin, gap = 4 * sizes.small, 4 * sizes.small
-    aside, pattern = 8 * sizes.small, 40 * sizes.small
+    aside, pattern = max(8 * sizes.small, 4 * sizes.big), max(40 * sizes.small, 20 * sizes.big)
     times = _blocks(content, sizes, width, "t")
     if not times:
         return None
