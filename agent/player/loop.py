@@ -12,6 +12,7 @@ from agent.clock.mapping import Mapping
 from agent.player.deck import Deck, DeckEvent
 from agent.player.eye import open_eye
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
+from agent.player.overlay import Overlay
 from agent.player.servo import Servo
 from agent.player.showing import Showing
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
@@ -70,6 +71,7 @@ class Player:
         self._stage: Stage = open_stage(screen)
         self._eye = open_eye(screen.name) if screen.output == "x11" else None
         self._decks = [Deck(index, screen, self._stage.window(index), self._post) for index in range(DECKS)]
+        self._overlay = Overlay(self._stage.easel(), screen.latency_us, self._turns.next_at)
         self._visible: int | None = None
         self._on_wall: Start | None = None
         self._showing: Showing | None = None
@@ -107,6 +109,7 @@ class Player:
             while self._events:
                 self._deck_said(self._events.popleft())
             if self._clock is not None:
+                self._overlay.step(raw_now_ns(), self._clock)
                 self._take(self._turns.step(self._clock.utc_at(self._now())))
             self._nudge()
             self._steer()
@@ -121,6 +124,8 @@ class Player:
         own = [*self._nudges, self._beat_due]
         if self._showing is not None:
             own += [self._report_due, self._showing.wake_raw()]
+        if (overlay := self._overlay.wake_raw()) is not None:
+            own.append(overlay)
         limit = max(0.0, (min(own) - raw_now_ns()) / 1e9)
         if wake is None or self._clock is None:
             return limit
@@ -165,7 +170,7 @@ class Player:
                 case Cover(what=what):
                     self._cover(what)
                 case Identify():
-                    pass
+                    self._overlay.order(order)
                 case Quit():
                     self._running = False
                 case _:

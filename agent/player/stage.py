@@ -5,7 +5,7 @@ deck. `backing_store=Always` makes the server keep a covered window's pixels, so
 the prepared frame at once (measured: 0.8 to 1.1 ms; without it the redraw loses against the next frame).
 """
 
-from dataclasses import dataclass
+from collections import defaultdict
 from typing import Any, Protocol
 
 from Xlib import X
@@ -13,14 +13,14 @@ from Xlib import display as xdisplay
 from Xlib import error as xerror
 from Xlib.protocol import event as xevent
 
+from agent.player import slate
+from agent.player.canvas import Canvas, Easel
+from agent.player.raster import Rect, upright
 from agent.player.wire import Screen
 
 DECKS = 2
 BLACK = "black"
 SLATE = "slate"
-
-_SLATE_GROUND = 0x0B0F14
-_SLATE_RING = 0x2A3644
 
 
 class StageError(Exception):
@@ -31,6 +31,9 @@ class Stage(Protocol):
     """What the player needs of a display."""
 
     name: str
+
+    def easel(self) -> Easel | None:
+        """Where something can be drawn above all that is shown; None where there is no display."""
 
     def window(self, deck: int) -> int | None:
         """The window that a deck draws into; None where there is none."""
@@ -59,6 +62,10 @@ class NullStage:
 
     name = "null"
 
+    def easel(self) -> Easel | None:
+        """Nothing to draw on."""
+        return None
+
     def window(self, deck: int) -> int | None:
         """No window."""
         return None
@@ -81,16 +88,6 @@ class NullStage:
 
     def listen(self) -> None:
         """Nothing is said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rect:
-    """A rectangle of the screen in pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 def region_of(text: str, width: int, height: int) -> Rect:
@@ -119,7 +116,9 @@ class X11Stage:
             ) from error
         root_screen = self._x.screen()
         width, height = root_screen.width_in_pixels, root_screen.height_in_pixels
-        wall = region_of(screen.region, width, height)
+        self._wall = wall = region_of(screen.region, width, height)
+        self._rotate = screen.rotate
+        self.raster = upright(screen.rotate, wall.width, wall.height)
         self.name = f"{width}x{height}"
         self._root = root_screen.root
         # A wall is never idle, however long nobody touches a mouse.
@@ -130,10 +129,11 @@ class X11Stage:
         black = self._make(wall, 0)
         # The others come up behind black: nothing is shown before it is asked for.
         self._windows: dict[int | str, Any] = {deck: self._make(wall, 0, black) for deck in range(DECKS)}
-        self._windows[SLATE] = self._make(wall, _SLATE_GROUND, black)
+        self._windows[SLATE] = self._make(wall, slate.GROUND, black)
         self._windows[BLACK] = black
         self._draw_slate(self._windows[SLATE], wall)
         self._cover: str | None = None
+        self._lifted: Canvas | None = None
         self._front: int | str = BLACK
         self.show(BLACK)
 
@@ -142,7 +142,14 @@ class X11Stage:
         return empty.create_cursor(empty, (0, 0, 0), (0, 0, 0), 0, 0)
 
     def _make(self, rect: Rect, colour: int, front: Any = None) -> Any:
-        window = self._root.create_window(
+        window = self._hidden(rect, colour)
+        if front is not None:
+            window.configure(sibling=front, stack_mode=X.Below)
+        window.map()
+        return window
+
+    def _hidden(self, rect: Rect, colour: int) -> Any:
+        return self._root.create_window(
             rect.x,
             rect.y,
             rect.width,
@@ -156,18 +163,15 @@ class X11Stage:
             backing_store=X.Always,
             cursor=self._cursor,
         )
-        if front is not None:
-            window.configure(sibling=front, stack_mode=X.Below)
-        window.map()
-        return window
 
     def _draw_slate(self, window: Any, wall: Rect) -> None:
-        """A quiet ring, the zero of framezero: visibly not black, and calm enough for a public wall."""
-        radius = min(wall.width, wall.height) // 6
-        pen = window.create_gc(foreground=_SLATE_RING, line_width=max(2, radius // 8))
-        left, top = wall.width // 2 - radius, wall.height // 2 - radius
+        shades: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        for colour, rect in slate.ring(wall.width, wall.height):
+            shades[colour].append((rect.x, rect.y, rect.width, rect.height))
+        # An exposed window is cleared, so the server must have shown it before.
         self._x.sync()
-        window.poly_arc(pen, [(left, top, 2 * radius, 2 * radius, 0, 360 * 64)])
+        for colour, rects in shades.items():
+            window.poly_fill_rectangle(window.create_gc(foreground=colour), rects)
 
     def window(self, deck: int) -> int | None:
         """The X window id for mpv's `wid`."""
@@ -177,7 +181,7 @@ class X11Stage:
         """Raise one window, below the cover where there is one. Raises StageError."""
         try:
             if self._cover is None:
-                self._windows[what].configure(stack_mode=X.Above)
+                self._raise(self._windows[what])
             elif what != self._cover:
                 self._windows[what].configure(sibling=self._windows[self._cover], stack_mode=X.Below)
             self._front = what
@@ -189,7 +193,43 @@ class X11Stage:
         """Raise the cover above all others, or what was last shown. Raises StageError."""
         self._cover = what
         try:
-            self._windows[self._front if what is None else what].configure(stack_mode=X.Above)
+            self._raise(self._windows[self._front if what is None else what])
+            self._x.flush()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def _raise(self, window: Any) -> None:
+        """Above all others but what was lifted."""
+        if self._lifted is None:
+            window.configure(stack_mode=X.Above)
+        else:
+            window.configure(sibling=self._lifted.window, stack_mode=X.Below)
+
+    def easel(self) -> Easel | None:
+        """The stage itself."""
+        return self
+
+    def canvas(self, rect: Rect) -> Canvas:
+        """A window that is not mapped yet, at this place of the upright picture."""
+        place = rect.turned(self._rotate, *self.raster)
+        place = Rect(self._wall.x + place.x, self._wall.y + place.y, place.width, place.height)
+        return Canvas(self._x, self._hidden(place, 0), self._rotate, rect.width, rect.height)
+
+    def lift(self, canvas: Canvas) -> None:
+        """Map a canvas and keep it above all others, from the next flush on."""
+        canvas.window.configure(stack_mode=X.Above)
+        canvas.window.map()
+        self._lifted = canvas
+
+    def drop(self, canvas: Canvas) -> None:
+        """Destroy a canvas, at the next flush."""
+        if canvas is self._lifted:
+            self._lifted = None
+        canvas.close()
+
+    def flush(self) -> None:
+        """Send everything. Raises StageError."""
+        try:
             self._x.flush()
         except xerror.ConnectionClosedError as error:
             raise self._gone() from error

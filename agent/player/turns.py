@@ -133,6 +133,10 @@ class Turns:
             return self._prepare_at(head)
         return UtcUs(head.at - self._fire_ahead_us if self._armed else head.at + GRACE_US + 1)
 
+    def next_at(self) -> UtcUs | None:
+        """The instant of the next start; None when nothing is planned."""
+        return self._plan[0].at if self._plan else None
+
     def _prepare_at(self, head: Start) -> UtcUs:
         # A start that is very near is prepared at once, however quiet it should be.
         quiet = min(self._quiet_until, head.at - 1_000_000)

@@ -1,6 +1,7 @@
 import pytest
 
-from agent.player.stage import Rect, StageError, region_of
+from agent.player.raster import Rect
+from agent.player.stage import StageError, region_of
 
 
 def test_without_a_region_the_whole_screen_is_wall() -> None:

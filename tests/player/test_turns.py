@@ -107,3 +107,16 @@ def test_the_same_plan_again_changes_nothing() -> None:
     assert turns.step(at(0)) == [Prepare(a)]
     turns.plan([a, b])
     assert turns.step(at(0.1)) == []
+
+
+def test_the_next_start_is_known_until_it_is_made_or_missed() -> None:
+    turns, a, b = Turns(AHEAD_US), start("a", 5), start("b", 8)
+    assert turns.next_at() is None
+    turns.plan([a, b])
+    turns.step(at(0))
+    turns.ready()
+    assert turns.next_at() == a.at
+    turns.fired(a, at(5.5))
+    assert turns.next_at() == b.at
+    turns.step(at(9))
+    assert turns.next_at() is None
