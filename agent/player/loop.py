@@ -11,6 +11,7 @@ from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import Mapping
 from agent.player.deck import Deck, DeckEvent
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
+from agent.player.refresh import half_ns
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, open_stage
 from agent.player.trim import Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
@@ -57,6 +58,8 @@ class Player:
         os.set_blocking(self._wake_w, False)
         self._stage: Stage = open_stage(screen)
         self._decks = [Deck(index, screen, self._stage.window(index), self._post) for index in range(DECKS)]
+        # What is let go is seen so much later: the wall's latency, and on average half a refresh of the display.
+        self._seen_after_ns = screen.latency_us * NS_PER_US + half_ns(self._stage.refresh_hz)
         self._visible: int | None = None
         self._on_wall: Start | None = None
         self._watch: FrameWatch | None = None
@@ -74,7 +77,16 @@ class Player:
         """Serve until the agent says quit or goes away."""
         realtime = hurry()
         self._spin_ns = spin_for(realtime)
-        self._say(Hello(mpv=self._decks[0].version, display=self._stage.name, realtime=realtime))
+        profile = self._decks[0].profile
+        self._say(
+            Hello(
+                mpv=self._decks[0].version,
+                display=self._stage.name,
+                realtime=realtime,
+                profile=profile.name,
+                note=profile.note,
+            )
+        )
         display = self._stage.fileno()
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
         while self._running:
@@ -94,8 +106,8 @@ class Player:
             self._report()
 
     def _now(self) -> RawNs:
-        """The raw counter as far as starts are concerned: what is fired now is seen `latency_us` later."""
-        return RawNs(raw_now_ns() + self._screen.latency_us * NS_PER_US)
+        """The raw counter as far as starts are concerned: what is fired now is seen later."""
+        return RawNs(raw_now_ns() + self._seen_after_ns)
 
     def _patience_s(self) -> float:
         wake = self._turns.wake_at()
@@ -189,7 +201,7 @@ class Player:
     def _fire(self, start: Start) -> None:
         assert self._clock is not None, "a start is planned only with a mapping"
         deck = self._idle() if self._needs_deck(start) else None
-        due_raw = RawNs(self._clock.raw_at(start.at) - self._screen.latency_us * NS_PER_US)
+        due_raw = RawNs(self._clock.raw_at(start.at) - self._seen_after_ns)
         wait_until(due_raw, self._spin_ns)
         # The order to run goes first: the phase of the whole film hangs on it, and it must not wait for the display.
         if deck and not start.held:
@@ -198,7 +210,7 @@ class Player:
         self._stage.show(deck.index if deck else SLATE if start.kind == "slate" else BLACK)
         self._stage.settle()
         shown_raw = raw_now_ns()
-        observed = self._clock.utc_at(RawNs(shown_raw + self._screen.latency_us * NS_PER_US))
+        observed = self._clock.utc_at(RawNs(shown_raw + self._seen_after_ns))
         error_us = observed - start.at
         self._retire(deck)
         self._on_wall = start
@@ -236,7 +248,7 @@ class Player:
         if self._clock is None or self._on_wall is None or not self._watch:
             return
         last = UtcUs(round(following.at - self._on_wall.frame_us))
-        raw = self._clock.raw_at(last) - self._screen.latency_us * NS_PER_US
+        raw = self._clock.raw_at(last) - self._seen_after_ns
         self._nudges = [RawNs(raw + after * NS_PER_US) for after in NUDGES_US]
 
     def _nudge(self) -> None:
@@ -267,5 +279,6 @@ class Player:
                 window_s=window_s,
                 dropped=self._decks[self._visible].dropped,
                 late=watch.late,
+                decoder=self._decks[self._visible].decoder,
             )
         )
