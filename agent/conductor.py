@@ -179,7 +179,9 @@ class Conductor:
         told = entry if billed is not None and billed.short is None else None
         match report:
             case Hello():
-                return [Note("info", "player up", (("mpv", report.mpv), ("display", report.display)))]
+                parts = (("mpv", report.mpv), ("display", report.display), ("profile", report.profile))
+                up = Note("info", "player up", parts)
+                return [up, *([Note("warning", "decoding", (("detail", report.note),))] if report.note else [])]
             case Failed(reason=reason, detail=detail):
                 if self._wall.fault == fault:  # each further attempt fails in the same way
                     return []

@@ -29,6 +29,8 @@ from pydantic import (
 )
 
 from agent.messages import Name
+from agent.player.profile import AUTO, decoder_name
+from agent.player.refresh import parse_mode
 
 ENV_PREFIX = "FRAMEZERO_"
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]]+)(?=:))(?::(?P<port>\d+))?")
@@ -54,6 +56,11 @@ def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if text and not (host and port.isdigit() and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} is not an address such as 127.0.0.1:1123")
+    return text
+
+
+def _mode(text: str) -> str:
+    parse_mode(text)
     return text
 
 
@@ -133,16 +140,16 @@ class Clock(_Table):
 
 
 class Display(_Table):
-    """The wall."""
+    """The wall. `mode` is what the technician has set: framezero sets no modes, and takes the refresh rate from it."""
 
     output: Literal["x11", "null"] = "x11"
     name: str = ":0"
-    mode: str = ""
+    mode: Annotated[str, AfterValidator(_mode)] = ""
     region: Annotated[str, StringConstraints(pattern=r"^(|\d+,\d+,\d+,\d+)$")] = ""
     fit: Literal["contain", "cover", "stretch"] = "contain"
     rotate: Literal[0, 90, 180, 270] = 0
     latency_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    decoder: str = "auto"
+    decoder: Annotated[str, AfterValidator(decoder_name)] = AUTO
     volume: Annotated[int, Field(ge=0, le=100)] = 100
     slate: str = ""
 
@@ -214,7 +221,6 @@ def parse(tree: dict[str, Any], source: str, environ: Mapping[str, str] | None =
 def unserved(config: Config) -> list[str]:
     """Keys that are set and that this version does not serve yet: whoever set them has to know."""
     found = {
-        "display.mode": bool(config.display.mode),
         "metrics.listen": bool(config.metrics.listen),
     }
     return [key for key, is_set in found.items() if is_set]

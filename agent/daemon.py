@@ -46,6 +46,7 @@ from agent.journal import Journal
 from agent.messages import Presence, Refusal, Status, encode
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.proxy import PlayerProxy
+from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
 from agent.status import Surroundings, build_status
 from agent.trust import NO_SIGNATURES
@@ -304,6 +305,7 @@ def _usable(outcome: T | Refusal) -> T:
 
 def _screen(config: Config) -> Screen:
     display = config.display
+    mode = parse_mode(display.mode)
     return Screen(
         output=display.output,
         name=display.name,
@@ -314,6 +316,7 @@ def _screen(config: Config) -> Screen:
         decoder=display.decoder,
         volume=display.volume,
         slate=display.slate,
+        mode_hz=mode.hz if mode else None,
     )
 
 

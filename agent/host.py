@@ -14,11 +14,11 @@ class Host:
 
     def __init__(self, disk: Path) -> None:
         self._disk = disk
-        self._last = _cpu_times()
+        self._last = cpu_times()
 
     def read(self, pids: list[int]) -> HostStatus:
         """Load of the machine since the last reading, memory of these processes, space beside the films."""
-        busy, total = _cpu_times()
+        busy, total = cpu_times()
         spent = total - self._last[1]
         load = (busy - self._last[0]) / spent if spent else 0.0
         self._last = (busy, total)
@@ -30,7 +30,7 @@ class Host:
         return HostStatus(cpu=round(load, 3), mem_mb=memory // 2**20, disk_free_gb=free_gb)
 
 
-def _cpu_times() -> tuple[int, int]:
+def cpu_times() -> tuple[int, int]:
     """Busy and total jiffies of all cores (proc(5), /proc/stat: idle and iowait are columns 4 and 5)."""
     with Path("/proc/stat").open() as stat:
         times = [int(text) for text in stat.readline().split()[1:9]]

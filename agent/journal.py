@@ -5,7 +5,9 @@ verbatim, for they are what was signed. All calls are synchronous, and quick eno
 """
 
 import hashlib
+import shutil
 import sqlite3
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ log = structlog.get_logger()
 
 FILE_NAME = "journal.sqlite3"
 SCHEMA_VERSION = 1
+COPY_ATTEMPTS = 5
 _SCHEMA = """
 CREATE TABLE cues (cue TEXT PRIMARY KEY, payload BLOB NOT NULL, sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
                    expires_us INTEGER NOT NULL) STRICT;
@@ -144,6 +147,48 @@ class Journal:
     def programs(self) -> list[ProgramRow]:
         """All programs, oldest revision first."""
         return [ProgramRow(*row) for row in self._db.execute("SELECT * FROM programs ORDER BY program, rev")]
+
+
+def peek(state_dir: Path) -> list[ProgramRow] | Refusal:
+    """The programs in the journal of an agent that may be running, oldest revision first.
+
+    A running agent lets nobody else open it, so a copy is read: of file and write-ahead log as they both stood at one
+    moment, which is so when neither has changed while they were copied.
+    """
+    path = state_dir / FILE_NAME
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / FILE_NAME
+            if not any(_copied(path, copy) for _ in range(COPY_ATTEMPTS)):
+                return Refusal(code="journal_in_use", detail=f"{path} is being written all the time; try again")
+            db = sqlite3.connect(copy)
+            try:
+                return Journal(db).programs()
+            finally:
+                db.close()
+    except FileNotFoundError:
+        return Refusal(code="journal_absent", detail=f"{path} is not there; no agent has run with this state_dir yet")
+    except (sqlite3.Error, OSError) as error:
+        return Refusal(code="journal", detail=f"{path} cannot be read ({error}); run this as the agent's user")
+
+
+def _copied(path: Path, copy: Path) -> bool:
+    """Copy a journal; false when it changed meanwhile."""
+    parts = {path: copy, path.with_name(path.name + "-wal"): copy.with_name(copy.name + "-wal")}
+    before = [_stamp(part) for part in parts]
+    for part, target in parts.items():
+        target.unlink(missing_ok=True)
+        if part == path or part.exists():
+            shutil.copyfile(part, target)
+    return [_stamp(part) for part in parts] == before
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _set_aside(path: Path, error: sqlite3.Error) -> None:

@@ -199,5 +199,6 @@ class Outlook:
             frame_us=float(US_PER_S / parse_rate(item.fps)) if item.fps else 0.0,
             held=piece.held,
             sound=item.sound,
+            codec=item.codec,
         )
         return Billed(start, cue, piece, None)

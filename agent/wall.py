@@ -47,6 +47,7 @@ class Wall:
             case Running(id=start_id):
                 if self.on_wall is not None and self.on_wall.start.id == start_id:
                     self.running = report
+                    self.decoder = report.decoder or self.decoder  # hardware may give up in mid-film
             case Adrift(id=start_id):
                 if self.on_wall is not None and self.on_wall.start.id == start_id and not self._stale:
                     self.reanchor()

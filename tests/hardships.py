@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -60,9 +61,10 @@ class Blow:
 class Outcome:
     """How the wall took it.
 
-    `back_ms`: from the blow's end to a frame within half a frame of its instant, for good; 0 where it never left.
-    `at_once_ms` is the error of that frame, `settled_ms` the median 4.5 to 6 s behind the blow's end. `jumps` counts what an
-    audience sees from the blow's end on: a picture that does not follow its neighbour within two frames, black included.
+    `back_ms`: from the blow's end (of a kill: from the kill) to the first picture behind the last one that was black, stood
+    still or was off by more than two frames; 0 where there was none. `at_once_ms` is its error, `settled_ms` the median
+    4.5 to 6 s behind the blow's end. `jumps` counts what an audience sees from then on: a picture that does not follow
+    its neighbour within two frames, black included.
     """
 
     blow: Blow
@@ -96,12 +98,12 @@ def outcome(blow: Blow, changes: Sequence[Change], programme: Programme) -> Outc
         for change in changes
         if blow.begin_ns <= change.ns < until
     ]
-    wrong = [ns for ns, error in seen if error is None or abs(error) > FRAME_MS / 2]
+    wrong = [ns for ns, error in seen if error is None or abs(error) > 2 * FRAME_MS]
     # Where the picture stood still no change says so: the gap does.
     instants = [blow.begin_ns, *(ns for ns, _ in seen)]
-    wrong += [after for before, after in zip(instants, instants[1:], strict=False) if after - before > 3e6 * FRAME_MS]
+    wrong += [after for before, after in pairwise(instants) if after - before > 3e6 * FRAME_MS]
     last_wrong = max(wrong, default=blow.begin_ns - 1)
-    right = [(ns, error) for ns, error in seen if ns >= last_wrong and error is not None and abs(error) <= FRAME_MS / 2]
+    right = [(ns, error) for ns, error in seen if ns >= last_wrong and error is not None and abs(error) <= 2 * FRAME_MS]
     settled = [error for ns, error in right if ns >= blow.end_ns + SETTLED_S[0] * 1e9]
     if not right or not settled:
         return Outcome(blow, None, None, None, 0)
@@ -149,7 +151,7 @@ def player_of(agent: int) -> int | None:
 @contextmanager
 def hogs() -> Iterator[None]:
     """Take every core away from everything below the X servers."""
-    body = "import os\nos.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(%d))\nwhile True: pass" % HOG_PRIORITY
+    body = f"import os\nos.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param({HOG_PRIORITY}))\nwhile True: pass"
     took = [subprocess.Popen([sys.executable, "-c", body]) for _ in range(os.cpu_count() or 1)]
     try:
         yield

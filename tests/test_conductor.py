@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 from makers import T0, S, cue_body, item_body, program_body, uuid_of
-from walls import FakeWall
+from walls import HELLO, FakeWall
 
 from agent.clock.mapping import ClockState
 from agent.effects import (
@@ -523,3 +523,12 @@ def test_five_walls_show_the_same_starts_whatever_arrives_in_which_order() -> No
         shown.append([row for row in wall.films_shown() if row[0] >= 0])
     assert all(rows == shown[0] for rows in shown)
     assert [row[1] for row in shown[0]] == ["a", "b", "a", "black", "b", "a"]
+
+
+def test_the_log_names_the_decode_profile_and_what_is_wrong_with_it() -> None:
+    wall = FakeWall()
+    said = HELLO.model_copy(update={"profile": "software", "note": "this libmpv does not take x=y"})
+    wall.give(PlayerHeard(said))
+    notes = [effect for effect in wall.effects if isinstance(effect, Note)]
+    assert [note.level for note in notes] == ["info", "warning"]
+    assert dict(notes[0].fields)["profile"] == "software" and "x=y" in str(dict(notes[1].fields)["detail"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.config import Clock, Config, ConfigError, NtpServer, load, parse
+from agent.config import Clock, Config, ConfigError, NtpServer, load, parse, unserved
 
 # The sample of the contracts, word for word.
 SAMPLE = """
@@ -298,3 +298,24 @@ def test_a_time_server_with_its_port_in_the_name_is_refused_with_the_remedy(text
 @pytest.mark.parametrize("host", ["ntp1.example", "localhost", "192.0.2.7", "::1", "2001:db8::7", "fe80::1%eth0"])
 def test_a_name_and_a_bare_address_are_time_servers(host: str) -> None:
     assert Clock.model_validate({"servers": [host]}).servers == [NtpServer(host=host)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "remedy"),
+    [
+        ("display.decoder", "no", 'write "software"'),
+        ("display.decoder", "vaapi2", "write one of auto, software"),
+        ("display.mode", "1080p60", "1920x1080@60"),
+        ("display.mode", "1920x1080@0", "1920x1080@60"),
+    ],
+)
+def test_a_decoder_or_a_mode_that_there_is_not_is_refused_with_the_remedy(path: str, value: str, remedy: str) -> None:
+    [fault] = faults(with_value(path, value))
+    assert path in fault and remedy in fault
+
+
+def test_decoders_and_modes_that_there_are() -> None:
+    assert parse(with_value("display.decoder", "v4l2m2m-copy"), "test").display.decoder == "v4l2m2m-copy"
+    config = parse(with_value("display.mode", "1920x1080@59.94"), "test")
+    assert unserved(config) == []
+    assert unserved(parse(with_value("metrics.listen", "127.0.0.1:9460"), "test")) == ["metrics.listen"]

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.journal import FILE_NAME, SCHEMA_VERSION, Journal
+from agent.journal import FILE_NAME, SCHEMA_VERSION, Journal, ProgramRow, peek
 from agent.messages import Refusal
 from agent.units import UtcUs
 
@@ -191,3 +192,48 @@ def test_every_acknowledged_write_survives_sigkill(tmp_path: Path) -> None:
     for number in acknowledged:
         assert rows[f"cue{number:09}"] == b"x" * (number % 3000)
     assert not list(tmp_path.glob("*corrupt*"))
+
+
+def programs_in(path: Path) -> list[ProgramRow]:
+    found = peek(path)
+    assert not isinstance(found, Refusal), found
+    return found
+
+
+def test_a_running_agents_programs_can_be_read_beside_it_and_it_goes_on(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    assert journal.accept_program("reel", 1, b"first") is None
+    assert [row.payload for row in programs_in(tmp_path)] == [b"first"]
+    assert journal.accept_program("reel", 2, b"second") is None
+    assert [(row.rev, row.payload) for row in programs_in(tmp_path)] == [(1, b"first"), (2, b"second")]
+    assert journal.programs() == programs_in(tmp_path)
+    journal.close()
+    assert [row.payload for row in programs_in(tmp_path)] == [b"first", b"second"]
+
+
+def test_a_journal_that_changes_while_it_is_copied_is_copied_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(tmp_path)
+    copy, writes = shutil.copyfile, [b"one", b"two"]
+
+    def disturbed(source: Path, target: Path) -> None:
+        copy(source, target)
+        if writes:
+            assert journal.accept_program(f"reel-{len(writes)}", 1, writes.pop()) is None
+
+    monkeypatch.setattr(shutil, "copyfile", disturbed)
+    assert len(programs_in(tmp_path)) == 2
+    writes += [b"more"] * 99
+    busy = peek(tmp_path)
+    assert isinstance(busy, Refusal) and busy.code == "journal_in_use"
+    journal.close()
+
+
+def test_what_is_no_journal_is_said(tmp_path: Path) -> None:
+    absent = peek(tmp_path)
+    assert isinstance(absent, Refusal) and absent.code == "journal_absent"
+    (tmp_path / FILE_NAME).write_bytes(b"noise" * 1000)
+    noise = peek(tmp_path)
+    assert isinstance(noise, Refusal) and noise.code == "journal"
+    assert (tmp_path / FILE_NAME).read_bytes() == b"noise" * 1000

@@ -107,3 +107,9 @@ def test_readiness_names_the_first_thing_that_is_missing() -> None:
     refusal = readiness(world(play, films=failed), play)
     assert refusal is not None
     assert refusal.code == "film_hash"
+
+
+def test_a_start_names_its_codec_so_that_the_deck_can_choose_its_decoder() -> None:
+    reel = program([item_body("a", codec="hevc"), item_body("b", 240, "60", codec="h264")])
+    outlook = Outlook(world(cue(1, T0, LOOP), programs={("reel", 1): reel}), None)
+    assert [billed.start.codec for billed in islice(outlook.upcoming(at(-1)), 2)] == ["hevc", "h264"]

@@ -137,3 +137,23 @@ def test_armed_is_over_when_the_start_is_answered() -> None:
     assert wall.armed == starts[0].id
     wall.heard(fired(starts[0]))
     assert wall.armed is None
+
+
+def test_hardware_that_gives_up_in_mid_film_is_noticed() -> None:
+    wall, starts = playing_wall()
+    assert wall.decoder == "software"
+    running = Running(
+        id=starts[1].id,
+        position_us=MediaUs(0),
+        frame=0,
+        errors_us=[],
+        frames=0,
+        dropped=0,
+        late=0,
+        trims=0,
+        decoder="vaapi",
+    )
+    wall.heard(running)
+    assert wall.decoder == "vaapi"
+    wall.heard(running.model_copy(update={"id": "another", "decoder": "drm"}))
+    assert wall.decoder == "vaapi"

@@ -55,6 +55,11 @@ def disk_refusal(error: OSError, path: Path) -> Refusal:
     return Refusal(code="disk_error", detail=f"{path}: {error.strerror or error}; check the disk")
 
 
+def place_of(root: Path, sha256: str) -> Path:
+    """Where a film lies in a cache folder when it is there whole."""
+    return root / sha256[:2] / sha256
+
+
 class Store:
     """The films below one folder.
 
@@ -145,7 +150,7 @@ class Store:
         )
 
     def _path(self, sha256: str) -> Path:
-        return self.root / sha256[:2] / sha256
+        return place_of(self.root, sha256)
 
     def _find(self, path: Path) -> None:
         seal = path.with_suffix(".seal")

@@ -5,12 +5,14 @@ The options hold for libmpv 0.35 to 0.40; their meaning is in mpv(1), that of th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import mpv
 
 from agent.clock.kernel import raw_now_ns
+from agent.player import machine
+from agent.player.adopt import adopt
+from agent.player.profile import choose
 from agent.player.urgency import hurry, threads
 from agent.player.wire import Screen, Start
 from agent.units import RawNs
@@ -63,16 +65,10 @@ class DeckEvent:
 
 
 def video_options(screen: Screen) -> dict[str, str]:
-    """mpv's video options for this wall; a machine without a GPU decodes and draws in software."""
+    """How the picture lies on this wall; what decodes and draws it is the decode profile's."""
     if screen.output == "null":
-        return {"vo": "null", "ao": "null", "hwdec": "no"}
-    has_gpu = any(Path("/dev/dri").glob("renderD*")) if Path("/dev/dri").is_dir() else False
-    if has_gpu and screen.decoder != "software":
-        hwdec = "auto-safe" if screen.decoder == "auto" else screen.decoder
-        video = {"vo": "gpu", "hwdec": hwdec, "hwdec_extra_frames": "12", "swapchain_depth": "1"}
-    else:
-        video = {"vo": "x11", "hwdec": "no"}
-    video["video_rotate"] = str(screen.rotate)
+        return {"ao": "null"}
+    video = {"video_rotate": str(screen.rotate)}
     video["keepaspect"] = "no" if screen.fit == "stretch" else "yes"
     video["panscan"] = "1.0" if screen.fit == "cover" else "0.0"
     return video
@@ -94,6 +90,7 @@ class Deck:
             options["wid"] = str(window)
         cores = threads("core")
         self._mpv = mpv.MPV(**options)
+        self.profile = adopt(self._mpv, choose(machine.read(), screen.output, screen.decoder))
         for core in threads("core") - cores:
             hurry(core)
         self._mpv.event_callback("start-file")(self._on_start_file)
@@ -124,6 +121,8 @@ class Deck:
         self._mpv.speed = speed
         self._mpv["start"] = f"{start.position_us / 1e6:.6f}" if start.position_us else "none"
         self._mpv["aid"] = "auto" if start.sound else "no"
+        if self.profile.by_codec:
+            self._mpv["hwdec"] = self.profile.hwdec_for(start.codec)
         self._mpv["loop-file"] = "inf" if start.kind == "slate" else "no"
         self.entry = int(self._mpv.command("loadfile", start.path, "replace")["playlist_entry_id"])
 

@@ -13,6 +13,7 @@ from agent.player.deck import Deck, DeckEvent
 from agent.player.eye import open_eye
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
 from agent.player.overlay import Overlay
+from agent.player.refresh import half_ns
 from agent.player.servo import Servo
 from agent.player.showing import Showing
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
@@ -71,7 +72,9 @@ class Player:
         self._stage: Stage = open_stage(screen)
         self._eye = open_eye(screen.name) if screen.output == "x11" else None
         self._decks = [Deck(index, screen, self._stage.window(index), self._post) for index in range(DECKS)]
-        self._overlay = Overlay(self._stage.easel(), screen.latency_us, self._turns.next_at)
+        # What is let go is seen so much later: the wall's latency, and on average half a refresh of the display.
+        self._seen_after_ns = screen.latency_us * NS_PER_US + half_ns(self._stage.refresh_hz)
+        self._overlay = Overlay(self._stage.easel(), self._seen_after_ns // NS_PER_US, self._turns.next_at)
         self._visible: int | None = None
         self._on_wall: Start | None = None
         self._showing: Showing | None = None
@@ -91,7 +94,16 @@ class Player:
         """Serve until the agent says quit or goes away. Raises StageError, HungError."""
         realtime = hurry()
         self._spin_ns = spin_for(realtime)
-        self._say(Hello(mpv=self._decks[0].version, display=self._stage.name, realtime=realtime))
+        profile = self._decks[0].profile
+        self._say(
+            Hello(
+                mpv=self._decks[0].version,
+                display=self._stage.name,
+                realtime=realtime,
+                profile=profile.name,
+                note=profile.note,
+            )
+        )
         display = self._stage.fileno()
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
         if self._eye is not None:
@@ -116,8 +128,8 @@ class Player:
             self._report()
 
     def _now(self) -> RawNs:
-        """The raw counter as far as starts are concerned: what is fired now is seen `latency_us` later."""
-        return RawNs(raw_now_ns() + self._screen.latency_us * NS_PER_US)
+        """The raw counter as far as starts are concerned: what is fired now is seen later."""
+        return RawNs(raw_now_ns() + self._seen_after_ns)
 
     def _patience_s(self) -> float:
         wake = self._turns.wake_at()
@@ -145,6 +157,7 @@ class Player:
         while self._events and self._events[0].raw < raw:
             self._deck_said(self._events.popleft())
         if self._showing is not None:
+            self._showing.watch.blind = self._overlay.up
             self._showing.watch.flipped(raw)
 
     # --- the agent ----------------------------------------------------------------------------
@@ -193,10 +206,12 @@ class Player:
         deck = self._decks[event.deck]
         if event.entry != deck.entry:
             return
-        if event.kind in {"frame", "end"}:
+        if event.kind == "frame":
             if event.deck == self._visible and self._showing is not None:
-                self._showing.ended |= event.kind == "end"
                 self._showing.watch.queued(event.raw, event.position_s * 1e6)
+        elif event.kind == "end":
+            if event.deck == self._visible and self._showing is not None:
+                self._showing.ended = True
         elif event.kind == "broken" and event.deck == self._visible and self._on_wall is not None:
             detail = f"mpv stopped in the middle of it: {event.detail}; publish another encode"
             self._say(Missed(id=self._on_wall.id, reason="film_broken", detail=detail))
@@ -231,7 +246,7 @@ class Player:
         assert self._clock is not None, "a start is planned only with a mapping"
         deck = self._idle() if self._needs_deck(start) else None
         sound = deck is not None and deck.audible
-        due_raw = RawNs(self._clock.raw_at(start.at) - self._screen.latency_us * NS_PER_US)
+        due_raw = RawNs(self._clock.raw_at(start.at) - self._seen_after_ns)
         go_raw = RawNs(due_raw - round(self._lateness.run_us(sound) * NS_PER_US))
         show_raw = RawNs(due_raw - round(self._lateness.show_us * NS_PER_US))
         if self._eye is not None:
@@ -245,7 +260,7 @@ class Player:
                 deck.go()
                 gone_raw = raw_now_ns()
         shown_raw, seen = self._sight(due_raw)
-        observed = self._clock.utc_at(RawNs(shown_raw + self._screen.latency_us * NS_PER_US))
+        observed = self._clock.utc_at(RawNs(shown_raw + self._seen_after_ns))
         error_us = observed - start.at
         if seen:
             self._lateness.shown(error_us)
@@ -284,7 +299,7 @@ class Player:
         assert self._clock is not None, "a start is fired only with a mapping"
         deck.speed(self._servo.speed(self._clock.freq, trim.extra))
         watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now)
-        self._showing = Showing(start, watch, trim, self._servo, sound, self._screen.latency_us)
+        self._showing = Showing(start, watch, trim, self._servo, sound, self._seen_after_ns // NS_PER_US)
 
     def _leave(self) -> None:
         """What was on the wall until now: its last figures, and what it taught."""
@@ -308,7 +323,7 @@ class Player:
         if self._clock is None or self._on_wall is None or self._showing is None:
             return
         last = UtcUs(round(following.at - self._on_wall.frame_us))
-        raw = self._clock.raw_at(last) - self._screen.latency_us * NS_PER_US
+        raw = self._clock.raw_at(last) - self._seen_after_ns
         self._nudges = [RawNs(raw + after * NS_PER_US) for after in NUDGES_US]
 
     def _nudge(self) -> None:
@@ -347,7 +362,7 @@ class Player:
 
     def _tell(self) -> None:
         showing, clock = self._showing, self._clock
-        assert showing is not None and clock is not None, "told only of a film that runs"
+        assert showing is not None and clock is not None and self._visible is not None, "told only of a film that runs"
         start = showing.start
         position = start.position_us + clock.utc_at(self._now()) - start.at
         errors, frames, dropped, late, trims = showing.told()
@@ -361,5 +376,6 @@ class Player:
                 dropped=dropped,
                 late=late,
                 trims=trims,
+                decoder=self._decks[self._visible].decoder,
             )
         )

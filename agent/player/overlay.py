@@ -53,6 +53,11 @@ class Overlay:
             if sheet is not None:
                 sheet.second = None
 
+    @property
+    def up(self) -> bool:
+        """Whether it is on the wall."""
+        return self._up is not None
+
     def wake_raw(self) -> RawNs | None:
         """When `step` has to be called next; None when nothing is to be done, or only behind the next start."""
         if self._due is None or self._clock is None or self._near_start(self._due):

@@ -15,6 +15,7 @@ from Xlib.protocol import event as xevent
 
 from agent.player import slate
 from agent.player.canvas import Canvas, Easel
+from agent.player.randr import refresh_hz
 from agent.player.raster import Rect, upright
 from agent.player.wire import Screen
 
@@ -28,9 +29,10 @@ class StageError(Exception):
 
 
 class Stage(Protocol):
-    """What the player needs of a display."""
+    """What the player needs of a display. `refresh_hz` is None where nobody knows it."""
 
     name: str
+    refresh_hz: float | None
 
     def easel(self) -> Easel | None:
         """Where something can be drawn above all that is shown; None where there is no display."""
@@ -61,6 +63,7 @@ class NullStage:
     """No display: for tests of everything but the picture, and for measuring what a machine can decode."""
 
     name = "null"
+    refresh_hz: float | None = None
 
     def easel(self) -> Easel | None:
         """Nothing to draw on."""
@@ -103,23 +106,29 @@ def region_of(text: str, width: int, height: int) -> Rect:
     return rect
 
 
+def open_display(name: str) -> Any:
+    """Connect to an X server. Raises StageError when it is not there."""
+    try:
+        return xdisplay.Display(name)
+    except (xerror.DisplayError, xerror.ConnectionClosedError, OSError) as error:
+        raise StageError(
+            f"the display {name!r} cannot be opened ({error}); start the X server, "
+            "or set display.name to the one that runs"
+        ) from error
+
+
 class X11Stage:
     """The stage on an X server. Raises StageError when the display is not there."""
 
     def __init__(self, screen: Screen) -> None:
-        try:
-            self._x = xdisplay.Display(screen.name)
-        except (xerror.DisplayError, xerror.ConnectionClosedError, OSError) as error:
-            raise StageError(
-                f"the display {screen.name!r} cannot be opened ({error}); start the X server, "
-                "or set display.name to the one that runs"
-            ) from error
+        self._x = open_display(screen.name)
         root_screen = self._x.screen()
         width, height = root_screen.width_in_pixels, root_screen.height_in_pixels
         self._wall = wall = region_of(screen.region, width, height)
         self._rotate = screen.rotate
         self.raster = upright(screen.rotate, wall.width, wall.height)
-        self.name = f"{width}x{height}"
+        self.refresh_hz = refresh_hz(self._x, wall.x, wall.y) or screen.mode_hz
+        self.name = f"{width}x{height}" + (f"@{self.refresh_hz:.6g}" if self.refresh_hz else "")
         self._root = root_screen.root
         # A wall is never idle, however long nobody touches a mouse.
         self._x.set_screen_saver(0, 0, X.DontPreferBlanking, X.DefaultExposures)

@@ -28,7 +28,7 @@ class FrameWatch:
     """The frames of one start, behind the one that it began with. `due_raw` is the instant of that one.
 
     `frame_us` is 0 where the film has no constant rate: then nobody knows which frames are missing. `alive_raw` is the
-    last sign of life.
+    last sign of life. While it is `blind`, since something else is drawn over the film, nothing is counted.
     """
 
     due_raw: RawNs
@@ -38,6 +38,7 @@ class FrameWatch:
     has_eye: bool
     alive_raw: RawNs
     dropped: int = 0
+    blind: bool = False
     _newest_us: float = 0.0
     _queue: deque[Seen] = field(default_factory=deque)
     _seen: list[Seen] = field(default_factory=list)
@@ -49,6 +50,9 @@ class FrameWatch:
             return  # the frame that it began with, seen before it ran
         self.alive_raw = raw
         before_us, self._newest_us = self._newest_us or self.position_us, position_us
+        if self.blind:
+            self._queue.clear()
+            return
         if self.frame_us:
             self.dropped += max(0, round((position_us - before_us) / self.frame_us) - 1)
         if self.has_eye:

@@ -16,7 +16,10 @@ class _Line(BaseModel):
 
 
 class Screen(_Line):
-    """How the player drives the wall; given once, when the process starts."""
+    """How the player drives the wall; given once, when the process starts.
+
+    `mode_hz` is the refresh that `display.mode` names: it counts where the display itself tells none.
+    """
 
     output: Literal["x11", "null"]
     name: str
@@ -27,12 +30,14 @@ class Screen(_Line):
     decoder: str
     volume: int
     slate: str
+    mode_hz: float | None = None
 
 
 class Start(_Line):
     """At `at`, show this. The id is the agent's; the player only hands it back.
 
-    `frame_us` is the length of a frame, 0 where the film has no constant rate.
+    `frame_us` is the length of a frame, 0 where the film has no constant rate; `codec` is the program's word
+    for it, a guess where the venue plays a variant, and '' where nobody knows.
     """
 
     id: str
@@ -43,6 +48,7 @@ class Start(_Line):
     frame_us: float = 0.0
     held: bool = False
     sound: bool = False
+    codec: str = ""
 
 
 class Clock(_Line):
@@ -117,12 +123,17 @@ Order = Annotated[Clock | Plan | Cover | Identify | Quit, Field(discriminator="s
 
 
 class Hello(_Line):
-    """The player can show pictures now."""
+    """The player can show pictures now.
+
+    `profile` names the decode profile, `note` says what of it is not as it could be.
+    """
 
     say: Literal["hello"] = "hello"
     mpv: str
     display: str
     realtime: bool
+    profile: str = ""
+    note: str = ""
 
 
 class Armed(_Line):
@@ -173,6 +184,7 @@ class Running(_Line):
     dropped: int
     late: int
     trims: int
+    decoder: str = ""
 
 
 class Adrift(_Line):

@@ -1,6 +1,7 @@
 """`framezero clock` and `framezero check`, mounted by agent/cli.py."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -14,12 +15,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, Group
 from rich.live import Live
+from rich.status import Status
 from rich.text import Text
 
 from agent import log
 from agent.clock.kernel import has_rtc
 from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
+from agent.player import machine
+from agent.technician import decoding, screen, trial
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -34,6 +38,9 @@ CONFIG = Path("/etc/framezero/agent.toml")
 ConfigFile = Annotated[Path, typer.Option("--config", readable=False, help="The venue's agent.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Everything as JSON; progress goes to standard error.")]
 Seconds = Annotated[float, typer.Option(min=1, max=3600, help="How long to ask the servers, where that is done.")]
+Films = Annotated[
+    bool, typer.Option("--films/--no-films", help="Decode each film in the cache for some seconds, at lowest priority.")
+]
 Measure = Annotated[bool, typer.Option("--measure", help="Ask the servers, even where an agent runs and knows.")]
 
 
@@ -69,18 +76,24 @@ def clock(
 
 
 def check(
-    config: ConfigFile = CONFIG, as_script: Json = False, seconds: Seconds = BURST_S, measure: Measure = False
+    config: ConfigFile = CONFIG,
+    as_script: Json = False,
+    seconds: Seconds = BURST_S,
+    measure: Measure = False,
+    films: Films = True,
 ) -> None:
-    """Check the configuration and the clock of this player, and name the command that mends each finding.
+    """Check configuration, clock, display, decoder and films of this player, and name what mends each finding.
 
-    Where the agent runs its word is taken; otherwise the servers are asked.
+    Where the agent runs its word on the clock is taken; otherwise the servers
+    are asked. Each film in the cache is decoded for some seconds, which takes
+    only what a running show leaves over: best done while the wall is idle.
 
     Exit status: 0 all good or warnings only, 1 a fault (there is one wherever
     the clock is not good enough for a show), 2 the configuration cannot be used.
     """
     loaded = _load(config)
     if isinstance(loaded, list):
-        findings, status = loaded, USAGE
+        findings, status, more = loaded, USAGE, None
     else:
         gauge, judged = _looked_at(loaded, seconds, measure, as_script)
         whole = Finding("configuration", "ok", "configuration", f"{config} is sound, for venue {loaded.venue}")
@@ -88,9 +101,11 @@ def check(
         if gauge.age_s is not None:
             word = f"the running agent's own word, {gauge.age_s:.0f} s old"
         findings = [whole, Finding("clock", "ok", "source", word), *judged]
+        more, seen = _decoding(loaded, films, as_script)
+        findings += seen
         status = told.status(findings)
     if as_script:
-        _print_json(status, findings)
+        _print_json(status, findings, more)
     else:
         _console(False).print(told.table(findings))
     raise typer.Exit(status)
@@ -140,6 +155,25 @@ def _measured(config: Config, seconds: float, as_script: bool) -> Gauge:
             live.update(Group(Text(f"{asking}, {left_s:.0f} s to go", "bold"), sources(report)), refresh=True)
 
         return asyncio.run(measured(config, seconds, show))
+
+
+def _decoding(config: Config, films: bool, as_script: bool) -> tuple[dict[str, Any], list[Finding]]:
+    """The display, the decoder and the films; for scripts the films' figures too."""
+    seen = screen.look(config.display)
+    found = screen.judge(config.display, seen, machine.read())
+    console = _console(True)
+    live = Status("looking at display and decoder", console=console) if console.is_terminal and not as_script else None
+
+    def show(done: int, total: int, name: str) -> None:
+        doing = f"decoding film {done + 1} of {total}: {name}"
+        if live is None:
+            console.print(doing)
+        else:
+            live.update(doing)
+
+    with live or contextlib.nullcontext():
+        facts = trial.look(config, screen.refresh_of(config.display, seen), measure=films, progress=show)
+    return {"films": trial.as_json(facts)}, [*found, *decoding.judge(facts)]
 
 
 def _print_json(status: int, findings: Sequence[Finding], more: Mapping[str, Any] | None = None) -> None:

@@ -86,3 +86,16 @@ def test_every_frame_is_a_sign_of_life_and_a_redrawn_picture_is_none() -> None:
     assert frames.alive_raw == raw(due_us(2))
     frames.flipped(raw(due_us(9)))
     assert frames.alive_raw == raw(due_us(2))
+
+
+def test_while_something_is_drawn_over_the_film_nothing_is_counted() -> None:
+    frames = watch()
+    play(frames, range(1, 3))
+    frames.blind = True
+    play(frames, range(4, 40, 3))
+    frames.flipped(raw(due_us(38) - 9_000))
+    frames.blind = False
+    play(frames, range(38, 41))
+    assert [seen.position_us for seen in frames.take()] == [due_us(n) for n in (1, 2, 38, 39, 40)]
+    assert frames.dropped == 0
+    assert frames.alive_raw == raw(due_us(40))

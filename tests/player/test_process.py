@@ -155,7 +155,7 @@ async def test_two_decks_take_turns_without_black_and_without_a_frame_too_early(
     bench = Bench(screen_on(display.name))
     try:
         hello = await bench.hear(Hello)
-        assert hello.display == "320x180"
+        assert (hello.display, hello.profile, hello.note) == ("320x180", "software", "")
         t0 = in_us(2)
         a, b = film_start("a", reel[0], t0), film_start("b", reel[1], t0 + 3 * S)
         black = Start(id="black", kind="black", at=UtcUs(t0 + 6 * S))
@@ -238,6 +238,40 @@ async def test_the_slate_is_not_black_and_a_latent_wall_starts_early(
     assert abs(first.at - (t0 - 100_000)) < 15_000
     assert abs(fired.error_us) < 15_000
     assert (last.clip, last.black) == (0, False)
+
+
+async def test_on_a_display_whose_refresh_is_known_a_start_is_half_a_refresh_early(
+    display: Display, eye: Eye, reel: list[Film]
+) -> None:
+    bench = Bench(screen_on(display.name, mode_hz=20.0))
+    try:
+        hello = await bench.hear(Hello)
+        t0 = in_us(1.5)
+        bench.player.plan([film_start("a", reel[0], t0)])
+        fired = await bench.hear(Fired, "a")
+        running = await bench.hear(Running, "a")
+    finally:
+        await bench.close()
+    assert hello.display == "320x180@20"
+    first = next(look for look in eye.looks if look.clip)
+    assert abs(first.at - (t0 - 25_000)) < 15_000
+    assert abs(fired.error_us) < 15_000, "seen on average when it is due"
+    assert (fired.decoder, running.decoder) == ("software", "software")
+
+
+async def test_graphics_that_cannot_draw_here_cost_no_picture(display: Display, eye: Eye, reel: list[Film]) -> None:
+    """Where no GPU is, mpv passes over vo=gpu and over a decoder that has no hardware."""
+    bench = Bench(screen_on(display.name, decoder="vaapi"))
+    try:
+        hello = await bench.hear(Hello)
+        bench.player.plan([film_start("a", reel[0], in_us(1.5))])
+        fired = await bench.hear(Fired, "a")
+        await bench.hear(Running, "a")
+    finally:
+        await bench.close()
+    assert hello.note == ""
+    assert fired.decoder == "software", "what is used, not what was wished"
+    assert [look for look in eye.looks if look.clip == 1]
 
 
 async def test_what_mpv_cannot_play_is_missed_and_the_wall_keeps_its_picture(

@@ -1,5 +1,6 @@
 """`framezero clock` and `framezero check` as a technician types them, on real sockets."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,13 +10,16 @@ from typing import Any
 
 import pytest
 import typer
+from makers import item_body, program_body
 from typer.testing import CliRunner
 
+from agent.cache.store import place_of
 from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import ClockState
 from agent.clock.memory import Memory
 from agent.clock.orders import Past
 from agent.clock.report import ClockReport, SourceReport
+from agent.journal import Journal
 from agent.lab import liar, timeservers
 from agent.lab.ports import free
 from agent.lab.processes import Processes
@@ -31,7 +35,7 @@ def write(folder: Path, servers: list[Any], **more: str) -> Path:
     file.write_text(
         f'venue = "paris"\nshow = "s"\ntimezone = "Europe/Paris"\nstate_dir = "{folder / "state"}"\n'
         f'[broker]\nurls = ["mqtt://127.0.0.1:1"]\n[clock]\nservers = [{named}]\nchrony = false\n'
-        f'[cache]\ndir = "{folder / "cache"}"\n'
+        f'[cache]\ndir = "{folder / "cache"}"\n[display]\noutput = "null"\n'
     )
     return file
 
@@ -155,3 +159,48 @@ def test_the_agents_word_is_taken_and_said_to_be_so_unless_measuring_is_wanted(t
     Memory(tmp_path, tmp_path / "state").keep_current(Past(), report, RawNs(raw_now_ns() - 200 * 10**9), 0)
     status, stale = told("check")
     assert status == 1 and "agent_silent" in stale and "measured just now" in stale["source"]["what"]
+
+
+@pytest.mark.needs("ffmpeg")
+def test_check_measures_the_films_that_this_player_has(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    made = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=320x180:r=30:d=3",
+        "-pix_fmt",
+        "yuv420p",
+        str(film),
+    ]
+    subprocess.run(made, check=True)
+    sha256 = hashlib.sha256(film.read_bytes()).hexdigest()
+    place = place_of(tmp_path / "cache", sha256)
+    place.parent.mkdir(parents=True)
+    film.rename(place)
+    journal = Journal.open(tmp_path / "state")
+    assert isinstance(journal, Journal)
+    journal.accept_program("reel", 1, program_body([item_body("a", sha256=sha256), item_body("b")], show="s"))
+    config = write(tmp_path, [("127.0.0.1", free("udp", 1)[0], False)])
+    done = framezero("check", "--config", str(config), "--seconds", "1", "--json")
+    journal.close()
+    told = json.loads(done.stdout)
+    found = {finding["code"]: finding for finding in told["findings"]}
+    assert {"display_null", "profile", "realtime", "films_missing", "films"} <= set(found), done.stdout
+    assert "a.mp4 (h264 320x180, 30 fps)" in found["films"]["what"] and "b.mp4" in found["films_missing"]["what"]
+    [measured] = told["films"]
+    assert (measured["sha256"], measured["decoder"], measured["codec"]) == (sha256, "software", "h264")
+    assert measured["fps"] > 30 and "decoding film 1 of 1: a.mp4" in done.stderr
+    done = framezero("check", "--config", str(config), "--seconds", "1", "--no-films")
+    assert "no film was measured: --no-films" in done.stdout and "decoding film" not in done.stderr
+
+
+def test_a_display_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    config = write(tmp_path, [("127.0.0.1", free("udp", 1)[0], True)])
+    config.write_text(config.read_text().replace('output = "null"', 'name = ":4711"'))
+    told = json.loads(framezero("check", "--config", str(config), "--seconds", "1", "--json", "--no-films").stdout)
+    [absent] = [finding for finding in told["findings"] if finding["area"] == "display"]
+    assert (absent["verdict"], absent["code"]) == ("fault", "display_absent") and ":4711" in absent["what"]

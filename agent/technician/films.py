@@ -1,0 +1,71 @@
+"""The films that this player has, by the programs in its agent's journal."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.cache.store import place_of
+from agent.config import Config
+from agent.intake import Taken, Venue, take_program
+from agent.journal import peek
+from agent.messages import Program, Refusal
+
+STILLS = frozenset(["png", "mjpeg", "webp", "bmp", "tiff", "gif", "jpegxl"])
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One film of a program, in the encode for this venue.
+
+    `codec` is the program's word, which for a variant is that of its item: what the player goes by, and no more than a
+    guess. `rate` is '' where frames come at no constant rate.
+    """
+
+    name: str
+    sha256: str
+    path: Path
+    codec: str
+    width: int
+    height: int
+    rate: str
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is a picture and no film."""
+        return not self.rate and self.codec in STILLS
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is in the cache; the names of what a program wants and the cache does not have; programs not understood."""
+
+    here: tuple[Film, ...]
+    missing: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+
+
+def stock(config: Config) -> Stock | Refusal:
+    """The films of all programs that the agent knows, each once. A refusal says why they cannot be known."""
+    rows = peek(config.state_dir)
+    if isinstance(rows, Refusal):
+        return rows
+    # What stands in the journal was judged when it came.
+    venue = Venue(config.venue, tuple(config.groups), config.show, require_trust=False)
+    films: dict[str, Film] = {}
+    unread = []
+    for row in rows:
+        taken = take_program(row.payload, (row.program, str(row.rev)), venue)
+        if isinstance(taken, Taken):
+            films |= {film.sha256: film for film in _films(taken.message, config)}
+        elif taken is not None:
+            unread.append(f"{row.program}/{row.rev}")
+    here = tuple(film for film in films.values() if film.path.is_file())
+    return Stock(here, tuple(film.name for film in films.values() if film not in here), tuple(unread))
+
+
+def _films(program: Program, config: Config) -> list[Film]:
+    found = []
+    for item in program.items:
+        encode = item.for_venue(config.venue, tuple(config.groups))
+        path = place_of(config.cache.dir, encode.sha256)
+        found.append(Film(item.name, encode.sha256, path, item.codec, encode.width, encode.height, item.fps or ""))
+    return found
