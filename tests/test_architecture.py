@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 CORE = {
     "agent",
+    "agent.alarm",
     "agent.asrun",
     "agent.clock",
     "agent.clock.envelope",
@@ -32,10 +33,12 @@ CORE = {
     "agent.clock.vote",
     "agent.conductor",
     "agent.effects",
+    "agent.identify",
     "agent.intake",
     "agent.ledger",
     "agent.messages",
     "agent.outbox",
+    "agent.panic",
     "agent.planner",
     "agent.player",
     "agent.player.trim",
@@ -45,6 +48,7 @@ CORE = {
     "agent.scene",
     "agent.schedule",
     "agent.status",
+    "agent.teller",
     "agent.timeline",
     "agent.trust",
     "agent.units",

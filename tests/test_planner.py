@@ -1,6 +1,6 @@
 from itertools import islice
 
-from makers import T0, S, cue, item_body, program, uuid_of
+from makers import T0, S, cue, item_body, panic, program, uuid_of
 
 from agent.messages import Refusal
 from agent.planner import STILL_LEAD_US, Film, Outlook, World, readiness
@@ -107,3 +107,16 @@ def test_readiness_names_the_first_thing_that_is_missing() -> None:
     refusal = readiness(world(play, films=failed), play)
     assert refusal is not None
     assert refusal.code == "film_hash"
+
+
+def test_in_a_panic_nothing_else_is_expected_and_nothing_comes() -> None:
+    for to, path in (("black", ""), ("slate", "/etc/slate.png")):
+        outlook = Outlook(world(cue(1, T0, LOOP), panic=panic(5, to), slate="/etc/slate.png"), uuid_of(1))
+        expected = outlook.expected(at(1))
+        assert (expected.start.kind, expected.start.path, expected.cue) == (to, path, None)
+        assert expected.short is not None
+        assert (expected.short.code, uuid_of(5) in expected.short.detail) == ("panic", True)
+        assert list(outlook.upcoming(at(1))) == []
+        joined = outlook.join(at(1), LEAD_US)
+        assert joined is not None
+        assert joined.key == expected.key

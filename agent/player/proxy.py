@@ -7,12 +7,13 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from agent.clock.mapping import Mapping
-from agent.player.wire import REPORTS, Failed, Plan, Quit, Report, Screen, Start, clock_of, line
+from agent.player.wire import REPORTS, Cover, Failed, Identify, Plan, Quit, Report, Screen, Start, clock_of, line
 
 log = structlog.get_logger()
 
@@ -41,6 +42,14 @@ class PlayerProxy:
     def plan(self, starts: Sequence[Start]) -> None:
         """Hand over the next starts; they die with the process, whose successor says Hello and is given new ones."""
         self._send(Plan(starts=list(starts)))
+
+    def cover(self, what: Literal["", "black", "slate"]) -> None:
+        """Hide the wall at once, or show it again with ''; dies with the process, as plans do."""
+        self._send(Cover(what=what))
+
+    def identify(self, order: Identify) -> None:
+        """Hand over when to lay over the picture which wall this is; dies with the process, as plans do."""
+        self._send(order)
 
     def _send(self, order: BaseModel) -> None:
         if self._writer is not None and not self._writer.is_closing():
