@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Program, Refusal, decode
 from agent.trust import kind_in, open_body
@@ -84,14 +84,22 @@ def take_program(payload: bytes, topic: tuple[str, str], venue: Venue) -> Taken[
 
 def take_panic(payload: bytes, venue: Venue) -> Taken[Panic] | Taken[Lift] | Declined | None:
     """Judge a panic or a lift; None when it is for other venues. Neither needs a clock nor expires."""
-    # The kind comes first, since the roles that may sign hang on it; a body of the other kind is then refused.
-    lifts = kind_in(payload) == "lift" or "lift" in _tree(payload)
-    kind = "lift" if lifts else "panic"
+    kind = panic_kind(payload)
     body = open_body(payload, kind, require=venue.require_trust)
     if isinstance(body, Refusal):
         return Declined(_id_in(payload, kind), body)
     named = _id_in(body, kind)
-    return _meant(decode(Lift, body), named, body, venue) if lifts else _meant(decode(Panic, body), named, body, venue)
+    if kind == "lift":
+        return _meant(decode(Lift, body), named, body, venue)
+    return _meant(decode(Panic, body), named, body, venue)
+
+
+def panic_kind(payload: bytes) -> Literal["panic", "lift"]:
+    """Which of the two a message of the topic `panic` says it is, before anything in it is believed.
+
+    The roles that may sign hang on it: what is opened as the one and has the other's body is refused.
+    """
+    return "lift" if kind_in(payload) == "lift" or "lift" in _tree(payload) else "panic"
 
 
 def _meant(message: P | Refusal, named: str, body: bytes, venue: Venue) -> Taken[P] | Declined | None:

@@ -1,13 +1,13 @@
 from fake_venue import presence, status
 
 from agent.connection import Received
-from agent.control.cue import build
+from agent.control.cue import Draft, build
 from agent.control.view import View, judge
 from agent.messages import Ack, Stage, Stop, encode
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)
-CUE = build(Stop(action="stop"), show="demo", venues=["*"], at=UtcUs(NOW + 1), now=NOW)
+CUE = build(Draft(Stop(action="stop")), show="demo", venues=["*"], at=UtcUs(NOW + 1), now=NOW)
 
 
 def ack(stage: Stage, ready: bool | None = None, venue: str = "a") -> Ack:
@@ -38,7 +38,7 @@ def test_verdicts_by_what_was_wanted() -> None:
         ([ack("refused")], "accepted", "bad"),
         ([ack("accepted", True, "b")], "accepted", "silent"),
     ):
-        assert judge(CUE, "a", acks, wanted).verdict == verdict, (acks, wanted)
+        assert judge(CUE.cue, "a", acks, wanted).verdict == verdict, (acks, wanted)
 
 
 def test_an_ack_from_two_brokers_counts_once() -> None:
