@@ -1,7 +1,5 @@
 """`framezero cue hold|resume|seek|identify` against a real mosquitto and venues that are only messages."""
 
-import asyncio
-
 import pytest
 from brokers import Mosquitto
 from fake_venue import framezero, now_us, retain, retained, told, venue
@@ -28,9 +26,6 @@ async def test_hold_seek_and_resume_are_absolute_cues_for_the_frame_that_is_due(
             assert code == 0, out + err
         code, _, err = await framezero("cue", "resume", "--in", "8s", *where)
         assert (code, "is not held" in err) == (1, True)
-        async with asyncio.timeout(5):
-            while len(got) < 4:
-                await asyncio.sleep(0.01)
     first, held, sought, resumed = got
     assert isinstance(first.do, Play) and isinstance(held.do, Play)
     assert isinstance(sought.do, Play) and isinstance(resumed.do, Play)
@@ -77,8 +72,8 @@ async def test_identify_is_kept_no_longer_than_it_is_shown(mosquitto: Mosquitto)
     [
         (("seek", "soon"), "not a position"),
         (("seek",), "Missing argument"),
-        (("identify", "--seconds", "0"), "0"),
-        (("identify", "--seconds", "601"), "601"),
+        (("identify", "--seconds", "0"), "--seconds"),
+        (("identify", "--seconds", "601"), "--seconds"),
         (("hold", "--nonsense"), "nonsense"),
         (("seek", "5s", "--nonsense"), "nonsense"),
     ],

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -158,6 +159,10 @@ def test_a_wall_that_shows_a_cue_of_which_no_broker_knows_is_named() -> None:
     check_known(known, ["*"], at(1), 60.0)  # it is silent: what it said is no longer so
 
 
+def back_5_s(found: Running) -> Draft:
+    return seek(found, parse_step("-5s"))
+
+
 RATES = ("24000/1001", "30000/1001", "25", "60000/1001")
 
 
@@ -165,11 +170,12 @@ RATES = ("24000/1001", "30000/1001", "25", "60000/1001")
 def test_hold_resume_and_seek_land_on_one_frame_on_every_wall_after_hours_of_loops(fps: str) -> None:
     reel = program_body([item_body("a", 1798, fps), item_body("b", 300, "50")])
     cues = [cue_body(1, do=LOOP)]
+    moves: dict[str, Callable[[Running], Draft]] = {"hold": hold, "resume": resume, "seek": back_5_s}
     steps = [("hold", 9_000.123457), ("resume", 9_100.5), ("seek", 20_000.000001), ("hold", 21_000.7)]
     seen = []
     for number, (what, t) in enumerate(steps, start=2):
         found = running_at(view(*cues, program=reel), "reel-show", ["*"], at(t))
-        draft = {"hold": hold, "resume": resume, "seek": lambda r: seek(r, parse_step("-5s"))}[what](found)
+        draft = moves[what](found)
         cues.append(cue_body(number, at(t), moved(draft).model_dump()))
         walls = []
         # A wall that was there all the time, and one that is new and knows only what is retained, in any order.

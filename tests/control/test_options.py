@@ -38,7 +38,7 @@ def paint(
             "north 2 blue ['b', 'c'] True",
         ),
         (["north", "--colour", "pink"], 1, "not pink"),
-        (["north", "--coats", "many"], 2, "many"),
+        (["north", "--coats", "many"], 2, "--coats"),
         ([], 2, "Missing argument"),
     ],
 )
