@@ -86,6 +86,19 @@ def test_the_own_slate_is_seen_as_soon_as_it_is_there() -> None:
     assert all(start.kind != "film" for start in plan(wall))
 
 
+def test_a_slate_that_stands_there_already_is_covered_until_the_player_has_given_up_its_plan() -> None:
+    wall = FakeWall(slate="/etc/slate.png")
+    wall.start_player()
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(do=LOOP))
+    wall.until(T0 - S)
+    assert wall.shown[-1][1].kind == "slate"
+    begin(wall, "slate")
+    assert (wall.covers, wall.stages(50)) == (["slate", ""], ["accepted", "started"])
+    wall.until(T0 + S)
+    assert wall.shown[-1][1].kind == "slate"
+
+
 def test_a_slate_that_mpv_cannot_play_leaves_the_built_in_one() -> None:
     wall = playing_wall(slate="/etc/slate.png")
     wall.broken.add("/etc/slate.png")

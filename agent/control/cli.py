@@ -1,4 +1,4 @@
-"""The operator's commands: `publish`, `status`, and `cue play|stop|black` as a sub-application."""
+"""The operator's commands: `publish`, `status`, and `cue …` as a sub-application."""
 
 import asyncio
 import time
