@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from agent import schedule
+from agent import identify, schedule
+from agent.alarm import Alarm
 from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
-    Acknowledge,
     Direct,
     Effect,
     Event,
@@ -26,10 +26,11 @@ from agent.effects import (
 )
 from agent.intake import Declined, Taken, Venue, take_cue, take_program
 from agent.ledger import Entry, Ledger
-from agent.messages import Ack, Cancel, Cue, Program, Refusal, Stage
+from agent.messages import Cancel, Cue, Identify, Program, Refusal, Stage
 from agent.planner import Billed, Film, ProgramKey, World, program_key, readiness
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.scene import Scene, build_scene
+from agent.teller import Teller
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
 
@@ -51,7 +52,7 @@ class Conductor:
 
     def __init__(self, venue: Venue, boot: str, limits: Limits) -> None:
         self._venue = venue
-        self._boot = boot
+        self._teller = Teller(venue.name, boot)
         self._limits = limits
         self._ledger = Ledger()
         self._programs: dict[ProgramKey, Taken[Program]] = {}
@@ -59,6 +60,8 @@ class Conductor:
         self._wishes: tuple[Wish, ...] = ()
         self._wall = Wall()
         self._proof = Proof(venue.name)
+        self._alarm = Alarm(venue, self._teller, self._ledger.first_refusal)
+        self._overlays = identify.Overlays()
         self._slate = limits.slate
         self._slate_fault: Refusal | None = None
         self._offset_us: int | None = None
@@ -79,7 +82,8 @@ class Conductor:
                 pass
             case _:
                 assert_never(event)
-        return effects + self._consequences(now)
+        # Panic waits for nothing, not even for the journal.
+        return [*self._alarm.cover(self._wall, self._slate), *effects, *self._consequences(now)]
 
     def deadline(self, now: Now) -> UtcUs | None:
         """The next instant at which something is due here; None while nothing is."""
@@ -93,9 +97,8 @@ class Conductor:
         """What this venue does now, and whether it is ready for what comes."""
         world = self._world(now)
         ahead = schedule.pending(world.cues, now.utc) if now.utc is not None else []
-        return build_scene(
-            world, self._wall, self._proof.tally, ahead, self._wishes, [self._clock_short(now), self._slate_fault]
-        )
+        shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
+        return build_scene(world, self._wall, self._proof.tally, ahead, self._wishes, shorts)
 
     # --- messages -----------------------------------------------------------------------------
 
@@ -111,6 +114,8 @@ class Conductor:
                 return self._receive_cue(payload, cue, now)
             case ["program", program, rev]:
                 return self._receive_program(payload, (program, rev))
+            case ["panic"]:
+                return self._alarm.receive(payload, now, self._wall.fault)
         return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic),))]
 
     def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
@@ -121,7 +126,7 @@ class Conductor:
             if not self._ledger.first_refusal(topic_id, payload):
                 return []
             fields = (("cue", taken.cue), ("reason", taken.refusal.code), ("detail", taken.refusal.detail))
-            return [Note("warning", "cue refused", fields), self._ack(taken.cue, "refused", now, taken.refusal)]
+            return [Note("warning", "cue refused", fields), self._teller.ack(taken.cue, "refused", now, taken.refusal)]
         cue = taken.message
         known = self._ledger.get(cue.cue)
         effects: list[Effect] = []
@@ -168,12 +173,18 @@ class Conductor:
                 program = take_program(body, (program_id, rev), venue)
                 if isinstance(program, Taken):
                     self._programs[program.message.program, program.message.rev] = program
+            case ["panic"]:
+                self._alarm.restore(body, venue)
 
     # --- the player ---------------------------------------------------------------------------
 
     def _player_said(self, report: Report, now: Now) -> list[Effect]:
         fault = self._wall.fault
         billed = self._wall.heard(report)
+        self._overlays.heard(report)
+        covered = self._alarm.heard(report, now)
+        if covered:
+            return covered
         entry = self._ledger.get(billed.cue.cue) if billed and billed.cue else None
         # A slate in a film's place is no start of the cue.
         told = entry if billed is not None and billed.short is None else None
@@ -229,20 +240,6 @@ class Conductor:
 
     # --- telling ------------------------------------------------------------------------------
 
-    def _ack(self, cue: str, stage: Stage, now: Now, refusal: Refusal | None = None, **more: Any) -> Acknowledge:
-        reason, detail = (refusal.code, refusal.detail) if refusal else (None, None)
-        ack = Ack(
-            cue=cue,
-            venue=self._venue.name,
-            boot=self._boot,
-            stage=stage,
-            time=now.utc,
-            reason=reason,
-            detail=detail,
-            **more,
-        )
-        return Acknowledge(ack)
-
     def _once(
         self, entry: Entry | None, stage: Stage, now: Now, refusal: Refusal | None = None, **more: Any
     ) -> list[Effect]:
@@ -250,7 +247,7 @@ class Conductor:
         if entry is None or stage in entry.told or (stage in {"armed", "missed"} and "started" in entry.told):
             return []
         entry.told.add(stage)
-        return [self._ack(entry.cue.cue, stage, now, refusal, **more)]
+        return [self._teller.ack(entry.cue.cue, stage, now, refusal, **more)]
 
     # --- consequences -------------------------------------------------------------------------
 
@@ -268,6 +265,8 @@ class Conductor:
             starts = self._wall.direct(world, now.utc)
             if starts is not None:
                 effects.append(Direct(starts))
+            if self._wall.player is not None:
+                effects += self._overlays.orders(world.cues, self._venue, now.utc)
             effects += self._settle(world, now)
         return effects
 
@@ -292,6 +291,7 @@ class Conductor:
             clock_short=self._clock_short(now) if too_bad else None,
             # By the host's own clock a cue that runs elsewhere is joined, roughly; nothing begins by it.
             joining_from=now.utc if now.clock is ClockState.HOST else None,
+            panic=self._alarm.holding,
         )
 
     def _clock_short(self, now: Now) -> Refusal | None:
@@ -311,7 +311,7 @@ class Conductor:
 
     def _short(self, world: World, cue: Cue, now: Now) -> Refusal | None:
         """Why a cue could not be shown as things are."""
-        return readiness(world, cue) or self._clock_short(now) or self._wall.fault
+        return world.panic_short or readiness(world, cue) or self._clock_short(now) or self._wall.fault
 
     def _judge_readiness(self, world: World, now: Now) -> list[Effect]:
         effects: list[Effect] = []
@@ -324,7 +324,7 @@ class Conductor:
             if first or changed:
                 entry.told.add("accepted")
                 entry.short = short
-                effects.append(self._ack(entry.cue.cue, "accepted", now, short, ready=short is None))
+                effects.append(self._teller.ack(entry.cue.cue, "accepted", now, short, ready=short is None))
         return effects
 
     def _fetch(self, world: World) -> list[Effect]:
@@ -353,9 +353,13 @@ class Conductor:
             if entry.restored and cue.at <= now.utc:
                 # It had its instant before the restart; only what is still to come is news.
                 entry.told |= {"missed"} if cue is wanted else {"missed", "superseded", "cancelled"}
+                if isinstance(cue.do, Identify):
+                    entry.told.add("started")
             entry.restored = False
             if cue.cue in gone:
                 effects += self._once(entry, "cancelled", now)
+            elif isinstance(cue.do, Identify):
+                effects += self._settle_identify(entry, world, now)
             elif isinstance(cue.do, Cancel) or cue.at > now.utc or wanted is None:
                 continue
             elif cue is not wanted:
@@ -364,3 +368,16 @@ class Conductor:
                 late = Refusal(code="late", detail="it came after its instant; the wall joins at the right frame")
                 effects += self._once(entry, "missed", now, self._short(world, cue, now) or late)
         return effects
+
+    def _settle_identify(self, entry: Entry, world: World, now: Now) -> list[Effect]:
+        """The overlay is taken for shown when its instant has come and there is a player that shows it."""
+        assert now.utc is not None, "called with a time"
+        cue = entry.cue
+        if cue.at > now.utc:
+            return []
+        if now.utc >= identify.ends_at(cue, world.cues, now.utc):
+            late = Refusal(code="late", detail="its time was over when it came; send it again for a later instant")
+            return self._once(entry, "missed", now, self._short(world, cue, now) or late)
+        if self._wall.player is None or world.panic is not None:
+            return []
+        return self._once(entry, "started", now, None, due=cue.at, joined=cue.at < now.utc - MISS_AFTER_US)

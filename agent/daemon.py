@@ -25,15 +25,18 @@ from agent.config import Config, unserved
 from agent.connection import Received as Message
 from agent.effects import (
     Acknowledge,
+    Cover,
     Direct,
     Effect,
     Event,
     Fetch,
     FilmHeard,
     KeepCue,
+    KeepPanic,
     KeepProgram,
     Note,
     Now,
+    Overlay,
     PlayerHeard,
     Received,
     Record,
@@ -73,7 +76,7 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._boot = str(uuid.uuid4())
-        venue = Venue(config.venue, tuple(config.groups), config.show, config.trust.require)
+        venue = Venue(config.venue, tuple(config.groups), config.show, config.trust.require, config.timezone)
         limits = Limits(
             ready_error_us=round(config.clock.ready_error_ms * 1000),
             show_error_us=round(config.clock.show_error_ms * 1000),
@@ -138,6 +141,8 @@ class Daemon:
             log.error("clock.listen cannot be used", listen=listen, error=str(error), remedy="name a free address")
 
     def _restore(self) -> None:
+        for panic in self._journal.panics():
+            self._handle(Restored("panic", panic.payload))
         for program in self._journal.programs():
             self._handle(Restored(f"program/{program.program}/{program.rev}", program.payload))
         for cue in self._journal.cues():
@@ -195,6 +200,8 @@ class Daemon:
                 self._kept(self._journal.accept_cue(cue, body, at, expires))
             case KeepProgram(program, rev, body):
                 self._kept(self._journal.accept_program(program, rev, body))
+            case KeepPanic(panic, kind, body):
+                self._kept(self._journal.accept_panic(panic, kind, body))
             case Acknowledge(ack):
                 log.info("cue", cue=ack.cue, stage=ack.stage, ready=ack.ready, reason=ack.reason, detail=ack.detail)
                 self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
@@ -205,6 +212,10 @@ class Daemon:
             case Direct(starts):
                 if self._sound(starts):
                     self._player.plan(starts)
+            case Cover(what):
+                self._player.cover(what)
+            case Overlay(order):
+                self._player.identify(order)
             case Note(level, text, fields):
                 getattr(log, level)(text, **dict(fields))
 

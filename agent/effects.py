@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent.clock.mapping import ClockState
 from agent.messages import Ack, AsRun, Refusal
-from agent.player.wire import Report, Start
+from agent.player.wire import Identify, Report, Start
 from agent.units import RawNs, UtcUs
 
 
@@ -41,7 +41,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A cue or program that the journal kept over a restart, with the body that was accepted."""
+    """A cue, program or panic that the journal kept over a restart, with the body that was accepted."""
 
     topic: str
     body: bytes
@@ -93,6 +93,15 @@ class KeepProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepPanic:
+    """Write a panic or its lift to the journal; `panic` is the id that both have in common."""
+
+    panic: str
+    kind: Literal["panic", "lift"]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Publish what became of a cue."""
 
@@ -131,6 +140,20 @@ class Direct:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """Have the player hide the wall at once, without a clock; '' has it shown again."""
+
+    what: Literal["", "black", "slate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Have the player say which wall this is, over the picture; replaces the order before."""
+
+    order: Identify
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A line for the log."""
 
@@ -139,4 +162,4 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Effect = KeepCue | KeepProgram | Acknowledge | Record | Fetch | Direct | Note
+Effect = KeepCue | KeepProgram | KeepPanic | Acknowledge | Record | Fetch | Direct | Cover | Overlay | Note

@@ -1,4 +1,4 @@
-"""What must survive a power cut: cues and programs.
+"""What must survive a power cut: cues, programs and panics.
 
 SQLite in WAL mode with ``synchronous=FULL``: when a call returns, its bytes are on the disk. Payloads are kept
 verbatim, for they are what was signed. All calls are synchronous, and quick enough for an event loop.
@@ -20,14 +20,21 @@ from agent.units import UtcUs
 log = structlog.get_logger()
 
 FILE_NAME = "journal.sqlite3"
-SCHEMA_VERSION = 1
 COPY_ATTEMPTS = 5
-_SCHEMA = """
+_STEPS = (
+    """
 CREATE TABLE cues (cue TEXT PRIMARY KEY, payload BLOB NOT NULL, sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
                    expires_us INTEGER NOT NULL) STRICT;
 CREATE TABLE programs (program TEXT NOT NULL, rev INTEGER NOT NULL, payload BLOB NOT NULL, sha256 TEXT NOT NULL,
                        PRIMARY KEY (program, rev)) STRICT;
-"""
+""",
+    """
+CREATE TABLE panics (panic TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, sha256 TEXT NOT NULL,
+                     PRIMARY KEY (panic, kind)) STRICT;
+""",
+)
+"""What leads from each version of the schema to the next; only ever added to."""
+SCHEMA_VERSION = len(_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,16 @@ class ProgramRow:
 
     program: str
     rev: int
+    payload: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PanicRow:
+    """A panic or a lift as it came; `panic` is the id that both have in common."""
+
+    panic: str
+    kind: str
     payload: bytes
     sha256: str
 
@@ -100,8 +117,8 @@ class Journal:
             [verdict] = db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            if version < SCHEMA_VERSION:
+                for statement in ";".join(_STEPS[version:]).split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             db.execute("COMMIT")
@@ -147,6 +164,19 @@ class Journal:
     def programs(self) -> list[ProgramRow]:
         """All programs, oldest revision first."""
         return [ProgramRow(*row) for row in self._db.execute("SELECT * FROM programs ORDER BY program, rev")]
+
+    def accept_panic(self, panic: str, kind: str, payload: bytes) -> Refusal | None:
+        """Keep a panic, or its lift; when this returns None it is on the disk."""
+        sha256 = hashlib.sha256(payload).hexdigest()
+        try:
+            self._db.execute("INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", (panic, kind, payload, sha256))
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
+
+    def panics(self) -> list[PanicRow]:
+        """All panics and lifts."""
+        return [PanicRow(*row) for row in self._db.execute("SELECT * FROM panics ORDER BY panic, kind")]
 
 
 def peek(state_dir: Path) -> list[ProgramRow] | Refusal:

@@ -27,6 +27,7 @@ MAX_LIFE_US = 31 * 86_400 * 1_000_000
 MIN_ITEM_US = 2_000_000
 MAX_DETAIL_CHARS = 500
 MAX_FAULTS = 5
+MAX_IDENTIFY_S = 600
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _FROM_WIRE = {"wire": True}
 
@@ -108,7 +109,18 @@ class Cancel(Model):
     cue: Uuid
 
 
-Action = Annotated[Play | Stop | Black | Cancel, Field(discriminator="action")]
+class Identify(Model):
+    """Lay over the picture which wall this is and what time it is, for so long; what is shown stays as it was."""
+
+    action: Literal["identify"]
+    seconds: Annotated[int, Field(ge=1, le=MAX_IDENTIFY_S)]
+
+
+Action = Annotated[Play | Stop | Black | Cancel | Identify, Field(discriminator="action")]
+
+
+def _named(patterns: list[VenuePattern], venue: str, groups: tuple[str, ...]) -> bool:
+    return any(p == "*" or p == venue or (p[0] == "@" and p[1:] in groups) for p in patterns)
 
 
 class Cue(Model):
@@ -133,7 +145,39 @@ class Cue(Model):
 
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this cue is meant for a venue with these groups."""
-        return any(p == "*" or p == venue or (p[0] == "@" and p[1:] in groups) for p in self.venues)
+        return _named(self.venues, venue, groups)
+
+
+# --- panic --------------------------------------------------------------------------------------
+
+
+class Panic(Model):
+    """Black, or the slate, at once on the named venues, whatever was cued, until it is lifted (see agent.panic)."""
+
+    v: Literal[1]
+    panic: Uuid
+    show: Name
+    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    issued: WireTime
+    to: Literal["black", "slate"]
+
+    def names(self, venue: str, groups: tuple[str, ...]) -> bool:
+        """Whether this panic is meant for a venue with these groups."""
+        return _named(self.venues, venue, groups)
+
+
+class Lift(Model):
+    """The panic of this id is over on the named venues."""
+
+    v: Literal[1]
+    lift: Uuid
+    show: Name
+    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    issued: WireTime
+
+    def names(self, venue: str, groups: tuple[str, ...]) -> bool:
+        """Whether this lift is meant for a venue with these groups."""
+        return _named(self.venues, venue, groups)
 
 
 # --- programs -----------------------------------------------------------------------------------
@@ -218,7 +262,7 @@ WallState = Literal["starting", "slate", "armed", "playing", "held", "black", "p
 
 
 class Ack(Told):
-    """What became of a cue at one venue."""
+    """What became of a cue at one venue, or of a panic: then `cue` is the panic's id (see agent.alarm)."""
 
     v: Literal[1] = 1
     cue: str

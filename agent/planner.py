@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent import schedule
-from agent.messages import Cue, Item, Play, Program, Refusal, Variant
+from agent.messages import Cue, Item, Panic, Play, Program, Refusal, Variant
 from agent.player.wire import Start
 from agent.timeline import Piece, Timeline, still
 from agent.units import US_PER_S, UtcUs, parse_rate
@@ -53,7 +53,7 @@ class World:
     """All that a plan depends on.
 
     `clock_short` is set where the clock is too bad for a new film to start; where `joining_from` is set too, that
-    counts only for cues from that instant on: those that have begun are joined.
+    counts only for cues from that instant on: those that have begun are joined. `panic` outranks every cue.
     """
 
     cues: Sequence[Cue]
@@ -64,6 +64,17 @@ class World:
     slate: str
     clock_short: Refusal | None
     joining_from: UtcUs | None = None
+    panic: Panic | None = None
+
+    @property
+    def panic_short(self) -> Refusal | None:
+        """Why no cue can be shown while a panic holds; None while none does."""
+        if self.panic is None:
+            return None
+        detail = (
+            f"panic {self.panic.panic} holds; the wall joins what is cued once 'framezero cue panic --lift' ends it"
+        )
+        return Refusal(code="panic", detail=detail)
 
     def program_of(self, cue: Cue) -> Program | None:
         """The program that a play cue pins, when it is known."""
@@ -110,12 +121,14 @@ class Outlook:
 
     def expected(self, t: UtcUs) -> Billed:
         """What the wall should show at an instant, as a start at the instant when it was due."""
-        cue = schedule.wanted_at(self._world.cues, t)
+        cue = self._wanted(t)
         return self._bill(cue, self._piece(cue, t))
 
     def upcoming(self, t: UtcUs) -> Iterator[Billed]:
         """The starts after an instant, soonest first."""
-        cue = schedule.wanted_at(self._world.cues, t)
+        if self._world.panic is not None:
+            return
+        cue = self._wanted(t)
         change = schedule.next_change(self._world.cues, t)
         piece = self._piece(cue, t)
         while True:
@@ -142,6 +155,9 @@ class Outlook:
 
     # --- pieces -------------------------------------------------------------------------------
 
+    def _wanted(self, t: UtcUs) -> Cue | None:
+        return None if self._world.panic is not None else schedule.wanted_at(self._world.cues, t)
+
     def _timeline(self, cue: Cue | None) -> Timeline | None:
         program = self._world.program_of(cue) if cue else None
         if cue is None or program is None or not isinstance(cue.do, Play):
@@ -151,6 +167,8 @@ class Outlook:
         return self._timelines[cue.cue]
 
     def _piece(self, cue: Cue | None, t: UtcUs) -> Piece:
+        if self._world.panic is not None:
+            return Piece(kind=self._world.panic.to, at=UtcUs(0), until=None)
         timeline = self._timeline(cue)
         return timeline.piece_at(t) if timeline else still(cue)
 
@@ -172,7 +190,7 @@ class Outlook:
     def _bill(self, cue: Cue | None, piece: Piece) -> Billed:
         identity = f"{cue.cue if cue else 'none'}:{piece.ordinal}:{piece.at}"
         if piece.kind != "film" or piece.item is None:
-            short = None
+            short = self._world.panic_short
             if cue is not None and isinstance(cue.do, Play) and self._world.program_of(cue) is None:
                 short = _unknown(cue.do)
             path = self._world.slate if piece.kind == "slate" else ""

@@ -28,6 +28,7 @@ class Scene:
     pending: int
     missing: int
     tally: Tally | None
+    panic: str | None
     display: str | None
     decoder: str | None
 
@@ -41,7 +42,8 @@ def build_scene(
     shorts: Sequence[Refusal | None],
 ) -> Scene:
     """Put the scene together; `ahead` are the cues to come, `shorts` what else is not ready."""
-    billed = wall.on_wall
+    # In a panic nothing of a cue is seen, whatever runs below the cover.
+    billed = wall.on_wall if world.panic is None else None
     cue = billed.cue if billed else None
     play = cue.do if cue and isinstance(cue.do, Play) else None
     films = [world.films.get(wish.sha256, Film(None, None)) for wish in wishes]
@@ -54,19 +56,20 @@ def build_scene(
         ]
     )
     return Scene(
-        state=_state(wall),
+        state="panic" if world.panic is not None and wall.player is not None else _state(wall),
         cue=cue.cue if cue else None,
         program=play.program if play else None,
         rev=play.rev if play else None,
         item=billed.piece.item if billed and billed.start.kind == "film" else None,
         frame_us=billed.start.frame_us if billed else 0.0,
-        running=wall.running,
+        running=wall.running if billed else None,
         ready=not reasons,
         reasons=reasons,
         next=NextCue(cue=ahead[0].cue, at=ahead[0].at, action=ahead[0].do.action) if ahead else None,
         pending=len(ahead),
         missing=sum(film.path is None for film in films),
         tally=tally,
+        panic=world.panic.panic if world.panic else None,
         display=wall.player.display if wall.player else None,
         decoder=wall.decoder,
     )

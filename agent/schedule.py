@@ -6,8 +6,11 @@ The state at t is the cue with the greatest `(at, cue)` among those with `at ≤
 
 from collections.abc import Iterable
 
-from agent.messages import Cancel, Cue
+from agent.messages import Cancel, Cue, Identify
 from agent.units import UtcUs
+
+STATELESS = (Cancel, Identify)
+"""Actions that no wall can be in: they are never the cue that holds, and none is superseded by another."""
 
 
 def _counts(cue: Cue, t: UtcUs) -> bool:
@@ -23,7 +26,7 @@ def wanted_at(cues: Iterable[Cue], t: UtcUs) -> Cue | None:
     """The cue that holds at an instant; None means the slate."""
     cues = list(cues)
     gone = cancelled(cues, t)
-    holding = (c for c in cues if not isinstance(c.do, Cancel) and _counts(c, t) and c.cue not in gone)
+    holding = (c for c in cues if not isinstance(c.do, STATELESS) and _counts(c, t) and c.cue not in gone)
     return max(holding, key=lambda cue: (cue.at, cue.cue), default=None)
 
 
@@ -40,8 +43,8 @@ def next_change(cues: Iterable[Cue], t: UtcUs) -> UtcUs | None:
 
 
 def pending(cues: Iterable[Cue], t: UtcUs) -> list[Cue]:
-    """Cues that are still to come and not taken back, soonest first."""
+    """Cues that are still to come, change what is shown and are not taken back, soonest first."""
     cues = list(cues)
     gone = cancelled(cues, t)
-    ahead = (c for c in cues if not isinstance(c.do, Cancel) and c.at > t and c.cue not in gone)
+    ahead = (c for c in cues if not isinstance(c.do, STATELESS) and c.at > t and c.cue not in gone)
     return sorted(ahead, key=lambda cue: (cue.at, cue.cue))

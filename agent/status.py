@@ -56,7 +56,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         reasons=reasons,
         next=scene.next,
         pending=scene.pending,
-        panic=None,
+        panic=scene.panic,
         cache=around.cache.model_copy(update={"missing": scene.missing}),
         decoder=scene.decoder,
         display=scene.display,

@@ -5,6 +5,7 @@ is a start of its own at its own instant, computed from the cue's instant with e
 nothing accumulates over a week of loops.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -74,6 +75,11 @@ class Timeline:
             start = self._begins[index] + offset
         self._from = start
 
+    @property
+    def length_us(self) -> Fraction:
+        """How long the program lasts, exactly."""
+        return self._total
+
     def _index(self, offset: Fraction) -> int:
         return max(i for i, begin in enumerate(self._begins) if begin <= offset)
 
@@ -82,14 +88,28 @@ class Timeline:
 
     def piece_at(self, t: UtcUs) -> Piece:
         """The piece that is due at an instant at or after the cue's own, as it began."""
-        # The due instants are rounded to microseconds; half of one keeps a boundary in the piece that it begins.
-        offset = self._from + (t - self._at) + Fraction(1, 2)
-        if self._play.held:
-            offset = self._from
+        offset = self._offset_at(t)
         loops, inside = divmod(offset, self._total) if self._play.loop else (Fraction(0), offset)
         if inside >= self._total:
             return self._end()
         return self._piece(int(loops) * len(self._items) + self._index(inside))
+
+    def position_at(self, t: UtcUs) -> MediaUs | None:
+        """Where in the program the frame begins that is shown at an instant; None behind the end.
+
+        As `from_us` it brings back this very frame: it is rounded up, so that it falls into the frame, not before it.
+        """
+        offset = self._offset_at(t)
+        inside = offset % self._total if self._play.loop else offset
+        if inside >= self._total:
+            return None
+        index = self._index(inside)
+        begin = self._begins[index]
+        return MediaUs(math.ceil(begin + _snap(self._items[index], inside - begin, up=False)[1]))
+
+    def _offset_at(self, t: UtcUs) -> Fraction:
+        # The due instants are rounded to microseconds; half of one keeps a boundary in the piece that it begins.
+        return self._from if self._play.held else self._from + (t - self._at) + Fraction(1, 2)
 
     def _piece(self, ordinal: int) -> Piece:
         loops, index = divmod(ordinal, len(self._items))

@@ -31,7 +31,7 @@ class Envelope(Model):
 
 
 def open_body(data: bytes, kind: str, *, require: bool) -> bytes | Refusal:
-    """The body of a message of this kind (`cue` or `program`), or why it is not taken.
+    """The body of a message of this kind (`cue`, `program`, `panic` or `lift`), or why it is not taken.
 
     With `require` nothing passes: see the module's text.
     """
@@ -51,6 +51,17 @@ def open_body(data: bytes, kind: str, *, require: bool) -> bytes | Refusal:
         return base64.b64decode(envelope.payload, validate=True)
     except ValueError as error:
         return Refusal(code="schema", detail=f"payload: not base64: {error}")
+
+
+def kind_in(data: bytes) -> str:
+    """The kind that an envelope says its body has: no proof, and to be given to `open_body`; '' where it says none.
+
+    A role hangs on it: who may sign a panic may not sign its lift.
+    """
+    if len(data) > MAX_BODY_BYTES or not _looks_like_envelope(data):
+        return ""
+    named = str(json.loads(data)["payloadType"])
+    return named.removeprefix("application/vnd.framezero.").removesuffix(".v1+json")
 
 
 def _looks_like_envelope(data: bytes) -> bool:

@@ -61,10 +61,10 @@ class Blow:
 class Outcome:
     """How the wall took it.
 
-    `back_ms`: from the blow's end (of a kill: from the kill) to the first picture behind the last one that was black, stood
-    still or was off by more than two frames; 0 where there was none. `at_once_ms` is its error, `settled_ms` the median
-    4.5 to 6 s behind the blow's end. `jumps` counts what an audience sees from then on: a picture that does not follow
-    its neighbour within two frames, black included.
+    `back_ms`: from the blow's end (of a kill: from the kill) to the first picture behind the last one that was black,
+    stood still or was off by more than two frames; 0 where there was none. `at_once_ms` is its error, `settled_ms` the
+    median 4.5 to 6 s behind the blow's end. `jumps` counts what an audience sees from then on: a picture that does not
+    follow its neighbour within two frames, black included.
     """
 
     blow: Blow

@@ -6,7 +6,7 @@ from typing import Any
 from agent.clock.mapping import ClockState
 from agent.effects import Now
 from agent.intake import Venue
-from agent.messages import Cue, Program, Refusal, decode
+from agent.messages import Cue, Panic, Program, Refusal, decode
 from agent.units import RawNs, UtcUs, format_utc, parse_utc
 
 T0 = parse_utc("2025-06-02T12:00:00Z")
@@ -30,6 +30,22 @@ def cue_body(number: int = 1, at: int = T0, do: dict[str, Any] | None = None, **
         "do": do or {"action": "play", "program": "reel", "rev": 1},
     }
     return json.dumps({**body, **changes}).encode()
+
+
+def panic_body(number: int = 1, to: str = "black", issued: int = T0, **changes: Any) -> bytes:
+    body = {"v": 1, "panic": uuid_of(number), "show": "reel-show", "venues": ["*"], "to": to}
+    return json.dumps({**body, "issued": format_utc(UtcUs(issued)), **changes}).encode()
+
+
+def lift_body(number: int = 1, issued: int = T0, **changes: Any) -> bytes:
+    body = {"v": 1, "lift": uuid_of(number), "show": "reel-show", "venues": ["*"]}
+    return json.dumps({**body, "issued": format_utc(UtcUs(issued)), **changes}).encode()
+
+
+def panic(number: int = 1, to: str = "black", issued: int = T0) -> Panic:
+    made = decode(Panic, panic_body(number, to, issued))
+    assert not isinstance(made, Refusal), made
+    return made
 
 
 def cue(number: int = 1, at: int = T0, do: dict[str, Any] | None = None, **changes: Any) -> Cue:

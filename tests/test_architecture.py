@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 CORE = {
     "agent",
+    "agent.alarm",
     "agent.asrun",
     "agent.clock",
     "agent.clock.envelope",
@@ -33,10 +34,12 @@ CORE = {
     "agent.conductor",
     "agent.effects",
     "agent.glyphs",
+    "agent.identify",
     "agent.intake",
     "agent.ledger",
     "agent.messages",
     "agent.outbox",
+    "agent.panic",
     "agent.planner",
     "agent.player",
     "agent.player.layout",
@@ -53,6 +56,7 @@ CORE = {
     "agent.scene",
     "agent.schedule",
     "agent.status",
+    "agent.teller",
     "agent.timeline",
     "agent.trust",
     "agent.units",

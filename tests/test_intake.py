@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import pytest
-from makers import T0, VENUE, S, cue_body, program_body, uuid_of
+from makers import T0, VENUE, S, cue_body, lift_body, panic_body, program_body, uuid_of
 
-from agent.intake import Declined, Taken, take_cue, take_program
-from agent.messages import Refusal
+from agent.intake import Declined, Taken, take_cue, take_panic, take_program
+from agent.messages import Lift, Panic, Refusal
 from agent.units import UtcUs
 
 NOW = UtcUs(T0 - 60 * S)
@@ -71,3 +71,36 @@ def test_programs() -> None:
     assert take_program(program_body(show="other"), ("reel", "1"), VENUE) is None
     for body, topic in ((program_body(), ("reel", "2")), (b"{}", ("reel", "1"))):
         assert isinstance(take_program(body, topic, VENUE), Refusal)
+
+
+def test_panics_and_lifts_are_taken_for_the_venues_in_their_bodies() -> None:
+    for body, model in ((panic_body(), Panic), (lift_body(), Lift)):
+        taken = take_panic(body, VENUE)
+        assert isinstance(taken, Taken)
+        assert (type(taken.message), taken.body) == (model, body)
+    for body in (panic_body(venues=["tokyo"]), lift_body(venues=["@east"])):
+        assert take_panic(body, VENUE) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "word"),
+    [
+        (panic_body(show="other"), "show", "other"),
+        (lift_body(show="other"), "show", "other"),
+        (panic_body(to="pink"), "schema", "to: "),
+        (panic_body(issued=5).replace(b'"1970', b'"70'), "schema", "issued: "),
+        (panic_body(venues=[]), "schema", "venues: "),
+        (panic_body(lift=uuid_of(1)), "schema", "panic: "),
+    ],
+)
+def test_a_panic_that_can_never_count_is_declined_with_its_field_and_id(body: bytes, code: str, word: str) -> None:
+    declined = take_panic(body, VENUE)
+    assert isinstance(declined, Declined)
+    assert (declined.cue, declined.refusal.code, word in declined.refusal.detail) == (uuid_of(1), code, True)
+
+
+def test_a_panics_signature_is_asked_for_before_its_body_is_read() -> None:
+    for body in (panic_body(to="pink"), lift_body()):
+        declined = take_panic(body, replace(VENUE, require_trust=True))
+        assert isinstance(declined, Declined)
+        assert (declined.cue, declined.refusal.code) == (uuid_of(1), "signature")

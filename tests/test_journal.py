@@ -71,6 +71,43 @@ def test_programs_come_back_by_revision(tmp_path: Path) -> None:
     assert [(row.rev, row.payload) for row in journal.programs()] == [(9, b"rev 9"), (10, b"rev 10")]
 
 
+def test_panics_and_lifts_come_back(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    for panic, kind, payload in ((B, "panic", b"b"), (A, "panic", b"a"), (A, "lift", b"one"), (A, "lift", b"two")):
+        assert journal.accept_panic(panic, kind, payload) is None
+    journal.close()
+    rows = opened(tmp_path).panics()
+    assert [(row.panic, row.kind, row.payload) for row in rows] == [
+        (A, "lift", b"two"),
+        (A, "panic", b"a"),
+        (B, "panic", b"b"),
+    ]
+    assert rows[0].sha256 == sha256(b"two").hexdigest()
+
+
+VERSION_1 = """
+CREATE TABLE cues (cue TEXT PRIMARY KEY, payload BLOB NOT NULL, sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
+                   expires_us INTEGER NOT NULL) STRICT;
+CREATE TABLE programs (program TEXT NOT NULL, rev INTEGER NOT NULL, payload BLOB NOT NULL, sha256 TEXT NOT NULL,
+                       PRIMARY KEY (program, rev)) STRICT;
+INSERT INTO cues VALUES ('aaaaaaaa', X'6f6e65', 'hash', 1000, 2000);
+INSERT INTO programs VALUES ('reel', 3, X'6f6e65', 'hash');
+PRAGMA user_version=1;
+"""
+
+
+def test_the_journal_of_an_older_agent_is_taken_over_with_what_it_holds(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
+        db.executescript(VERSION_1)
+    for _ in range(2):
+        journal = opened(tmp_path)
+        assert [(row.cue, row.at) for row in journal.cues()] == [(A, AT)]
+        assert [(row.program, row.rev) for row in journal.programs()] == [("reel", 3)]
+        assert journal.accept_panic(A, "panic", b"a") is None
+        journal.close()
+    assert not list(tmp_path.glob("*corrupt*"))
+
+
 def test_a_second_agent_is_refused(tmp_path: Path) -> None:
     first = opened(tmp_path)
     reason = refused(tmp_path)
@@ -143,6 +180,7 @@ def test_a_write_that_fails_is_a_refusal(tmp_path: Path) -> None:
     for outcome in (
         journal.accept_cue(A, b"one", AT, EXPIRES),
         journal.accept_program("reel", 1, b"one"),
+        journal.accept_panic(A, "panic", b"one"),
         journal.forget_expired(AT),
     ):
         assert isinstance(outcome, Refusal)

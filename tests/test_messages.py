@@ -209,6 +209,7 @@ def test_every_field_of_a_cue_is_required(field: str) -> None:
         {"action": "stop"},
         {"action": "black"},
         {"action": "cancel", "cue": CUE_ID},
+        {"action": "identify", "seconds": 10},
     ],
 )
 def test_every_action_of_this_version_is_read(do: dict[str, Any]) -> None:
@@ -248,6 +249,10 @@ def test_what_a_play_leaves_out_has_its_default() -> None:
         ("issued", True),
         ("do", None),
         ("do", {"action": "dance"}),
+        ("do", {"action": "identify"}),
+        ("do", {"action": "identify", "seconds": 0}),
+        ("do", {"action": "identify", "seconds": 601}),
+        ("do", {"action": "identify", "seconds": 1.5}),
         ("do", {"program": "reel", "rev": 1}),
         ("do.rev", 0),
         ("do.rev", "3"),

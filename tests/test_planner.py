@@ -1,6 +1,6 @@
 from itertools import islice
 
-from makers import T0, S, cue, item_body, program, uuid_of
+from makers import T0, S, cue, item_body, panic, program, uuid_of
 
 from agent.messages import Refusal
 from agent.planner import STILL_LEAD_US, Film, Outlook, World, readiness
@@ -113,3 +113,16 @@ def test_a_start_names_its_codec_so_that_the_deck_can_choose_its_decoder() -> No
     reel = program([item_body("a", codec="hevc"), item_body("b", 240, "60", codec="h264")])
     outlook = Outlook(world(cue(1, T0, LOOP), programs={("reel", 1): reel}), None)
     assert [billed.start.codec for billed in islice(outlook.upcoming(at(-1)), 2)] == ["hevc", "h264"]
+
+
+def test_in_a_panic_nothing_else_is_expected_and_nothing_comes() -> None:
+    for to, path in (("black", ""), ("slate", "/etc/slate.png")):
+        outlook = Outlook(world(cue(1, T0, LOOP), panic=panic(5, to), slate="/etc/slate.png"), uuid_of(1))
+        expected = outlook.expected(at(1))
+        assert (expected.start.kind, expected.start.path, expected.cue) == (to, path, None)
+        assert expected.short is not None
+        assert (expected.short.code, uuid_of(5) in expected.short.detail) == ("panic", True)
+        assert list(outlook.upcoming(at(1))) == []
+        joined = outlook.join(at(1), LEAD_US)
+        assert joined is not None
+        assert joined.key == expected.key

@@ -56,6 +56,14 @@ def test_pending_leaves_out_what_is_taken_back() -> None:
     assert [c.cue for c in schedule.pending(cues, at(0))] == [uuid_of(1), uuid_of(3)]
 
 
+def test_identify_changes_nothing() -> None:
+    loop, over = cue(1, at(0)), cue(2, at(10), {"action": "identify", "seconds": 5})
+    assert schedule.wanted_at([loop, over], at(12)) is loop
+    assert schedule.wanted_at([over], at(12)) is None
+    assert schedule.next_change([loop, over], at(5)) == loop.expires
+    assert schedule.pending([loop, over], at(-1)) == [loop]
+
+
 def test_a_change_that_changes_nothing_is_none() -> None:
     high = cue(2, at(0), STOP)
     hidden = cue(1, at(0), BLACK, expires="2025-06-02T12:00:30.000000Z")
@@ -64,7 +72,8 @@ def test_a_change_that_changes_nothing_is_none() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 60), st.integers(1, 60), st.sampled_from(["play", "black", "cancel"])), max_size=8
+        st.tuples(st.integers(0, 60), st.integers(1, 60), st.sampled_from(["play", "black", "cancel", "identify"])),
+        max_size=8,
     ),
     st.integers(-5, 130),
     st.randoms(use_true_random=False),
@@ -72,7 +81,7 @@ def test_a_change_that_changes_nothing_is_none() -> None:
 def test_the_order_of_arrival_and_duplicates_change_nothing(
     rows: list[tuple[int, int, str]], second: int, rng: random.Random
 ) -> None:
-    actions = {"play": None, "black": BLACK, "cancel": cancel(1)}
+    actions = {"play": None, "black": BLACK, "cancel": cancel(1), "identify": {"action": "identify", "seconds": 9}}
     cues = [
         cue(n + 1, at(begin), actions[kind], expires=format_utc(at(begin + life)))
         for n, (begin, life, kind) in enumerate(rows)

@@ -135,3 +135,61 @@ def test_every_instant_lies_in_its_piece_and_joining_never_moves_a_frame(
         due = piece.at + (joined.frame - piece.frame) * S / rate
         assert abs(joined.at - due) <= 1  # rounded to microseconds once, not once a loop
         assert 0 <= joined.at - t <= S / rate + 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(150, 2000), RATES), min_size=1, max_size=5),
+    st.integers(0, WEEK_S * S),
+    st.integers(0, 60 * S),
+    st.booleans(),
+)
+def test_a_position_brings_back_the_very_frame_held_and_played(
+    rows: list[tuple[int, str]], after_us: int, from_us: int, loop: bool
+) -> None:
+    items = [item_body("abcde"[n], frames, fps) for n, (frames, fps) in enumerate(rows)]
+    begins = [sum(Fraction(frames * S) / Fraction(fps) for frames, fps in rows[:n]) for n in range(len(rows) + 1)]
+    reel = timeline(items, loop=loop, from_us=from_us)
+    position_us = reel.position_at(UtcUs(T0 + after_us))
+    # What is on the wall by another reckoning: the last frame whose instant, rounded as the walls round it, has come.
+    first = Fraction(from_us) % begins[-1] if loop else Fraction(from_us)
+    index = max(n for n, begin in enumerate(begins) if begin <= first)
+    if index < len(rows):
+        step = Fraction(S) / Fraction(rows[index][1])
+        first = begins[index] + (first - begins[index]) // step * step
+    offset = first + after_us + Fraction(1, 2)
+    offset = offset % begins[-1] if loop else offset
+    if offset >= begins[-1]:
+        assert position_us is None
+        return
+    item = max(n for n, begin in enumerate(begins[:-1]) if begin <= offset)
+    frame = int((offset - begins[item]) // (Fraction(S) / Fraction(rows[item][1])))
+    assert position_us is not None
+    for again in range(3):  # held, played on, held again: no step of this moves the frame
+        moved = timeline(items, loop=loop, from_us=position_us, held=again != 1)
+        piece = moved.piece_at(T0)
+        assert (piece.item, piece.frame) == (item, frame)
+        assert moved.position_at(T0) == position_us
+
+
+@pytest.mark.parametrize("fps", ["24000/1001", "30000/1001", "60000/1001", "25"])
+def test_after_hours_of_loops_every_frame_of_a_film_is_found_again(fps: str) -> None:
+    items = [item_body("a", 241, fps), item_body("b", 150, "25")]
+    reel = timeline(items, loop=True)
+    step, length = Fraction(S) / Fraction(fps), 241 * Fraction(S) / Fraction(fps) + 6 * S
+    loops = int(5 * 3600 * S / length)
+    for frame in range(241):
+        due = T0 + round(loops * length + frame * step)
+        for t, seen in ((due, frame), (due + round(step) - 2, frame)):
+            position_us = reel.position_at(UtcUs(t))
+            assert position_us is not None
+            piece = timeline(items, loop=True, from_us=position_us, held=True).piece_at(T0)
+            assert (piece.item, piece.frame) == (0, seen)
+
+
+def test_behind_the_end_and_in_a_still_there_are_positions_too() -> None:
+    assert timeline().position_at(UtcUs(T0 + 7 * S)) is None
+    assert timeline(from_us=8 * S, held=True).position_at(T0) is None
+    assert timeline(from_us=8 * S, held=True, loop=True).position_at(UtcUs(T0 + 60 * S)) == S
+    picture = {**item_body("a"), "duration_us": 5 * S}
+    del picture["fps"], picture["frames"]
+    assert timeline([picture], loop=True).position_at(UtcUs(T0 + 7_123_456)) == 2_123_456

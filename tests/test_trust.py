@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.messages import MAX_BODY_BYTES, Refusal
-from agent.trust import open_body
+from agent.trust import kind_in, open_body
 
 TYPE = "application/vnd.framezero.cue.v1+json"
 
@@ -47,3 +47,11 @@ def test_what_is_no_envelope_of_its_kind_is_refused(data: bytes, code: str, word
     refused = open_body(data, "cue", require=False)
     assert isinstance(refused, Refusal)
     assert (refused.code, word in refused.detail) == (code, True)
+
+
+def test_an_envelope_says_its_kind_and_whatever_else_comes_says_none() -> None:
+    assert kind_in(envelope()) == "cue"
+    assert kind_in(envelope(payloadType="application/vnd.framezero.lift.v1+json")) == "lift"
+    for data in (b'{"lift": 1}', b"{", b"[]", envelope(filler="x" * MAX_BODY_BYTES)):
+        assert kind_in(data) == ""
+    assert kind_in(envelope(payloadType=5)) == "5", "no kind of ours, and open_body refuses it"

@@ -12,12 +12,14 @@ from agent.clock.mapping import ClockState
 from agent.conductor import Conductor, Limits
 from agent.effects import (
     Acknowledge,
+    Cover,
     Direct,
     Effect,
     Event,
     Fetch,
     FilmHeard,
     Now,
+    Overlay,
     PlayerHeard,
     Received,
     Ticked,
@@ -25,7 +27,7 @@ from agent.effects import (
 from agent.intake import Venue
 from agent.messages import Ack
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
-from agent.player.wire import Armed, Fired, Hello, Missed, Report, Start
+from agent.player.wire import Armed, Covered, Fired, Hello, Identify, Missed, Report, Start
 from agent.units import RawNs, UtcUs
 
 HELLO = Hello(mpv="mpv 0.35.1", display="320x180", realtime=True)
@@ -34,7 +36,7 @@ AHEAD_US = 5_000
 
 
 class FakeWall:
-    """Plays a venue forward in steps of 10 ms; `shown` is every start with its instant.
+    """Plays a venue forward in steps of 10 ms; `shown` is every start with its instant, `covers` every cover.
 
     `broken` names the paths that mpv cannot play; a `deaf` player hears of no new plan.
     """
@@ -46,6 +48,8 @@ class FakeWall:
         self.bound_us: int | None = 1000
         self.effects: list[Effect] = []
         self.shown: list[tuple[int, Start]] = []
+        self.covers: list[str] = []
+        self.overlays: list[Identify] = []
         self._films = films
         self._prepare_us = prepare_us
         self._ready_at: int | None = None
@@ -85,12 +89,22 @@ class FakeWall:
     def give(self, event: Event) -> None:
         effects = self.conductor.handle(event, self.now())
         self.effects += effects
+        answers: list[Report] = []  # what the player says comes after all that it was told at once
         for effect in effects:
             if isinstance(effect, Direct) and self.alive and not self.deaf:
                 self._turns.plan(list(effect.starts))
+            elif isinstance(effect, Cover):
+                assert self.alive, "a cover for nobody is lost"
+                self.covers.append(effect.what)
+                answers.append(Covered(what=effect.what))
+            elif isinstance(effect, Overlay):
+                assert self.alive, "an overlay for nobody is lost"
+                self.overlays.append(effect.order)
             elif isinstance(effect, Fetch) and self._films:
                 for film in effect.films:
                     self.give(FilmHeard(film.sha256, f"/films/{film.sha256}", None))
+        for answer in answers:
+            self.give(PlayerHeard(answer))
 
     def until(self, t: int) -> None:
         while self.t < t:

@@ -1,4 +1,4 @@
-"""The operator's commands: `publish`, `status`, and `cue play|stop|black` as a sub-application."""
+"""The operator's commands: `publish`, `status`, and `cue …` as a sub-application."""
 
 import asyncio
 import time
@@ -19,22 +19,13 @@ from agent.control.clocks import page_of_clocks
 from agent.control.cue_cli import app_cue
 from agent.control.link import Link, deliveries_json, untaken, utc_now
 from agent.control.options import (
-    BrokerOption,
-    CaOption,
-    CertKeyOption,
-    CertOption,
+    BrokerOptions,
     Exit,
-    JsonOption,
-    KeyOption,
-    ProfileOption,
-    RootOption,
-    ShowOption,
     complaints,
-    ending,
     print_json,
     screen,
-    settings,
     show_of,
+    takes,
     warn,
 )
 from agent.control.profile import Settings
@@ -45,7 +36,9 @@ from agent.units import UtcUs
 __all__ = ["app_cue", "publish", "status"]
 
 
+@takes(BrokerOptions)
 def publish(
+    given: BrokerOptions,
     files: Annotated[
         list[Path], typer.Argument(metavar="FILES…", help="Films and stills, in the order of the program.")
     ],
@@ -53,71 +46,53 @@ def publish(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder that your web server serves.")],
     url: Annotated[str, typer.Option("--url", metavar="BASE", help="Address of that folder on the web.")],
     still: Annotated[str, typer.Option("--still", metavar="SPAN", help="How long a still stands.")] = "10s",
-    broker: BrokerOption = None,
-    root: RootOption = None,
-    show: ShowOption = None,
-    key: KeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    cert_key: CertKeyOption = None,
-    profile: ProfileOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Probe and hash films, write them to a folder for the web, and publish the program's next revision."""
-    with ending(json):
-        found = settings(broker, root, show, key, ca, cert, cert_key, profile)
-        name = show_of(found)
-        publishing.check_names(program, url)
-        films = publishing.probe_all(files, parse_span(still))
-        # A broker first: without one the site would be written in vain, and with one the films are soon known.
-        asyncio.run(_reachable(found, program))
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Progress(*columns, console=complaints(), transient=True, disable=json) as progress:
-            task = progress.add_task("hashing", total=sum(film.path.stat().st_size for film in films))
-            items = []
-            for film in films:
-                progress.update(task, description=escape(film.path.name))
-                items.append(publishing.store(film, to, url, lambda count: progress.advance(task, count)))
-        result, warnings = asyncio.run(_announce(found, program, name, items))
-        warn([*warnings, *untaken(result.deliveries)])
-        code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
-        if json:
-            print_json(
-                {
-                    "program": program,
-                    "rev": result.program.rev,
-                    "reused": result.reused,
-                    "exit": int(code),
-                    "items": result.program.model_dump(mode="json")["items"],
-                    "brokers": deliveries_json(result.deliveries),
-                }
-            )
-        elif code is Exit.GOOD:
-            _show_program(result)
-        raise typer.Exit(int(code))
+    found = given.settings()
+    name = show_of(found)
+    publishing.check_names(program, url)
+    films = publishing.probe_all(files, parse_span(still))
+    # A broker first: without one the site would be written in vain, and with one the films are soon known.
+    asyncio.run(_reachable(found, program))
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=complaints(), transient=True, disable=given.json) as progress:
+        task = progress.add_task("hashing", total=sum(film.path.stat().st_size for film in films))
+        items = []
+        for film in films:
+            progress.update(task, description=escape(film.path.name))
+            items.append(publishing.store(film, to, url, lambda count: progress.advance(task, count)))
+    result, warnings = asyncio.run(_announce(found, program, name, items))
+    warn([*warnings, *untaken(result.deliveries)])
+    code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
+    if given.json:
+        print_json(
+            {
+                "program": program,
+                "rev": result.program.rev,
+                "reused": result.reused,
+                "exit": int(code),
+                "items": result.program.model_dump(mode="json")["items"],
+                "brokers": deliveries_json(result.deliveries),
+            }
+        )
+    elif code is Exit.GOOD:
+        _show_program(result)
+    raise typer.Exit(int(code))
 
 
+@takes(BrokerOptions)
 def status(
+    given: BrokerOptions,
     watch: Annotated[bool, typer.Option("--watch", help="Draw again every second, until Ctrl-C.")] = False,
     clock: Annotated[bool, typer.Option("--clock", help="Show each wall's clock with its time sources.")] = False,
-    broker: BrokerOption = None,
-    root: RootOption = None,
-    show: ShowOption = None,
-    key: KeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    cert_key: CertKeyOption = None,
-    profile: ProfileOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Show how every wall is: state, frame, clock, sync error, cache, next cue, and whether it is ready."""
-    with ending(json):
-        found = settings(broker, root, show, key, ca, cert, cert_key, profile)
-        try:
-            code = asyncio.run(_status(found, watch, json, page_of_clocks if clock else statuses.page))
-        except KeyboardInterrupt:
-            code = Exit.INTERRUPTED  # the usual way to end --watch, not worth a word
-        raise typer.Exit(int(code))
+    found = given.settings()
+    try:
+        code = asyncio.run(_status(found, watch, given.json, page_of_clocks if clock else statuses.page))
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED  # the usual way to end --watch, not worth a word
+    raise typer.Exit(int(code))
 
 
 async def _reachable(found: Settings, program: str) -> None:

@@ -1,4 +1,4 @@
-"""Build a cue, send it, and gather what every expected venue makes of it."""
+"""Build a cue, send it, and gather what every expected venue makes of it, or of a panic."""
 
 import secrets
 import time
@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
 from agent.control.times import warn_of
 from agent.control.view import Answer, View, judge
-from agent.messages import MAX_LIFE_US, Black, Cue, Play, Stop, encode, explain
+from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, encode, explain
 from agent.units import US_PER_S, UtcUs, format_utc
 
-Wanted = Literal["accepted", "armed", "started"]
+Wanted = Literal["accepted", "armed", "started", "cancelled"]
 
 TOPICS = ["venue/+/presence", "venue/+/ack", "program/+/+"]
+KEPT_TOPICS = [*TOPICS, "venue/+/status", "cue/#"]
 LIFE_US = 8 * 86_400 * US_PER_S
 AFTER_US = 86_400 * US_PER_S
 ANSWER_S = 10.0
@@ -31,13 +32,27 @@ class CueError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A cue that is on its way and what is known of it."""
+class Draft:
+    """What is to be cued, before its instant is known; `expires` None means the usual life."""
 
-    cue: Cue
+    do: Action
+    expires: UtcUs | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A cue, panic or lift that is on its way and what is known of it."""
+
+    message: Cue | Panic | Lift
     deliveries: list[Delivery]
     answers: list[Answer]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """What it is, in one word: that under which its JSON stands."""
+        return type(self.message).__name__.lower()
 
     @property
     def exit_code(self) -> int:
@@ -57,8 +72,8 @@ def cue_id(now: UtcUs) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def build(action: Play | Stop | Black, *, show: str, venues: list[str], at: UtcUs, now: UtcUs) -> Cue:
-    """Make a cue that lives for 8 days, or a day beyond its instant if that is later. Raises CueError."""
+def build(draft: Draft, *, show: str, venues: list[str], at: UtcUs, now: UtcUs) -> Cue:
+    """Make a cue; it usually lives for 8 days, or a day beyond its instant if that is later. Raises CueError."""
     if at - now > MAX_LIFE_US - AFTER_US:
         raise CueError("--at lies more than 30 days ahead; a cue lives for 31 days at most", usage=True)
     try:
@@ -69,17 +84,15 @@ def build(action: Play | Stop | Black, *, show: str, venues: list[str], at: UtcU
             venues=venues,
             at=at,
             issued=now,
-            expires=UtcUs(max(now + LIFE_US, at + AFTER_US)),
-            do=action,
+            expires=draft.expires or UtcUs(max(now + LIFE_US, at + AFTER_US)),
+            do=draft.do,
         )
     except ValidationError as error:
         raise CueError(explain(error), usage=True) from error
 
 
-def resolve(
-    link: Link, program: str, rev: int | None, *, loop: bool, from_us: int, show: str
-) -> tuple[Play, list[str]]:
-    """Pin the revision to play (the newest kept at a broker unless given); returns warnings too. Raises CueError."""
+def resolve(link: Link, program: str, rev: int | None, *, loop: bool, from_us: int, show: str) -> Draft:
+    """Pin the revision to play: the newest kept at a broker unless given. Raises CueError."""
     warnings: list[str] = []
     pinned = rev if rev is not None else link.view.newest_rev(program)
     if pinned is None:
@@ -96,9 +109,10 @@ def resolve(
         if known.show != show:
             warnings.append(f"the program was published for show {known.show!r}, the cue is for {show!r}")
     try:
-        return Play(action="play", program=program, rev=pinned, loop=loop, from_us=from_us), warnings
+        play = Play(action="play", program=program, rev=pinned, loop=loop, from_us=from_us)
     except ValidationError as error:
         raise CueError(explain(error), usage=True) from error
+    return Draft(play, warnings=warnings)
 
 
 def nobody_for(view: View, patterns: list[str]) -> list[str]:
@@ -125,29 +139,37 @@ async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) ->
     deliveries = await link.publish(f"cue/{cue.cue}", encode(cue), expires_s=expires_s)
     if not any(delivery.taken for delivery in deliveries):
         return Sent(cue, deliveries, [], warnings)
+    waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)
+    answers, lost = await gather(link, cue.cue, cue.venues, wanted, waited_s)
+    return Sent(cue, deliveries, answers, [*warnings, *lost])
+
+
+async def gather(
+    link: Link, about: str, venues: list[str], wanted: Wanted, timeout_s: float
+) -> tuple[list[Answer], list[str]]:
+    """Wait until every expected venue has settled the cue or panic of this id; their answers, and warnings."""
 
     def answers() -> list[Answer]:
-        venues = {*link.view.expected(cue.venues), *(ack.venue for ack in link.view.acks if ack.cue == cue.cue)}
-        return [judge(cue, venue, link.view.acks, wanted) for venue in sorted(venues)]
+        expected = {*link.view.expected(venues), *(ack.venue for ack in link.view.acks if ack.cue == about)}
+        return [judge(about, venue, link.view.acks, wanted) for venue in sorted(expected)]
 
     def settled() -> bool:
         found = answers()
         # Bad does not become better; what is not ready in time may be so in a moment.
         return bool(found) and all(answer.reached or answer.verdict == "bad" for answer in found)
 
-    waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)
     began_s = time.monotonic()
-    if not await link.wait(settled, waited_s) and time.monotonic() - began_s < waited_s:
-        warnings.append("all brokers were lost while waiting; the cue is out, `framezero status` shows what came of it")
-    return Sent(cue, deliveries, answers(), warnings)
+    if not await link.wait(settled, timeout_s) and time.monotonic() - began_s < timeout_s:
+        return answers(), ["all brokers were lost while waiting; it is out, `framezero status` shows what came of it"]
+    return answers(), []
 
 
 def as_json(link: Link, sent: Sent) -> dict[str, Any]:
-    """Everything about a sent cue, for `--json`."""
+    """Everything about what was sent, for `--json`."""
     presences = link.view.presences
     return {
-        "cue": sent.cue.model_dump(mode="json"),
-        "at": format_utc(sent.cue.at),
+        sent.kind: sent.message.model_dump(mode="json"),
+        **({"at": format_utc(sent.message.at)} if isinstance(sent.message, Cue) else {}),
         "exit": sent.exit_code,
         "brokers": deliveries_json(sent.deliveries),
         "venues": [

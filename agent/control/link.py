@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -58,18 +59,22 @@ class Link:
 
     What arrives is in `view`. It is connected once one broker is (the others get a little longer); what is wrong with
     the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
+    In a `hurry` the others are not waited for on entry: `stragglers` does that later.
     """
 
-    def __init__(self, brokers: list[Access], root: str, topics: list[str]) -> None:
+    def __init__(self, brokers: list[Access], root: str, topics: Sequence[str], *, hurry: bool = False) -> None:
         self.view = View()
         self.faults: dict[str, str] = {}
         self._brokers = brokers
         self._root = root
         self._topics = topics
+        self._hurry = hurry
         self._identifier = f"framezero-control-{secrets.token_hex(6)}"
         self._live: dict[str, Connection] = {}
         self._tried: set[str] = set()
-        self._greeted: set[str] = set()
+        self._hellos: Counter[str] = Counter()
+        # What the venues' cues are subscribed to brings a hello of its own, in the midst of them.
+        self._hellos_due = 1 + sum(topic.startswith("cue/") for topic in topics)
         self._arrived_s = 0.0
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,12 +84,10 @@ class Link:
         try:
             everyone = len(self._brokers)
             await self._until(lambda: bool(self._live) or len(self._tried) == everyone, None)
-            await self._until(lambda: len(self._tried) == everyone, STRAGGLER_S)
+            if not self._hurry:
+                await self.stragglers()
             if not self._live:
                 raise NoBrokerError([f"{url}: {detail}" for url, detail in self.faults.items()])
-            for access in self._brokers:
-                if access.url not in self._tried:
-                    self.faults[access.url] = "does not answer; check the network, or leave it out"
         except BaseException:
             await self._end()
             raise
@@ -94,6 +97,13 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
+
+    async def stragglers(self) -> None:
+        """Give the brokers that have neither answered nor failed yet a little longer."""
+        await self._until(lambda: len(self._tried) == len(self._brokers), STRAGGLER_S)
+        for access in self._brokers:
+            if access.url not in self._tried:
+                self.faults[access.url] = "does not answer; check the network, or leave it out"
 
     @property
     def brokers(self) -> dict[str, bool]:
@@ -106,18 +116,26 @@ class Link:
         The hello is subscribed to last, so that the retained messages of the other topics come before it; where it is
         missing, a time without any message has to do.
         """
-        await self._until(lambda: self._live.keys() <= self._greeted, HELLO_TIMEOUT_S)
+        await self._until(lambda: not self._ungreeted(), HELLO_TIMEOUT_S)
         until_s = time.monotonic() + LONGEST_QUIET_S
         while (rest_s := min(self._arrived_s + QUIET_S, until_s) - time.monotonic()) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(rest_s)  # tells that nothing more comes
         return [
             f"{url}: {self._root}/{HELLO_TOPIC} did not arrive, so answers of venues may not either; publish it "
             "retained at the broker, and allow this user to read it"
-            for url in sorted(self._live.keys() - self._greeted)
+            for url in sorted(self._ungreeted())
         ]
 
-    async def publish(self, topic: str, payload: bytes, *, expires_s: int | None = None) -> list[Delivery]:
-        """Publish retained with QoS 1 to every broker; the message is out if one has taken it."""
+    def _ungreeted(self) -> list[str]:
+        return [url for url in self._live if self._hellos[url] < self._hellos_due]
+
+    async def publish(
+        self, topic: str, payload: bytes, *, expires_s: int | None = None, patience_s: float = ANSWER_TIMEOUT_S
+    ) -> list[Delivery]:
+        """Publish retained with QoS 1 to every broker that is there; the message is out if one has taken it.
+
+        A broker that has not answered within `patience_s` may have it, or get it yet.
+        """
         found = [Delivery(url, False, detail) for url, detail in self.faults.items() if url not in self._live]
         verdicts: dict[str, asyncio.Future[str]] = {}
         for url, connection in list(self._live.items()):
@@ -126,7 +144,7 @@ class Link:
             except BrokerError as error:
                 found.append(Delivery(url, False, str(error)))
         if verdicts:
-            await asyncio.wait(verdicts.values(), timeout=ANSWER_TIMEOUT_S)
+            await asyncio.wait(verdicts.values(), timeout=patience_s)
         for url, verdict in verdicts.items():
             if verdict.cancelled() or not verdict.done():
                 found.append(Delivery(url, False, self.faults.get(url, "the broker did not answer; check the network")))
@@ -178,7 +196,7 @@ class Link:
                 self._arrived_s = time.monotonic()
                 topic = message.topic.removeprefix(prefix)
                 if topic == HELLO_TOPIC:
-                    self._greeted.add(access.url)
+                    self._hellos[access.url] += 1
                 else:
                     received = Received(topic, message.payload, message.retained, message.url)
                     self.view.take(received, self._arrived_s)

@@ -1,13 +1,16 @@
 """Options that all operator commands share, and how one ends: an exit code and a sentence, never a traceback."""
 
+import functools
+import inspect
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,22 +24,6 @@ from agent.control.times import TimeError
 
 WIDE = 160  # columns of a table in a pipe or a file, where there is no window
 
-BrokerOption = Annotated[
-    list[str] | None, typer.Option("--broker", metavar="URL", help="mqtts://host:8883; repeat it for a second broker.")
-]
-RootOption = Annotated[str | None, typer.Option("--root", metavar="TOPIC", help="Topic root \\[framezero/v1].")]
-ShowOption = Annotated[str | None, typer.Option("--show", metavar="NAME", help="The show; cues of others are refused.")]
-KeyOption = Annotated[
-    list[str] | None, typer.Option("--key", metavar="FILE", help="Signing key; this version does not sign yet.")
-]
-CaOption = Annotated[str | None, typer.Option("--ca", metavar="FILE", help="CA of the brokers, PEM.")]
-CertOption = Annotated[str | None, typer.Option("--cert", metavar="FILE", help="Client certificate, PEM.")]
-CertKeyOption = Annotated[str | None, typer.Option("--cert-key", metavar="FILE", help="Its private key, PEM.")]
-ProfileOption = Annotated[
-    Path | None, typer.Option("--profile", metavar="FILE", help="Settings \\[~/.config/framezero/control.toml].")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-
 
 class Exit(IntEnum):
     """The exit codes of the contract."""
@@ -49,27 +36,65 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-def settings(
-    broker: list[str] | None,
-    root: str | None,
-    show: str | None,
-    key: list[str] | None,
-    ca: str | None,
-    cert: str | None,
-    cert_key: str | None,
-    profile: Path | None,
-) -> Settings:
-    """Put a command's settings together. Raises ProfileError."""
-    options = {
-        "broker": broker,
-        "root": root,
-        "show": show,
-        "key": key,
-        "ca": ca,
-        "cert": cert,
-        "cert_key": cert_key,
-    }
-    return load(options, profile, os.environ)
+@dataclass(frozen=True, kw_only=True)
+class BrokerOptions:
+    """Where the brokers are, which show it is, and how to answer: every operator command has these options."""
+
+    broker: Annotated[
+        list[str] | None,
+        typer.Option("--broker", metavar="URL", help="mqtts://host:8883; repeat it for a second broker."),
+    ] = None
+    root: Annotated[str | None, typer.Option("--root", metavar="TOPIC", help="Topic root \\[framezero/v1].")] = None
+    show: Annotated[
+        str | None, typer.Option("--show", metavar="NAME", help="The show; cues of others are refused.")
+    ] = None
+    key: Annotated[
+        list[str] | None, typer.Option("--key", metavar="FILE", help="Signing key; this version does not sign yet.")
+    ] = None
+    ca: Annotated[str | None, typer.Option("--ca", metavar="FILE", help="CA of the brokers, PEM.")] = None
+    cert: Annotated[str | None, typer.Option("--cert", metavar="FILE", help="Client certificate, PEM.")] = None
+    cert_key: Annotated[str | None, typer.Option("--cert-key", metavar="FILE", help="Its private key, PEM.")] = None
+    profile: Annotated[
+        Path | None, typer.Option("--profile", metavar="FILE", help="Settings \\[~/.config/framezero/control.toml].")
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False
+
+    def settings(self) -> Settings:
+        """Put the command's settings together. Raises ProfileError."""
+        names = ("broker", "root", "show", "key", "ca", "cert", "cert_key")
+        return load({name: getattr(self, name) for name in names}, self.profile, os.environ)
+
+
+O = TypeVar("O", bound=BrokerOptions)  # noqa: E741 - beside P
+P = ParamSpec("P")
+
+
+def takes(options: type[O]) -> Callable[[Callable[Concatenate[O, P], None]], Callable[..., None]]:
+    """Give a command the fields of `options` as options of its own, and itself them as its first argument.
+
+    Its own parameters come first in the help, then those that fewer commands have. It ends as `ending` says.
+    """
+    inherited = [name for base in options.__mro__[1:] for name in getattr(base, "__annotations__", {})]
+    names = sorted((field.name for field in fields(options)), key=lambda name: name in inherited)
+    shared = inspect.signature(options).parameters
+
+    def decorate(command: Callable[Concatenate[O, P], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            found = options(**{name: given.pop(name) for name in names})
+            with ending(found.json):
+                command(found, **given)  # type: ignore[call-arg]  # Typer gives exactly what the signature asks for
+
+        _, *own = inspect.signature(command).parameters.values()
+        parameters = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in [*own, *(shared[name] for name in names)]
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer looks at
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
 
 
 def show_of(found: Settings) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TypeVar
 
 from agent.connection import Received
-from agent.messages import Ack, Cue, Presence, Program, Refusal, Status, decode
+from agent.intake import panic_kind
+from agent.messages import Ack, Cue, Lift, Panic, Presence, Program, Refusal, Status, decode
+from agent.trust import open_body
 from agent.units import US_PER_S, UtcUs
 
-M = TypeVar("M", Presence, Status, Ack)
+M = TypeVar("M", Presence, Status, Ack, Cue, Panic, Lift)
 
 SILENT_S = 12.0
 CLOCKS_AGREE_US = -2 * US_PER_S
@@ -23,7 +26,10 @@ class Heard:
 
 
 class View:
-    """Presences, statuses, acks and programs as far as they are known; duplicates from further brokers are dropped."""
+    """What venues tell and what brokers keep, as far as it is known; duplicates from further brokers are dropped.
+
+    Signatures are not looked at: nothing is shown on a wall because of what stands here.
+    """
 
     def __init__(self) -> None:
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
@@ -31,10 +37,14 @@ class View:
         self.statuses: dict[str, Heard] = {}
         self.acks: list[Ack] = []
         self.programs: dict[tuple[str, int], bytes] = {}
+        self._cues: dict[str, tuple[str, Cue]] = {}  # id → sha256 of the body, and what it says
+        self._panics: dict[str, Panic | Lift] = {}  # url → the last one there
         self.odd: list[str] = []  # what could not be read, for people
 
     def take(self, message: Received, now_s: float) -> None:
         """Take in one message, its topic below the root, received at monotonic `now_s`."""
+        if not message.payload:  # nothing is kept there any more
+            return
         match message.topic.split("/"):
             case ["venue", venue, "presence"]:
                 presence = self._read(Presence, message)
@@ -51,8 +61,37 @@ class View:
                 ack = self._read(Ack, message)
                 if ack is not None:
                     self.acks.append(ack)
-            case ["program", program, rev] if rev.isdecimal() and message.payload:
+            case ["program", program, rev] if rev.isdecimal():
                 self.programs[program, int(rev)] = message.payload
+            case ["cue", *_]:
+                self._take_cue(message)
+            case ["panic"]:
+                self._take_panic(message)
+
+    def _take_cue(self, message: Received) -> None:
+        body = self._open("cue", message)
+        cue = self._read(Cue, message, body)
+        if body is None or cue is None:
+            return
+        digest = sha256(body).hexdigest()
+        known = self._cues.get(cue.cue)
+        # Of two bodies under one id the venues take the one with the smaller hash.
+        if known is None or digest < known[0]:
+            self._cues[cue.cue] = (digest, cue)
+
+    def _take_panic(self, message: Received) -> None:
+        kind = panic_kind(message.payload)
+        body = self._open(kind, message)
+        found = self._read(Lift, message, body) if kind == "lift" else self._read(Panic, message, body)
+        if found is not None:
+            self._panics[message.url] = found
+
+    def _open(self, kind: str, message: Received) -> bytes | None:
+        body = open_body(message.payload, kind, require=False)
+        if isinstance(body, Refusal):
+            self.odd.append(f"{message.topic} cannot be read: {body.detail}")
+            return None
+        return body
 
     def _take_status(self, venue: str, status: Status, live_at_s: float | None) -> None:
         known = self.statuses.get(venue)
@@ -63,14 +102,24 @@ class View:
             return  # a slower broker brought an older one
         self.statuses[venue] = Heard(status, live_at_s)
 
-    def _read(self, model: type[M], message: Received) -> M | None:
-        if not message.payload:
-            return None
-        found = decode(model, message.payload)
+    def _read(self, model: type[M], message: Received, body: bytes | None = None) -> M | None:
+        found = decode(model, message.payload if body is None else body)
         if isinstance(found, Refusal):
             self.odd.append(f"{message.topic} cannot be read: {found.detail}")
             return None
         return found
+
+    @property
+    def cues(self) -> dict[str, Cue]:
+        """The cues that a broker keeps, by id."""
+        return {key: cue for key, (_, cue) in self._cues.items()}
+
+    @property
+    def panics(self) -> dict[str, Panic]:
+        """The panics that a broker keeps and no broker's lift names, by id: of each broker the last one at most."""
+        lifted = {message.lift for message in self._panics.values() if isinstance(message, Lift)}
+        kept = {message.panic: message for message in self._panics.values() if isinstance(message, Panic)}
+        return {key: panic for key, panic in kept.items() if key not in lifted}
 
     @property
     def presences(self) -> dict[str, Presence]:
@@ -145,17 +194,19 @@ class Answer:
     reached: bool = False
 
 
-def judge(cue: Cue, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
-    """Judge a venue by its acks to a cue, in the order in which they came.
+def judge(about: str, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
+    """Judge a venue by its acks to the cue or panic of an id, in the order in which they came.
 
     ok: the wanted stage was reached · no-go: it is not ready, though it may have armed · bad: refused, missed or
-    overtaken before that · late: it answered, but not as far as wanted · silent: no answer.
+    overtaken before that · late: it answered, but not as far as wanted · silent: no answer. `cancelled` is wanted of a
+    panic that is lifted: no-go is then a venue in which another one still holds.
     """
+    ours = [ack for ack in acks if ack.cue == about and ack.venue == venue]
+    if wanted == "cancelled":
+        return _judge_lift(venue, ours)
     best: Ack | None = None
     unready: Ack | None = None
-    for ack in acks:
-        if ack.cue != cue.cue or ack.venue != venue:
-            continue
+    for ack in ours:
         if ack.stage == "accepted":
             unready = ack if ack.ready is False else None
         if ack.stage in RANK:
@@ -170,3 +221,13 @@ def judge(cue: Cue, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
     if unready is not None and best.stage != "started":
         return Answer(venue, "no-go", unready, reached)
     return Answer(venue, "ok" if reached else "late", best, reached)
+
+
+def _judge_lift(venue: str, acks: Iterable[Ack]) -> Answer:
+    answer = Answer(venue, "silent", None)
+    for ack in acks:
+        if ack.stage == "cancelled":
+            answer = Answer(venue, "no-go" if ack.ready is False else "ok", ack, True)
+        elif ack.stage == "refused":
+            answer = Answer(venue, "bad", ack)
+    return answer

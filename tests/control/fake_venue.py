@@ -17,7 +17,9 @@ from agent.messages import (
     ClockStatus,
     Cue,
     HostStatus,
+    Lift,
     NextCue,
+    Panic,
     Presence,
     Refusal,
     Status,
@@ -138,7 +140,7 @@ async def venue(broker: Mosquitto, name: str, reply: Reply = ready, **about: Any
     async with connected(broker) as client:
         await client.publish(f"{ROOT}/cue/_hello", b"{}", qos=1, retain=True)
         await client.publish(f"{ROOT}/venue/{name}/presence", encode(presence(name, **about)), qos=1, retain=True)
-        await client.subscribe(f"{ROOT}/cue/#", qos=1)
+        await client.subscribe([(f"{ROOT}/cue/#", 1), (f"{ROOT}/panic", 1)])
         task = asyncio.create_task(_answer(client, name, reply, got))
         try:
             yield got
@@ -148,6 +150,9 @@ async def venue(broker: Mosquitto, name: str, reply: Reply = ready, **about: Any
 
 async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue]) -> None:
     async for message in client.messages:
+        for about, more in _alarmed(message):
+            ack = Ack(cue=about, venue=name, boot=BOOT, time=now_us(), **more)
+            await client.publish(f"{ROOT}/venue/{name}/ack", encode(ack), qos=1)
         cue = decode(Cue, message.payload)
         if isinstance(cue, Refusal):
             continue
@@ -155,6 +160,16 @@ async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue
         for more in reply(cue):
             ack = Ack(cue=cue.cue, venue=name, boot=BOOT, time=now_us(), **more)
             await client.publish(f"{ROOT}/venue/{name}/ack", encode(ack), qos=1)
+
+
+def _alarmed(message: aiomqtt.Message) -> list[tuple[str, dict[str, Any]]]:
+    """A panic is obeyed, and a lift."""
+    if message.topic.value != f"{ROOT}/panic" or not isinstance(message.payload, bytes):
+        return []
+    panic, lift = decode(Panic, message.payload), decode(Lift, message.payload)
+    if isinstance(panic, Panic):
+        return [(panic.panic, {"stage": "accepted", "ready": True}), (panic.panic, {"stage": "started"})]
+    return [(lift.lift, {"stage": "cancelled", "ready": True})] if isinstance(lift, Lift) else []
 
 
 async def framezero(*arguments: str) -> tuple[int, str, str]:

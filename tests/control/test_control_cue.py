@@ -11,7 +11,7 @@ import pytest
 from brokers import Mosquitto, MosquittoFactory, free_port
 from fake_venue import connected, framezero, not_ready, presence, refused, retain, retained, told, venue, whole_way
 
-from agent.control.cue import CueError, build, cue_id
+from agent.control.cue import CueError, Draft, build, cue_id
 from agent.messages import Cue, Item, Play, Program, Stop, decode, encode
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -245,10 +245,10 @@ async def test_wrong_usage_is_exit_2_with_the_remedy(arguments: tuple[str, ...],
 
 
 async def test_every_command_helps_with_an_example() -> None:
-    for command in (("cue", "play"), ("cue", "stop"), ("cue", "black")):
-        code, out, _ = await framezero(*command, "--help")
-        assert (code, "Example:" in out) == (0, True)
-        for default in ("[framezero/v1]", "[5s]", "[~/.config"):
+    for command in ("play", "stop", "black", "identify", "hold", "resume", "seek", "panic"):
+        code, out, _ = await framezero("cue", command, "--help")
+        assert (code, "Example" in out) == (0, True)
+        for default in ("[framezero/v1]", "[10s]" if command == "panic" else "[5s]", "[~/.config"):
             assert default in out, out
     assert "[the newest]" in (await framezero("cue", "play", "--help"))[1]
 
@@ -257,13 +257,14 @@ def test_later_cue_ids_are_greater() -> None:
     ids = [cue_id(UtcUs(second * US_PER_S)) for second in (0, 1, 1_700_000_000, 1_800_000_000)]
     assert ids == sorted(ids)
     assert all(
-        json.loads(encode(build(Stop(action="stop"), show="a", venues=["*"], at=UtcUs(2), now=UtcUs(1)))) for _ in ids
+        json.loads(encode(build(Draft(Stop(action="stop")), show="a", venues=["*"], at=UtcUs(2), now=UtcUs(1))))
+        for _ in ids
     )
 
 
 def test_a_cue_outlives_its_instant() -> None:
     now, day = UtcUs(0), 86_400 * US_PER_S
-    cue = build(Stop(action="stop"), show="a", venues=["*"], at=UtcUs(20 * day), now=now)
+    cue = build(Draft(Stop(action="stop")), show="a", venues=["*"], at=UtcUs(20 * day), now=now)
     assert cue.expires > cue.at
     with pytest.raises(CueError):
-        build(Stop(action="stop"), show="a", venues=["*"], at=UtcUs(31 * day), now=now)
+        build(Draft(Stop(action="stop")), show="a", venues=["*"], at=UtcUs(31 * day), now=now)

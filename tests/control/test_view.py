@@ -1,13 +1,16 @@
+from hashlib import sha256
+
 from fake_venue import presence, status
+from makers import cue_body, lift_body, panic_body, uuid_of
 
 from agent.connection import Received
-from agent.control.cue import build
+from agent.control.cue import Draft, build
 from agent.control.view import View, judge
-from agent.messages import Ack, Stage, Stop, encode
+from agent.messages import Ack, Cue, Stage, Stop, decode, encode
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)
-CUE = build(Stop(action="stop"), show="demo", venues=["*"], at=UtcUs(NOW + 1), now=NOW)
+CUE = build(Draft(Stop(action="stop")), show="demo", venues=["*"], at=UtcUs(NOW + 1), now=NOW)
 
 
 def ack(stage: Stage, ready: bool | None = None, venue: str = "a") -> Ack:
@@ -38,7 +41,46 @@ def test_verdicts_by_what_was_wanted() -> None:
         ([ack("refused")], "accepted", "bad"),
         ([ack("accepted", True, "b")], "accepted", "silent"),
     ):
-        assert judge(CUE, "a", acks, wanted).verdict == verdict, (acks, wanted)
+        assert judge(CUE.cue, "a", acks, wanted).verdict == verdict, (acks, wanted)
+
+
+def test_of_a_lift_its_own_stage_is_wanted() -> None:
+    held = ack("cancelled", False)
+    for acks, verdict, reached in (
+        ([], "silent", False),
+        ([ack("started")], "silent", False),
+        ([ack("cancelled", True)], "ok", True),
+        ([held], "no-go", True),
+        ([held, ack("cancelled", True)], "ok", True),
+        ([ack("refused")], "bad", False),
+    ):
+        answer = judge(CUE.cue, "a", acks, "cancelled")
+        assert (answer.verdict, answer.reached) == (verdict, reached), acks
+
+
+def test_the_cues_that_are_kept_are_known_as_the_venues_know_them() -> None:
+    view = View()
+    bodies = [cue_body(1), cue_body(1, do={"action": "black"}), cue_body(2)]
+    for body in [*bodies, *reversed(bodies)]:
+        view.take(Received("cue/x", body, True, "mqtt://a:1"), 0.0)
+    smaller = min(bodies[:2], key=lambda body: sha256(body).hexdigest())
+    assert view.cues.keys() == {uuid_of(1), uuid_of(2)}
+    assert decode(Cue, smaller) == view.cues[uuid_of(1)]
+    view.take(Received("cue/x", b"{", True, "mqtt://a:1"), 0.0)
+    assert "cue/x cannot be read" in view.odd[0]
+
+
+def test_a_panic_is_kept_until_any_broker_has_its_lift() -> None:
+    view = View()
+    for url, body, held in (
+        ("mqtt://a:1", panic_body(1), [1]),
+        ("mqtt://b:1", panic_body(2), [1, 2]),
+        ("mqtt://b:1", lift_body(1), []),
+        ("mqtt://b:1", panic_body(3), [1, 3]),
+        ("mqtt://a:1", panic_body(4), [3, 4]),
+    ):
+        view.take(Received("panic", body, True, url), 0.0)
+        assert sorted(view.panics) == [uuid_of(number) for number in held]
 
 
 def test_an_ack_from_two_brokers_counts_once() -> None:

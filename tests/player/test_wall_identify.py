@@ -77,7 +77,7 @@ class Flashes(threading.Thread):
 
 
 def tell(bench: Bench, what: Identify | Cover) -> None:
-    bench.player._send(what)
+    bench.player.identify(what)
 
 
 async def until(utc: int) -> None:

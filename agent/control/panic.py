@@ -1,0 +1,79 @@
+"""Raise a panic, or lift it, and gather what every expected venue makes of it."""
+
+from typing import Literal
+
+from pydantic import ValidationError
+
+from agent.control.cue import CueError, Sent, Wanted, cue_id, gather
+from agent.control.link import Delivery, Link
+from agent.control.view import View
+from agent.messages import Lift, Panic, encode, explain
+from agent.units import UtcUs
+
+TOPICS = ["venue/+/presence", "venue/+/ack"]
+LIFT_TOPICS = [*TOPICS, "venue/+/status", "panic"]
+
+FIRST_S = 1.0  # then a broker that hangs must not keep the others waiting
+
+
+def build_panic(to: Literal["black", "slate"], *, show: str, venues: list[str], now: UtcUs) -> Panic:
+    """Make a panic. Raises CueError."""
+    try:
+        return Panic(v=1, panic=cue_id(now), show=show, venues=venues, issued=now, to=to)
+    except ValidationError as error:
+        raise CueError(explain(error), usage=True) from error
+
+
+def build_lift(panic: str, *, show: str, venues: list[str], now: UtcUs) -> Lift:
+    """Make the lift of a panic. Raises CueError."""
+    try:
+        return Lift(v=1, lift=panic, show=show, venues=venues, issued=now)
+    except ValidationError as error:
+        raise CueError(explain(error), usage=True) from error
+
+
+def holding(view: View, show: str, venues: list[str], now: UtcUs, now_s: float) -> str:
+    """The id of the panic that holds, by what brokers keep and venues say. Raises CueError: none, or several."""
+    found = {panic.panic for panic in view.panics.values() if panic.show == show}
+    for venue in view.expected(venues):
+        heard = view.statuses.get(venue)
+        if heard is not None and heard.status.panic and not view.silent(venue, now, now_s):
+            found.add(heard.status.panic)
+    if not found:
+        raise CueError(
+            "no panic holds, as far as brokers and venues tell; name its id to lift it all the same", usage=False
+        )
+    if len(found) > 1:
+        raise CueError(f"more than one panic holds: {', '.join(sorted(found))}; name the one to lift", usage=False)
+    return found.pop()
+
+
+async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:
+    """Publish retained to whoever is there, at once; then see to slower brokers, and wait for the venues.
+
+    A panic is settled when the walls are covered, a lift when its panic is over.
+    """
+    body = encode(message)
+    deliveries = {delivery.url: delivery for delivery in await link.publish("panic", body, patience_s=FIRST_S)}
+    warnings = await link.settle()
+    await link.stragglers()
+    if not all(delivery.taken for delivery in deliveries.values()) or link.brokers.keys() - deliveries.keys():
+        # The same bytes again are silent where they are known.
+        for delivery in await link.publish("panic", body):
+            _better(deliveries, delivery)
+    found = sorted(deliveries.values(), key=lambda delivery: delivery.url)
+    if not any(delivery.taken for delivery in found):
+        return Sent(message, found, [], warnings)
+    about, wanted = _about(message)
+    answers, lost = await gather(link, about, message.venues, wanted, timeout_s)
+    return Sent(message, found, answers, [*warnings, *lost])
+
+
+def _better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:
+    known = deliveries.get(delivery.url)
+    if known is None or not known.taken:
+        deliveries[delivery.url] = delivery
+
+
+def _about(message: Panic | Lift) -> tuple[str, Wanted]:
+    return (message.lift, "cancelled") if isinstance(message, Lift) else (message.panic, "started")

@@ -1,0 +1,87 @@
+"""`framezero cue panic`: black or the slate at once, and the way back."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from agent.control import answers
+from agent.control import panic as panics
+from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for
+from agent.control.link import Link, untaken, utc_now
+from agent.control.options import BrokerOptions, print_json, screen, show_of, takes, warn
+from agent.control.times import parse_span
+from agent.messages import Lift, Panic
+from agent.units import US_PER_S
+
+
+class Hide(StrEnum):
+    """What hides the walls."""
+
+    black = "black"
+    slate = "slate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanicOptions(BrokerOptions):
+    """For which walls, and how long to wait."""
+
+    venues: Annotated[str, typer.Option("--venues", metavar="a,@group", help="Venues and groups; * is all.")] = "*"
+    timeout: Annotated[
+        str | None, typer.Option("--timeout", metavar="SPAN", help="Wait no longer than this \\[10s].")
+    ] = None
+
+
+@takes(PanicOptions)
+def panic(
+    given: PanicOptions,
+    panic_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="With --lift: which one \\[the one that holds].")
+    ] = None,
+    to: Annotated[Hide, typer.Option("--to", help="Show this instead of everything.")] = Hide.black,
+    lift: Annotated[bool, typer.Option("--lift", help="End a panic: the walls rejoin in sync.")] = False,
+) -> None:
+    """Black, or the slate, at once and without a clock, whatever is cued; it holds until it is lifted by its id."""
+    if panic_id is not None and not lift:
+        raise CueError("an id goes with --lift; a new panic gets its own", usage=True)
+    found = given.settings()
+    show = show_of(found)
+    patterns = [pattern.strip() for pattern in given.venues.split(",") if pattern.strip()]
+    timeout_s = parse_span(given.timeout) / US_PER_S if given.timeout else ANSWER_S
+    # What is wrong with the command is said before anything is connected.
+    raised = panics.build_panic(to.value, show=show, venues=patterns, now=utc_now())
+    named = panics.build_lift(panic_id or raised.panic, show=show, venues=patterns, now=utc_now())
+
+    async def run() -> Sent:
+        if not lift:
+            async with Link(found.access(), found.root, panics.TOPICS, hurry=True) as link:
+                return _told(given, link, await panics.send(link, raised, timeout_s))
+        async with Link(found.access(), found.root, panics.LIFT_TOPICS) as link:
+            warnings = await link.settle()
+            holding = panic_id or panics.holding(link.view, show, patterns, utc_now(), time.monotonic())
+            sent = await panics.send(link, named.model_copy(update={"lift": holding}), timeout_s)
+            sent.warnings.extend(warning for warning in warnings if warning not in sent.warnings)
+            return _told(given, link, sent)
+
+    raise typer.Exit(asyncio.run(run()).exit_code)
+
+
+def _told(given: PanicOptions, link: Link, sent: Sent) -> Sent:
+    sent.warnings.extend([*nobody_for(link.view, sent.message.venues), *untaken(sent.deliveries), *link.view.odd])
+    if given.json:
+        print_json(as_json(link, sent))
+        return sent
+    warn(sent.warnings)
+    where = escape(", ".join(sent.message.venues))
+    if isinstance(sent.message, Panic):
+        screen().print(f"panic to [bold]{sent.message.to}[/] on {where}, id {sent.message.panic}")
+        answers.show(sent, link.view.presences, "started")
+        screen().print("it holds until it is lifted: framezero cue panic --lift")
+    elif isinstance(sent.message, Lift):
+        screen().print(f"lift of panic {sent.message.lift} on {where}")
+        answers.show(sent, link.view.presences, "cancelled")
+    return sent
