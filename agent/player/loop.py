@@ -248,7 +248,7 @@ class Player:
         sound = deck is not None and deck.audible
         due_raw = RawNs(self._clock.raw_at(start.at) - self._seen_after_ns)
         go_raw = RawNs(due_raw - round(self._lateness.run_us(sound) * NS_PER_US))
-        show_raw = RawNs(due_raw - round(self._lateness.show_us * NS_PER_US))
+        show_raw = RawNs(due_raw - round(self._lateness.show_us(deck is not None) * NS_PER_US))
         if self._eye is not None:
             self._eye.forget()
         gone_raw = go_raw
@@ -263,7 +263,7 @@ class Player:
         observed = self._clock.utc_at(RawNs(shown_raw + self._seen_after_ns))
         error_us = observed - start.at
         if seen:
-            self._lateness.shown(error_us)
+            self._lateness.shown(deck is not None, error_us)
         self._leave()
         self._retire(deck)
         self._on_wall = start

@@ -16,6 +16,7 @@ MOST = 0.01
 
 RUN_LATE_US = 300.0
 SHOW_LATE_US = 700.0
+STILL_LATE_US = 300.0
 """What was measured under Xvfb with libmpv 0.35; a few starts replace it by what this machine does."""
 
 GAIN = 0.25
@@ -52,15 +53,23 @@ def untrimmed(late_us: int, now: RawNs) -> Trim:
 
 @dataclass(slots=True)
 class Lateness:
-    """How long after its order a film runs, with and without sound, and how long after it a window is seen, in µs."""
+    """How long after its order a film runs, with and without sound, in µs; and how long after it a window is seen.
+
+    The server has a deck's window to compose from what mpv drew, but the built-in slate and black at hand.
+    """
 
     silent_us: float = RUN_LATE_US
     sounding_us: float = RUN_LATE_US
-    show_us: float = SHOW_LATE_US
+    deck_us: float = SHOW_LATE_US
+    still_us: float = STILL_LATE_US
 
     def run_us(self, sound: bool) -> float:
         """The lateness of films of this kind."""
         return self.sounding_us if sound else self.silent_us
+
+    def show_us(self, deck: bool) -> float:
+        """The lateness of a deck's window, or of a built-in one."""
+        return self.deck_us if deck else self.still_us
 
     def ran(self, sound: bool, error_us: float) -> None:
         """A film's frames came so much later than the order and this lateness said."""
@@ -69,9 +78,12 @@ class Lateness:
         else:
             self.silent_us = _learnt(self.silent_us, error_us, MOST_LATE_US)
 
-    def shown(self, error_us: float) -> None:
+    def shown(self, deck: bool, error_us: float) -> None:
         """A window was seen so much later than its instant."""
-        self.show_us = _learnt(self.show_us, error_us, MOST_LATE_US)
+        if deck:
+            self.deck_us = _learnt(self.deck_us, error_us, MOST_LATE_US)
+        else:
+            self.still_us = _learnt(self.still_us, error_us, MOST_LATE_US)
 
 
 def _learnt(value_us: float, error_us: float, most_us: float) -> float:

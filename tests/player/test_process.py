@@ -173,7 +173,7 @@ async def test_two_decks_take_turns_without_black_and_without_a_frame_too_early(
         await bench.close()
     before = eye.between(0, t0 - 1000)
     assert all(look.clip == 0 for look in before), "a film frame stood on the wall before its instant"
-    shown = eye.between(t0 - 1000, t0 + 6 * S)
+    shown = eye.between(t0 - 1000, t0 + 6 * S - 1000)
     assert (shown[0].clip, shown[0].frame) == (1, 0)
     torn = [look for look in shown if look.clip == 0]
     assert not torn, f"black or unreadable in the middle of the show: {torn[:3]}"

@@ -5,6 +5,7 @@ from agent.player.trim import (
     MOST_LATE_US,
     RUN_LATE_US,
     SHOW_LATE_US,
+    STILL_LATE_US,
     TRIM_US,
     Lateness,
     trim_of,
@@ -40,9 +41,10 @@ def test_what_a_machine_needs_is_learnt_from_its_starts() -> None:
     truth_us, lateness = 1_400.0, Lateness()
     for _ in range(20):
         lateness.ran(False, truth_us - lateness.run_us(False))
-        lateness.shown(truth_us - lateness.show_us)
+        lateness.shown(True, truth_us - lateness.show_us(True))
     assert lateness.run_us(False) == pytest.approx(truth_us, abs=10)
-    assert lateness.show_us == pytest.approx(truth_us, abs=10)
+    assert lateness.show_us(True) == pytest.approx(truth_us, abs=10)
+    assert lateness.show_us(False) == STILL_LATE_US, "decks taught the others"
     assert lateness.run_us(True) == RUN_LATE_US, "silence taught sound"
     lateness.ran(True, 800.0)
     assert lateness.run_us(True) > RUN_LATE_US
@@ -50,10 +52,10 @@ def test_what_a_machine_needs_is_learnt_from_its_starts() -> None:
 
 def test_one_wild_start_is_not_believed_and_nothing_is_ordered_absurdly_early() -> None:
     lateness = Lateness()
-    lateness.shown(400_000)
-    assert lateness.show_us <= SHOW_LATE_US + 500
+    lateness.shown(True, 400_000)
+    assert lateness.show_us(True) <= SHOW_LATE_US + 500
     for _ in range(100):
-        lateness.shown(400_000)
+        lateness.shown(True, 400_000)
         lateness.ran(False, -400_000)
-    assert lateness.show_us == MOST_LATE_US
+    assert lateness.show_us(True) == MOST_LATE_US
     assert lateness.run_us(False) == 0

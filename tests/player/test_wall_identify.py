@@ -77,7 +77,10 @@ class Flashes(threading.Thread):
 
 
 def tell(bench: Bench, what: Identify | Cover) -> None:
-    bench.player.identify(what)
+    if isinstance(what, Identify):
+        bench.player.identify(what)
+    else:
+        bench.player.cover(what.what)
 
 
 async def until(utc: int) -> None:
