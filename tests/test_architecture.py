@@ -48,6 +48,8 @@ CORE = {
     "agent.player.capacity",
     "agent.player.profile",
     "agent.player.refresh",
+    "agent.player.servo",
+    "agent.player.showing",
     "agent.player.trim",
     "agent.player.turns",
     "agent.player.watch",
@@ -56,6 +58,7 @@ CORE = {
     "agent.scene",
     "agent.schedule",
     "agent.status",
+    "agent.tally",
     "agent.teller",
     "agent.timeline",
     "agent.trust",
@@ -71,7 +74,7 @@ LAYERS = {
     "clock": {"agent.clock.*"},
     "cache": {"agent.cache.*"},
     "player child": {"agent.player.*"},
-    "player parent": {"agent.player.benchmark", "agent.player.proxy"},
+    "player parent": {"agent.player.benchmark", "agent.player.floor", "agent.player.proxy"},
     "channel": {"agent.connection", "agent.log"},
     "daemon": {"agent.daemon", "agent.mqtt"},
     "control": {"agent.control.*"},
@@ -137,7 +140,7 @@ MAY_IMPORT = {
     },
     "entry": set(LAYERS),
 }
-PLANNED = {"agent.systemd", "agent.player.servo"}
+PLANNED = {"agent.systemd"}
 """Named by the design's map, and not built yet."""
 
 PURE_LAYERS = {"core", "judgement"}
