@@ -12,9 +12,7 @@ from agent.lab.processes import Child, LabError, Processes, find, listens, read_
 START_S = 15.0
 
 PRIORITY = 40
-"""Under SCHED_FIFO, where permitted: above the players (20), below the meter (60)."""
-PRIORITY = 25
-"""Under SCHED_FIFO: above the players, below the meter."""
+"""Under SCHED_FIFO, where permitted: above the players (20 to 30), below the meter (60)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +64,6 @@ def _spawn(processes: Processes, program: str, venue: str, size: tuple[int, int]
     # screen saver.
     argv = [program, "-displayfd", str(writing), *screen, "-nolisten", "tcp", "-noreset", "+bs", "-s", "0"]
     child = processes.start(f"display-{venue}", argv, tier="displays", pass_fds=[writing])
-    # A wall is hardware of its own: five players that spin before the same instant on a few shared cores must not
-    # keep it from showing what it was told to show.
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(child.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
     return child
 
 

@@ -13,7 +13,7 @@ from agent.clock.kernel import raw_now_ns
 from agent.player import machine
 from agent.player.adopt import adopt
 from agent.player.profile import choose
-from agent.player.urgency import hurry, threads
+from agent.player.urgency import OUTPUT, hurry, threads
 from agent.player.wire import Screen, Start
 from agent.units import RawNs
 
@@ -129,7 +129,7 @@ class Deck:
     def be_ready(self) -> None:
         """The film is decoded: its output, which exists only now, becomes urgent."""
         for output in threads("vo"):
-            hurry(output)
+            hurry(output, OUTPUT)
 
     def go(self) -> None:
         """Let the film run: the frame after the held one follows one frame later."""

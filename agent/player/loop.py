@@ -19,7 +19,7 @@ from agent.player.showing import Showing
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
 from agent.player.trim import Lateness, Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
-from agent.player.urgency import hurry
+from agent.player.urgency import INSTANT, PRIORITY, hurry
 from agent.player.watch import FrameWatch
 from agent.player.wire import (
     ORDERS,
@@ -83,16 +83,18 @@ class Player:
         self._report_due = RawNs(0)
         self._beat_due = RawNs(0)
         # Several players on one machine (a lab) would otherwise all load their next film in the same moment.
-        self._quiet_us = QUIET_US + zlib.crc32(screen.name.encode()) % QUIET_SPREAD_US
+        self._salt = zlib.crc32(screen.name.encode())
+        self._quiet_us = QUIET_US + self._salt % QUIET_SPREAD_US
         self._nudges: list[RawNs] = []
         self._spin_ns = spin_for(realtime=False)
+        self._realtime = self._looking = False
         self._running = True
 
     # --- the loop -----------------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve until the agent says quit or goes away. Raises StageError, HungError."""
-        realtime = hurry()
+        realtime = self._realtime = hurry()
         self._spin_ns = spin_for(realtime)
         profile = self._decks[0].profile
         self._say(
@@ -106,11 +108,10 @@ class Player:
         )
         display = self._stage.fileno()
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
-        if self._eye is not None:
-            sources.append(self._eye.fileno())
         while self._running:
-            readable, _, _ = select.select(sources, [], [], self._patience_s())
-            if self._eye is not None and self._eye.fileno() in readable:
+            looking = self._look_out()
+            readable, _, _ = select.select([*sources, *looking], [], [], self._patience_s())
+            if looking and looking[0] in readable:
                 self._look()
             if display in readable:
                 self._stage.listen()
@@ -145,20 +146,26 @@ class Player:
 
     def _post(self, event: DeckEvent) -> None:
         self._events.append(event)
-        if event.kind != "frame":
-            os.write(self._wake_w, b"!")
+        os.write(self._wake_w, b"!")
+
+    def _look_out(self) -> list[int]:
+        """Open the eye for the one frame that is to be looked at; for so long nothing may come before this thread."""
+        looking = self._eye is not None and self._showing is not None and self._showing.watch.looking
+        if looking != self._looking:
+            self._looking = looking
+            if self._realtime:
+                hurry(priority=INSTANT if looking else PRIORITY)
+            if looking and self._eye is not None:
+                self._eye.forget()
+        return [self._eye.fileno()] if looking and self._eye is not None else []
 
     def _look(self) -> None:
-        assert self._eye is not None, "only an eye can become readable"
+        assert self._eye is not None and self._showing is not None, "looked only at a film"
         try:
             raw = self._eye.look()
         except ConnectionError as error:
             raise StageError(f"the display {self._screen.name!r} has gone; start the X server again") from error
-        while self._events and self._events[0].raw < raw:
-            self._deck_said(self._events.popleft())
-        if self._showing is not None:
-            self._showing.watch.blind = self._overlay.up
-            self._showing.watch.flipped(raw)
+        self._showing.watch.flipped(raw)
 
     # --- the agent ----------------------------------------------------------------------------
 
@@ -208,6 +215,7 @@ class Player:
             return
         if event.kind == "frame":
             if event.deck == self._visible and self._showing is not None:
+                self._showing.watch.blind = self._overlay.up
                 self._showing.watch.queued(event.raw, event.position_s * 1e6)
         elif event.kind == "end":
             if event.deck == self._visible and self._showing is not None:
@@ -298,7 +306,7 @@ class Player:
         trim: Trim = untrimmed(go_us, now) if sound else trim_of(go_us, now)
         assert self._clock is not None, "a start is fired only with a mapping"
         deck.speed(self._servo.speed(self._clock.freq, trim.extra))
-        watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now)
+        watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now, self._salt)
         self._showing = Showing(start, watch, trim, self._servo, sound, self._seen_after_ns // NS_PER_US)
 
     def _leave(self) -> None:

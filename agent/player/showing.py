@@ -14,12 +14,12 @@ from agent.player.watch import FrameWatch, Seen
 from agent.player.wire import Start
 from agent.units import NS_PER_US, RawNs
 
-FEWEST = 4
+FEWEST = 3
 """Frames that a correction needs."""
 HUNG_S = 0.8
 ADRIFT_TICKS = 2
 """One bad half second may be a stall that mpv makes good by itself."""
-LEARNT_FRAMES = 8
+LEARNT_FRAMES = 5
 SOUND_RECENT = 4
 """A correction of a film that sounds goes by the last two seconds."""
 _NS_PER_S = 1_000_000_000
@@ -27,7 +27,7 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(slots=True)
 class Showing:
-    """One film that runs. `late` and `frames` count since the last report, as `trims` does."""
+    """One film that runs. `late` and `trims` count since the last report."""
 
     start: Start
     watch: FrameWatch
@@ -37,7 +37,6 @@ class Showing:
     latency_us: int
     ended: bool = False
     late: int = 0
-    frames: int = 0
     trims: int = 0
     adrift_us: int | None = None
     _tick_raw: RawNs = field(init=False)
@@ -99,7 +98,6 @@ class Showing:
     def _gather(self, clock: Mapping) -> None:
         for seen in self.watch.take():
             error = self.error_us(seen, clock)
-            self.frames += 1
             self.late += bool(self.start.frame_us) and error > self.start.frame_us / 2
             self._errors.append(error)
             self._told.append(round(error))
@@ -110,8 +108,8 @@ class Showing:
 
     def told(self) -> tuple[list[int], int, int, int, int]:
         """Errors, frames, dropped, late and trims since the last time."""
-        figures = (self._told, self.frames, self.watch.dropped, self.late, self.trims)
-        self._told, self.frames, self.watch.dropped, self.late, self.trims = [], 0, 0, 0, 0
+        figures = (self._told, self.watch.frames, self.watch.dropped, self.late, self.trims)
+        self._told, self.watch.frames, self.watch.dropped, self.late, self.trims = [], 0, 0, 0, 0
         return figures
 
     def hung(self, now: RawNs) -> bool:

@@ -170,9 +170,10 @@ class Missed(_Line):
 
 
 class Running(_Line):
-    """Once a second: what the visible film does. Counts and `errors_us`, one a frame, are since the report before.
+    """Once a second: what the visible film does. Counts and `errors_us` are since the report before.
 
-    `late` counts frames that came more than half a frame late, `trims` corrections of the speed.
+    There is an error for each frame that was looked at, `late` of them by more than half a frame. `trims` counts
+    corrections of the speed.
     """
 
     say: Literal["running"] = "running"
