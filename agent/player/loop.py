@@ -43,8 +43,6 @@ from agent.player.wire import (
 )
 from agent.units import NS_PER_US, MediaUs, RawNs, UtcUs
 
-# When the visible film's last frame is nudged out, after its instant: soon, and once more should it be late itself.
-NUDGES_US = (1_500, 4_000)
 QUIET_US = 300_000
 QUIET_SPREAD_US = 900_000
 REPORT_EVERY_NS = 1_000_000_000
@@ -85,7 +83,6 @@ class Player:
         # Several players on one machine (a lab) would otherwise all load their next film in the same moment.
         self._salt = zlib.crc32(screen.name.encode())
         self._quiet_us = QUIET_US + self._salt % QUIET_SPREAD_US
-        self._nudges: list[RawNs] = []
         self._spin_ns = spin_for(realtime=False)
         self._realtime = self._looking = False
         self._running = True
@@ -124,7 +121,6 @@ class Player:
             if self._clock is not None:
                 self._overlay.step(raw_now_ns(), self._clock)
                 self._take(self._turns.step(self._clock.utc_at(self._now())))
-            self._nudge()
             self._steer()
             self._report()
 
@@ -134,7 +130,7 @@ class Player:
 
     def _patience_s(self) -> float:
         wake = self._turns.wake_at()
-        own = [*self._nudges, self._beat_due]
+        own = [self._beat_due]
         if self._showing is not None:
             own += [self._report_due, self._showing.wake_raw()]
         if (overlay := self._overlay.wake_raw()) is not None:
@@ -240,7 +236,6 @@ class Player:
                     self._idle().clear()
                 case Arm(start):
                     self._say(Armed(id=start.id))
-                    self._plan_nudges(start)
                 case Fire(start):
                     self._fire(start)
                 case Miss(start, reason, detail):
@@ -259,6 +254,8 @@ class Player:
         show_raw = RawNs(due_raw - round(self._lateness.show_us(deck is not None) * NS_PER_US))
         if self._eye is not None:
             self._eye.forget()
+        if self._realtime:
+            hurry(priority=INSTANT)
         gone_raw = go_raw
         for order_raw in sorted((go_raw, show_raw)):
             wait_until(order_raw, self._spin_ns)
@@ -294,12 +291,14 @@ class Player:
 
     def _sight(self, due_raw: RawNs) -> tuple[RawNs, bool]:
         """When the picture that was just sent to the front was seen, and whether the display said so itself."""
+        now = raw_now_ns()
+        seen = self._eye.wait(RawNs(max(now, due_raw) + SIGHT_US * NS_PER_US)) if self._eye is not None else None
+        if self._realtime:
+            hurry()
+        if seen is not None:
+            return seen, True
         self._stage.settle()
-        settled = raw_now_ns()
-        if self._eye is None:
-            return settled, False
-        seen = self._eye.wait(RawNs(max(settled, due_raw) + SIGHT_US * NS_PER_US))
-        return (settled, False) if seen is None else (seen, True)
+        return (raw_now_ns() if self._eye is None else now), False
 
     def _begin(self, start: Start, deck: Deck, due_raw: RawNs, go_us: int, sound: bool) -> None:
         now = raw_now_ns()
@@ -325,20 +324,6 @@ class Player:
             else:
                 old.hold()
         self._visible = deck.index if deck else None
-
-    def _plan_nudges(self, following: Start) -> None:
-        """See to it that the last frame before the armed start is seen (see Stage.nudge)."""
-        if self._clock is None or self._on_wall is None or self._showing is None:
-            return
-        last = UtcUs(round(following.at - self._on_wall.frame_us))
-        raw = self._clock.raw_at(last) - self._seen_after_ns
-        self._nudges = [RawNs(raw + after * NS_PER_US) for after in NUDGES_US]
-
-    def _nudge(self) -> None:
-        now = raw_now_ns()
-        if self._visible is not None and any(due <= now for due in self._nudges):
-            self._stage.nudge(self._visible)
-        self._nudges = [due for due in self._nudges if due > now]
 
     # --- what runs ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ It is its own process so that neither a busy event loop delays a start nor a cra
 down; libX11 ends the whole process when the X server dies under mpv.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -15,6 +16,16 @@ from agent.player.stage import StageError
 from agent.player.wire import Failed, Screen, line
 
 
+def _flush_at_once() -> None:
+    """Have Xlib send each request when it is made (XSynchronize(3), `_Xdebug`).
+
+    mpv's x11 output leaves a flip in Xlib's buffer until its next turn (video/out/vo_x11.c, flip_page): the frame
+    before a key frame came when that was decoded, and a film's last one when the next film was due.
+    """
+    with contextlib.suppress(OSError, ValueError):  # no libX11, no need
+        ctypes.c_int.in_dll(ctypes.CDLL("libX11.so.6"), "_Xdebug").value = 1
+
+
 def main() -> None:
     """Entry point; the socket's file descriptor and the screen as JSON are the arguments."""
     # The kernel ends this process when the agent dies, whatever kills it (prctl(2), PR_SET_PDEATHSIG is 1).
@@ -23,6 +34,7 @@ def main() -> None:
     agent = socket.socket(fileno=int(sys.argv[1]))
     screen = Screen.model_validate_json(sys.argv[2])
     os.environ["DISPLAY"] = screen.name  # mpv has no option for it
+    _flush_at_once()
     try:
         # python-mpv looks for libmpv when it is imported.
         from agent.player.loop import HungError, Player

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from Xlib import X
 from Xlib import display as xdisplay
 from Xlib import error as xerror
-from Xlib.protocol import event as xevent
 
 from agent.player import slate
 from agent.player.canvas import Canvas, Easel
@@ -49,9 +48,6 @@ class Stage(Protocol):
     def settle(self) -> None:
         """Wait until the display has done what it was sent."""
 
-    def nudge(self, deck: int) -> None:
-        """Make a deck's video output send what it may still hold back."""
-
     def fileno(self) -> int | None:
         """What becomes readable when the display has something to say, its end above all."""
 
@@ -81,9 +77,6 @@ class NullStage:
 
     def settle(self) -> None:
         """Nothing to wait for."""
-
-    def nudge(self, deck: int) -> None:
-        """Nothing is held back."""
 
     def fileno(self) -> int | None:
         """Nothing to listen to."""
@@ -133,7 +126,6 @@ class X11Stage:
         # A wall is never idle, however long nobody touches a mouse.
         self._x.set_screen_saver(0, 0, X.DontPreferBlanking, X.DefaultExposures)
         self._cursor = self._no_cursor()
-        self._nudge = self._x.intern_atom("_FRAMEZERO_NUDGE")
         self._make(Rect(0, 0, width, height), root_screen.black_pixel)
         black = self._make(wall, 0)
         # The others come up behind black: nothing is shown before it is asked for.
@@ -247,20 +239,6 @@ class X11Stage:
         """A round trip: the server answers behind everything that it was sent before. Raises StageError."""
         try:
             self._x.sync()
-        except xerror.ConnectionClosedError as error:
-            raise self._gone() from error
-
-    def nudge(self, deck: int) -> None:
-        """Wake mpv's output with a message that it ignores. Raises StageError.
-
-        Its flip leaves the picture in Xlib's buffer until the output's next turn (mpv, video/out/vo_x11.c,
-        flip_page). For a film's last frame there is none for a whole frame, so that it came when the next film was due.
-        """
-        try:
-            for output in self._windows[deck].query_tree().children:
-                message = xevent.ClientMessage(window=output, client_type=self._nudge, data=(32, [0] * 5))
-                output.send_event(message)
-            self._x.flush()
         except xerror.ConnectionClosedError as error:
             raise self._gone() from error
 
