@@ -32,7 +32,8 @@ class Screen(_Line):
 class Start(_Line):
     """At `at`, show this. The id is the agent's; the player only hands it back.
 
-    `frame_us` is the length of a frame, 0 where the film has no constant rate.
+    `frame_us` is the length of a frame, 0 where the film has no constant rate. `begins_us` is the file's own time stamp
+    of its first frame, from which `position_us` counts.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Start(_Line):
     at: UtcUs
     path: str = ""
     position_us: MediaUs = MediaUs(0)
+    begins_us: int = 0
     frame_us: float = 0.0
     held: bool = False
     sound: bool = False
