@@ -116,7 +116,7 @@ def places(film: Film) -> list[int]:
     """Frames worth holding at: the first ones, some in the middle, the last ones."""
     if film.frames is None:
         return [0]
-    wanted = (0, 1, film.frames // 3, film.frames // 2, film.frames - 2, film.frames - 1)
+    wanted = (0, 1, film.frames // 2, film.frames - 2, film.frames - 1)
     return sorted({frame for frame in wanted if 0 <= frame < film.frames})
 
 
