@@ -184,7 +184,10 @@ class Lift(Model):
 
 
 class Variant(Model):
-    """The same film, frame for frame, in another encode for one venue or @group."""
+    """The same film, frame for frame, in another encode for one venue or @group.
+
+    `sound` None is as the item has it. `begins_us`: see Item.
+    """
 
     sha256: Sha256
     size: Positive
@@ -192,13 +195,15 @@ class Variant(Model):
     width: Positive
     height: Positive
     sound: bool | None = None
+    begins_us: Count | None = None
     urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
 
 
 class Item(Model):
     """One film of a program.
 
-    A still, or a film of variable frame rate, has `duration_us` instead of `fps` and `frames`.
+    A still, or a film of variable frame rate, has `duration_us` instead of `fps` and `frames`. `begins_us` is the
+    file's own time stamp of its first frame, which need not be 0 (sound before it, no edit list); None: not looked at.
     """
 
     name: Text
@@ -211,6 +216,7 @@ class Item(Model):
     frames: Positive | None = None
     duration_us: Positive | None = None
     sound: bool
+    begins_us: Count | None = None
     urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
     variants: dict[VenuePattern, Variant] = {}
 

@@ -201,6 +201,7 @@ class Outlook:
         program = self._world.program_of(cue)
         assert program is not None, "only a known program has films"
         item = program.items[piece.item]
+        encode = self._world.encode_of(item)
         film = self._world.film(item)
         short = film.refusal if film.path is None else None
         if short is None and cue.cue != self._running_cue:
@@ -214,9 +215,10 @@ class Outlook:
             at=piece.at,
             path=film.path,
             position_us=piece.position_us,
+            begins_us=encode.begins_us,
             frame_us=float(US_PER_S / parse_rate(item.fps)) if item.fps else 0.0,
             held=piece.held,
-            sound=item.sound,
-            codec=item.codec,
+            sound=item.sound if encode.sound is None else encode.sound,
+            codec=encode.codec or item.codec,
         )
         return Billed(start, cue, piece, None)

@@ -59,6 +59,20 @@ def test_a_variant_of_the_venue_goes_before_its_groups_and_the_item() -> None:
     assert Outlook(elsewhere, None).expected(at(1)).start.path == "/films/a"
 
 
+def test_a_variant_has_its_own_beginning_and_its_own_word_on_sound() -> None:
+    encode = {"sha256": "c" * 64, "size": 5, "width": 9, "height": 16, "urls": ["http://films.example/c"]}
+    films = {"a" * 64: Film("/films/a", None), "c" * 64: Film("/films/c", None)}
+    for own, here in ((None, True), (False, False), (True, True)):
+        variant = {**encode, "sound": own, "begins_us": 66_667}
+        item = item_body("a", sound=True, begins_us=21_000, variants={"paris": variant})
+        programs = {("reel", 1): program([item])}
+        start = Outlook(world(cue(1, T0, LOOP), films=films, programs=programs), None).expected(at(1)).start
+        assert (start.path, start.sound, start.begins_us) == ("/films/c", here, 66_667)
+        tokyo = world(cue(1, T0, LOOP), films=films, programs=programs, venue="tokyo")
+        elsewhere = Outlook(tokyo, None).expected(at(1)).start
+        assert (elsewhere.path, elsewhere.sound, elsewhere.begins_us) == ("/films/a", True, 21_000)
+
+
 def test_a_film_that_is_not_there_gives_way_to_the_slate_and_says_why() -> None:
     expected = Outlook(world(cue(1, T0, LOOP), films={}), None).expected(at(1))
     assert (expected.start.kind, expected.short and expected.short.code) == ("slate", "film_missing")

@@ -46,21 +46,36 @@ def publish(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder that your web server serves.")],
     url: Annotated[str, typer.Option("--url", metavar="BASE", help="Address of that folder on the web.")],
     still: Annotated[str, typer.Option("--still", metavar="SPAN", help="How long a still stands.")] = "10s",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            metavar="NAME=VENUE:FILE",
+            help="At a venue or @group the film NAME is shown from this file. Repeatable.",
+        ),
+    ] = None,
 ) -> None:
-    """Probe and hash films, write them to a folder for the web, and publish the program's next revision."""
+    """Probe and hash films, write them to a folder for the web, and publish the program's next revision.
+
+    Each film is decoded once: on two cores some two thirds of its length in 4K, a sixth in HD (H.264).
+
+    A variant has the frames and the rate of its film; size, codec and sound may differ.
+    """
     found = given.settings()
     name = show_of(found)
     publishing.check_names(program, url)
-    films = publishing.probe_all(files, parse_span(still))
+    wishes = publishing.parse_variants(variant or [], files)
+    with complaints().status("decoding every film once"):
+        bill = publishing.probe_all(files, parse_span(still), wishes)
     # A broker first: without one the site would be written in vain, and with one the films are soon known.
     asyncio.run(_reachable(found, program))
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=complaints(), transient=True, disable=given.json) as progress:
-        task = progress.add_task("hashing", total=sum(film.path.stat().st_size for film in films))
+        task = progress.add_task("hashing", total=_bytes_of(bill))
         items = []
-        for film in films:
-            progress.update(task, description=escape(film.path.name))
-            items.append(publishing.store(film, to, url, lambda count: progress.advance(task, count)))
+        for billing in bill:
+            progress.update(task, description=escape(billing.film.path.name))
+            items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
     result, warnings = asyncio.run(_announce(found, program, name, items))
     warn([*warnings, *untaken(result.deliveries)])
     code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
@@ -95,6 +110,10 @@ def status(
     raise typer.Exit(int(code))
 
 
+def _bytes_of(bill: list[publishing.Billing]) -> int:
+    return sum(film.path.stat().st_size for billing in bill for film in dict.fromkeys(billing.films))
+
+
 async def _reachable(found: Settings, program: str) -> None:
     async with Link(found.access(), found.root, [f"program/{program}/+"]):
         pass
@@ -123,6 +142,10 @@ def _show_program(result: publishing.Published) -> None:
             show_span(item.length_us),
             "yes" if item.sound else "no",
         )
+        for venue, other in item.variants.items():
+            sound = item.sound if other.sound is None else other.sound
+            size = f"{other.width}×{other.height}"
+            grid.add_row("", f"  at {venue}", other.codec or "", size, "", "", "", "yes" if sound else "no")
     screen().print(grid)
     if result.reused:
         screen().print(f"the films are those of rev {program.rev}, so that revision stands")

@@ -8,16 +8,18 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from agent.control.link import Delivery, Link
 from agent.control.probe import Film, probe
-from agent.messages import MAX_BODY_BYTES, Item, Program, Refusal, encode, explain
+from agent.messages import MAX_BODY_BYTES, Item, Program, Refusal, Variant, encode, explain
 from agent.units import UtcUs
 
 CHUNK_BYTES = 1 << 20
 Progress = Callable[[int], None]
+_VARIANT = re.compile(r"(?P<name>.+?)=(?P<venue>@?[a-z0-9-]{1,63}):(?P<file>.+)", re.DOTALL)
 
 
 class PublishError(Exception):
@@ -37,6 +39,52 @@ class Published:
     deliveries: list[Delivery]
 
 
+@dataclass(frozen=True, slots=True)
+class VariantWish:
+    """`--variant NAME=VENUE:FILE`: at a venue or @group the film of this name is shown from another file."""
+
+    name: str
+    venue: str
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """A film of the program with its variants, all probed."""
+
+    film: Film
+    variants: dict[str, Film]
+
+    @property
+    def films(self) -> list[Film]:
+        """All files of it."""
+        return [self.film, *self.variants.values()]
+
+
+def parse_variants(texts: Sequence[str], files: Sequence[Path]) -> list[VariantWish]:
+    """Read the options. Raises PublishError with all faults at once."""
+    wishes: list[VariantWish] = []
+    faults = []
+    for text in texts:
+        match = _VARIANT.fullmatch(text)
+        if not match:
+            faults.append(f"--variant {text!r}: write NAME=VENUE:FILE, such as koi.mp4=toronto-dundas:koi-tall.mp4")
+            continue
+        wish = VariantWish(match["name"], match["venue"], Path(match["file"]))
+        named = {file for file in files if file.name == wish.name}
+        if not named:
+            known = ", ".join(sorted({file.name for file in files}))
+            faults.append(f"--variant {text!r}: no film is named {wish.name!r}; the films are {known}")
+        elif len(named) > 1:
+            faults.append(f"--variant {text!r}: {len(named)} films are named {wish.name!r}; rename one of them")
+        elif any((other.name, other.venue) == (wish.name, wish.venue) for other in wishes):
+            faults.append(f"--variant {text!r}: {wish.venue} has a variant of {wish.name!r} already; leave one out")
+        wishes.append(wish)
+    if faults:
+        raise PublishError(faults)
+    return wishes
+
+
 def check_names(program: str, base_url: str) -> None:
     """Refuse a program id or an address that no item could have. Raises PublishError with all faults at once."""
     faults = []
@@ -48,22 +96,76 @@ def check_names(program: str, base_url: str) -> None:
         raise PublishError(faults)
 
 
-def probe_all(files: Sequence[Path], still_us: int) -> list[Film]:
-    """Probe every file. Raises PublishError with all faults at once."""
+def probe_all(files: Sequence[Path], still_us: int, variants: Sequence[VariantWish] = ()) -> list[Billing]:
+    """Probe every file, and compare variants with their films. Raises PublishError with all faults at once."""
     if shutil.which("ffprobe") is None:
         raise PublishError(["ffprobe is not installed; install ffmpeg"])
-    found = [probe(file, still_us) for file in files]
-    faults = [film.detail for film in found if isinstance(film, Refusal)]
+    wanted = dict.fromkeys([*files, *(wish.file for wish in variants)])
+    found = {file: probe(file, still_us) for file in wanted}
+    faults = [film.detail for film in found.values() if isinstance(film, Refusal)]
+    films = {file: film for file, film in found.items() if isinstance(film, Film)}
+    bill = []
+    for file in files:
+        own = {wish.venue: films[wish.file] for wish in variants if wish.name == file.name and wish.file in films}
+        if file in films:
+            faults += [fault for venue, film in own.items() if (fault := _unlike(films[file], film, venue))]
+            bill.append(Billing(films[file], own))
     if faults:
-        raise PublishError(faults)
-    return [film for film in found if isinstance(film, Film)]
+        raise PublishError(list(dict.fromkeys(faults)))
+    return bill
 
 
-def store(film: Film, site: Path, base_url: str, progress: Progress) -> Item:
-    """Put one film into the site as `ab/ab12….mp4`, whole or not at all, and describe it.
+def _unlike(film: Film, variant: Film, venue: str) -> str:
+    """Why a wall with the variant could not be on the same frame as the others; '' when it can."""
+    if (film.fps, film.frames) == (variant.fps, variant.frames):
+        return ""
+    lengths = f"it has {_length(variant)}, not {_length(film)}"
+    remedy = "export both from the same timeline, with the same rate and frames"
+    return f"{variant.path}: is no variant of {film.path.name} for {venue}: {lengths}; {remedy}"
+
+
+def _length(film: Film) -> str:
+    return f"{film.frames} frames at {film.fps} a second" if film.fps else "one picture"
+
+
+def store(bill: Billing, site: Path, base_url: str, progress: Progress) -> Item:
+    """Put a film and its variants into the site as `ab/ab12….mp4`, whole or not at all, and describe them.
 
     A film that is there already is not copied again. `progress` is told of bytes as they are read. Raises PublishError.
     """
+    film = bill.film
+    stored = {one.path: _store(one, site, base_url, progress) for one in dict.fromkeys(bill.films)}
+    try:
+        variants = {
+            venue: Variant(
+                **stored[other.path],
+                codec=other.codec,
+                width=other.width,
+                height=other.height,
+                sound=None if other.sound == film.sound else other.sound,
+                begins_us=other.begins_us,
+            )
+            for venue, other in bill.variants.items()
+        }
+        return Item(
+            **stored[film.path],
+            name=film.path.name,
+            codec=film.codec,
+            width=film.width,
+            height=film.height,
+            fps=film.fps,
+            frames=film.frames,
+            duration_us=film.duration_us,
+            sound=film.sound,
+            begins_us=film.begins_us,
+            variants=variants,
+        )
+    except ValidationError as error:
+        raise PublishError([f"{film.path}: {explain(error)}"]) from error
+
+
+def _store(film: Film, site: Path, base_url: str, progress: Progress) -> dict[str, Any]:
+    """Put one file into the site; how a message names it."""
     try:
         sha256 = _hash(film.path, progress)
         size = film.path.stat().st_size
@@ -76,22 +178,7 @@ def store(film: Film, site: Path, base_url: str, progress: Progress) -> Item:
         raise PublishError(
             [f"{where}: {error.strerror or error}; make room or mend the rights, then publish again"]
         ) from error
-    try:
-        return Item(
-            name=film.path.name,
-            sha256=sha256,
-            size=size,
-            codec=film.codec,
-            width=film.width,
-            height=film.height,
-            fps=film.fps,
-            frames=film.frames,
-            duration_us=film.duration_us,
-            sound=film.sound,
-            urls=[f"{base_url.rstrip('/')}/{name}"],
-        )
-    except ValidationError as error:
-        raise PublishError([f"{film.path}: {explain(error)}"]) from error
+    return {"sha256": sha256, "size": size, "urls": [f"{base_url.rstrip('/')}/{name}"]}
 
 
 async def announce(link: Link, program: str, show: str, items: list[Item], now: UtcUs) -> Published:

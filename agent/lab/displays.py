@@ -63,8 +63,7 @@ def _spawn(processes: Processes, program: str, venue: str, size: tuple[int, int]
     # that a window which is raised shows its content at once. -displayfd picks a free number by itself. -s 0: no
     # screen saver.
     argv = [program, "-displayfd", str(writing), *screen, "-nolisten", "tcp", "-noreset", "+bs", "-s", "0"]
-    child = processes.start(f"display-{venue}", argv, tier="displays", pass_fds=[writing])
-    return child
+    return processes.start(f"display-{venue}", argv, tier="displays", pass_fds=[writing])
 
 
 def _ready(processes: Processes, venue: str, child: Child, reading: int, place: Path) -> Display:

@@ -2,8 +2,8 @@
 
 `time-pos` steps when mpv queues a frame, some 10 to 17 ms before its flip (playback.md); the eye says when pixels
 changed, but not to what: to the frame that was queued last before. The eye looks at every third frame only, so that
-looking costs little, and on a machine with several walls does not disturb what it looks at. Where there is no eye, a flip is
-taken to come a constant time after the queueing: the median over the film's first frames, whose lateness is known.
+looking costs little, and on a machine with several walls does not disturb what it looks at. Where there is no eye, a
+flip is taken to come a constant time after the queueing: the median over the first frames, whose lateness is known.
 """
 
 from collections import deque
@@ -31,8 +31,8 @@ class FrameWatch:
     """The frames of one start, behind the one that it began with. `due_raw` is the instant of that one.
 
     `frame_us` is 0 where the film has no constant rate: then nobody knows which frames are missing. `frames` counts all
-    that were queued. `alive_raw` is the last sign of life. `salt` moves the frames that are looked at, so that walls on
-    one machine look at different ones. While it is `blind`, since something else is drawn over the film, nothing counts.
+    that were queued. `alive_raw` is the last sign of life. `salt` moves the frames that are looked at, so that walls
+    on one machine look at different ones. While it is `blind`, something else is drawn over the film, and none counts.
     """
 
     due_raw: RawNs

@@ -37,7 +37,8 @@ class Start(_Line):
     """At `at`, show this. The id is the agent's; the player only hands it back.
 
     `frame_us` is the length of a frame, 0 where the film has no constant rate; `codec` is the program's word
-    for it, a guess where the venue plays a variant, and '' where nobody knows.
+    for it, '' where nobody knows. `begins_us` is the file's own time stamp of its first frame, from which `position_us`
+    counts; None where nobody has looked.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Start(_Line):
     at: UtcUs
     path: str = ""
     position_us: MediaUs = MediaUs(0)
+    begins_us: int | None = None
     frame_us: float = 0.0
     held: bool = False
     sound: bool = False

@@ -1,6 +1,8 @@
 """`framezero publish` with real films and a real mosquitto."""
 
 import hashlib
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +12,7 @@ from brokers import Mosquitto, MosquittoFactory
 from fake_venue import framezero, retained, told
 
 from agent.control.probe import Film, probe
+from agent.control.publish import PublishError, VariantWish, parse_variants
 from agent.messages import Program, Refusal, decode
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: apt install ffmpeg")
@@ -35,6 +38,14 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film(folder, "ntsc.mov", rate="30000/1001", extra=("-f", "mov"))
     film(folder, "coarse.mkv", rate="60000/1001", extra=("-c:v", "libx264", "-bf", "2"))
     film(folder, "stream.ts", rate="25", extra=("-c:v", "libx264"))
+    film(folder, "tall.webm", extra=("-vf", "scale=36:64", "-c:v", "libvpx-vp9"))
+    film(folder, "other.mp4", seconds="3")
+    film(folder, "plain.mp4", rate="30000/1001", extra=("-bf", "2", "-use_editlist", "0", "-c:v", "libx264"))
+    film(folder, "combs.mp4", extra=("-c:v", "libx264", "-flags", "+ilme+ildct", "-x264-params", "tff=1"))
+    film(folder, "quick.mp4", rate="150")
+    turned = ("-metadata:s:v", "rotate=90", "-c", "copy")
+    ffmpeg(folder / "turned.mp4", "-i", str(folder / "koi.mp4"), *turned)
+    ffmpeg(folder / "two-pictures.mp4", *("-i", str(folder / "koi.mp4")) * 2, "-map", "0", "-map", "1", "-c", "copy")
     sine = ("-f", "lavfi", "-i", "sine=duration=2.5", "-c:a", "aac", "-shortest")
     film(folder, "loud.mp4", extra=sine)
     film(folder, "short.mp4", seconds="1.9")
@@ -44,8 +55,15 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(folder / "still.png", "-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1")
     ffmpeg(folder / "still.jpg", "-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", "1")
     ffmpeg(folder / "only.m4a", "-f", "lavfi", "-i", "sine=duration=3")
+    lying = (folder / "still.jpg").read_bytes()
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # orientation 6: on its side
+    app1 = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (folder / "lying.jpg").write_bytes(lying[:2] + app1 + lying[2:])
     whole = film(folder, "front.mp4", seconds="4", extra=("-movflags", "+faststart")).read_bytes()
     (folder / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    hole = bytearray((folder / "plain.mp4").read_bytes())
+    hole[len(hole) // 2 : len(hole) // 2 + 500] = bytes(500)
+    (folder / "hole.mp4").write_bytes(hole)
     (folder / "headless.mp4").write_bytes((folder / "koi.mp4").read_bytes()[:3000])
     (folder / "text.mp4").write_text("this is not a film\n" * 50)
     (folder / "empty.mp4").write_bytes(b"")
@@ -58,7 +76,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("koi.mp4", "30", 75),
         ("ntsc.mov", "30000/1001", 75),
         ("coarse.mkv", "60000/1001", 150),
-        ("stream.ts", "25", 63),
+        ("tall.webm", "30", 75),
         ("loud.mp4", "30", 75),
         ("two.mp4", "30", 60),
     ],
@@ -67,18 +85,39 @@ def test_a_constant_rate_is_found_with_the_exact_frame_count(films: Path, name: 
     found = probe(films / name, STILL_US)
     assert isinstance(found, Film), found
     assert (found.fps, found.frames, found.duration_us) == (rate, frames, None)
-    assert (found.width, found.height, found.sound) == (64, 48, name == "loud.mp4")
+    assert (found.width, found.height) == ((36, 64) if name == "tall.webm" else (64, 48))
+    assert (found.sound, found.begins_us) == (name == "loud.mp4", 0)
 
 
-def test_uneven_frames_and_stills_have_a_duration(films: Path) -> None:
-    uneven = probe(films / "uneven.mp4", STILL_US)
-    assert isinstance(uneven, Film)
-    assert (uneven.fps, uneven.frames) == (None, None)
-    assert uneven.duration_us is not None and abs(uneven.duration_us - 3_000_000) < 40_000
+def test_a_still_has_a_duration(films: Path) -> None:
     for name in ("still.png", "still.jpg"):
         still = probe(films / name, STILL_US)
         assert isinstance(still, Film)
         assert (still.fps, still.duration_us, still.sound) == (None, STILL_US, False)
+
+
+def test_a_film_that_begins_behind_its_files_zero_says_where(films: Path) -> None:
+    plain = probe(films / "plain.mp4", STILL_US)
+    assert isinstance(plain, Film), plain
+    assert (plain.frames, plain.begins_us) == (75, 66_733)  # two frames of reordering, and no edit list takes them out
+
+
+def test_a_film_that_turns_itself_has_the_size_that_is_shown(films: Path) -> None:
+    turned = probe(films / "turned.mp4", STILL_US)
+    assert isinstance(turned, Film), turned
+    assert (turned.width, turned.height) == (48, 64)
+
+
+@pytest.mark.parametrize("name", ["stream.ts", "uneven.mp4", "combs.mp4", "quick.mp4", "two-pictures.mp4"])
+def test_the_remedy_that_a_refusal_names_mends_the_film(films: Path, name: str, tmp_path: Path) -> None:
+    refused = probe(films / name, STILL_US)
+    assert isinstance(refused, Refusal)
+    command = re.search(r"mend it: (ffmpeg .*-fit\.mkv)", refused.detail)
+    assert command is not None, refused
+    shutil.copy(films / name, tmp_path)
+    subprocess.run([*shlex.split(command[1]), "-v", "error"], cwd=tmp_path, check=True)
+    (mended,) = tmp_path.glob("*-fit.mkv")
+    assert isinstance(probe(mended, STILL_US), Film)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +126,13 @@ def test_uneven_frames_and_stills_have_a_duration(films: Path) -> None:
         ("short.mp4", "too_short"),
         ("only.m4a", "no_picture"),
         ("cut.mp4", "broken"),
+        ("hole.mp4", "broken"),
+        ("stream.ts", "container"),
+        ("uneven.mp4", "uneven"),
+        ("combs.mp4", "interlaced"),
+        ("quick.mp4", "rate"),
+        ("two-pictures.mp4", "two_pictures"),
+        ("lying.jpg", "turned"),
         ("headless.mp4", "broken"),
         ("text.mp4", "broken"),
         ("empty.mp4", "broken"),
@@ -209,3 +255,71 @@ async def test_a_broker_that_refuses_programs_is_not_success(
     broker = mosquittos(f"acl_file {acl}")
     code, _, err = await framezero(*publish(films, tmp_path / "site", broker, "koi.mp4"))
     assert (code, "access list" in err) == (1, True)
+
+
+async def test_a_variant_stands_beside_its_film_in_site_and_program(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    wishes = (
+        "--variant",
+        f"koi.mp4=toronto-dundas:{films / 'tall.webm'}",
+        "--variant",
+        f"koi.mp4=@west:{films / 'loud.mp4'}",
+    )
+    command = publish(films, tmp_path, mosquitto, "koi.mp4", "two.mp4")
+    code, out, err = await framezero(*command, *wishes, "--json")
+    assert code == 0, err
+    ((_, payload, _),) = await retained(mosquitto, "program/#")
+    program = decode(Program, payload)
+    assert isinstance(program, Program)
+    koi, two = program.items
+    assert two.variants == {}
+    for venue, groups, name in (
+        ("toronto-dundas", ("west",), "tall.webm"),
+        ("paris", ("west",), "loud.mp4"),
+        ("kyoto", (), "koi.mp4"),
+    ):
+        encode = koi.for_venue(venue, groups)
+        data = (films / name).read_bytes()
+        assert (encode.sha256, encode.size) == (hashlib.sha256(data).hexdigest(), len(data))
+        place = encode.urls[0].removeprefix("https://films.example/show/")
+        assert (tmp_path / place).read_bytes() == data
+    tall, loud = koi.variants["toronto-dundas"], koi.variants["@west"]
+    assert (tall.codec, tall.width, tall.height, tall.sound) == ("vp9", 36, 64, None)
+    assert (koi.sound, loud.sound) == (False, True)
+    assert told(out)["items"][0]["variants"].keys() == {"toronto-dundas", "@west"}
+    code, out, _ = await framezero(*command, *wishes)
+    assert "at toronto-dundas" in out and "that revision stands" in out
+
+
+@pytest.mark.parametrize(
+    ("wish", "why"),
+    [
+        ("koi.mp4=paris:{films}/other.mp4", "has 90 frames at 30 a second, not 75 frames at 30 a second"),
+        ("koi.mp4=paris:{films}/ntsc.mov", "75 frames at 30000/1001 a second, not 75 frames at 30"),
+        ("koi.mp4=paris:{films}/still.png", "has one picture, not 75 frames"),
+        ("koi.mp4=paris:{films}/text.mp4", "is broken"),
+        ("sky.mp4=paris:{films}/tall.webm", "no film is named 'sky.mp4'; the films are koi.mp4"),
+        ("koi.mp4=Paris:{films}/tall.webm", "write NAME=VENUE:FILE"),
+        ("koi.mp4=*:{films}/tall.webm", "write NAME=VENUE:FILE"),
+    ],
+)
+async def test_a_variant_that_could_not_meet_the_others_is_refused(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto, wish: str, why: str
+) -> None:
+    command = publish(films, tmp_path / "site", mosquitto, "koi.mp4")
+    code, _, err = await framezero(*command, "--variant", wish.format(films=films))
+    assert (code, why in " ".join(err.split())) == (2, True), err
+    assert not (tmp_path / "site").exists()
+    assert not await retained(mosquitto, "program/#")
+
+
+def test_two_films_of_one_name_and_two_variants_of_one_venue_are_ambiguous() -> None:
+    wish = "koi.mp4=paris:a.mp4"
+    with pytest.raises(PublishError, match="2 films are named"):
+        parse_variants([wish], [Path("a/koi.mp4"), Path("b/koi.mp4")])
+    with pytest.raises(PublishError, match="paris has a variant of"):
+        parse_variants([wish, "koi.mp4=paris:b.mp4"], [Path("koi.mp4")])
+    assert parse_variants([wish], [Path("koi.mp4"), Path("koi.mp4")]), "one film that comes twice is one film"
+    odd = parse_variants(["a=b.mp4=@west:c:d=e.mp4"], [Path("a=b.mp4")])
+    assert odd == [VariantWish("a=b.mp4", "@west", Path("c:d=e.mp4"))]
