@@ -130,6 +130,11 @@ class Deck:
         return "software" if current in (None, "no", "") else str(current)
 
     @property
+    def dropped(self) -> int:
+        """Frames of this film that mpv's output left out; those that its decoder leaves out are gaps in the positions."""
+        return int(self._mpv.frame_drop_count or 0)
+
+    @property
     def audible(self) -> bool:
         """Whether the film sounds; one with sound on a machine without a sound device does not."""
         return bool(self._mpv.current_ao)

@@ -358,6 +358,8 @@ class Player:
         assert showing is not None and clock is not None and self._visible is not None, "told only of a film that runs"
         start = showing.start
         position = start.position_us + clock.utc_at(self._now()) - start.at
+        deck = self._decks[self._visible]
+        showing.left_out(deck.dropped)
         errors, frames, dropped, late, trims = showing.told()
         self._say(
             Running(
@@ -369,6 +371,6 @@ class Player:
                 dropped=dropped,
                 late=late,
                 trims=trims,
-                decoder=self._decks[self._visible].decoder,
+                decoder=deck.decoder,
             )
         )

@@ -41,6 +41,7 @@ class Showing:
     adrift_us: int | None = None
     _tick_raw: RawNs = field(init=False)
     _far: int = 0
+    _left_out: int = 0
     _learnt: float | None = None
     _first: list[float] = field(default_factory=list)
     _errors: list[float] = field(default_factory=list)
@@ -105,6 +106,11 @@ class Showing:
                 self._first.append(error - self.trim.left_us(seen.raw))
                 if len(self._first) == LEARNT_FRAMES:
                     self._learnt = median(self._first)
+
+    def left_out(self, count: int) -> None:
+        """How many frames mpv's output says that it has left out since the film was loaded."""
+        self.watch.dropped += max(0, count - self._left_out)
+        self._left_out = count
 
     def told(self) -> tuple[list[int], int, int, int, int]:
         """Errors, frames, dropped, late and trims since the last time."""
