@@ -103,7 +103,10 @@ def build(processes: Processes, wishes: Wishes, say: Callable[[str], None]) -> W
     if wishes.liar_ms:
         ntp_ports[0] = liar.start(processes, wishes.liar_ms)
         say(f"the nearest time server lies by {wishes.liar_ms:+g} ms")
-    udp_links = [link for venue in wishes.venues for link in ntp_links(venue, ntp_ports, wishes.asymmetry_ms)]
+    # True clocks are the same clock: a line that is far away would make an estimate of each.
+    near = wishes.true_clocks and not wishes.asymmetry_ms
+    far = () if near else wishes.venues
+    udp_links = [link for venue in far for link in ntp_links(venue, ntp_ports, wishes.asymmetry_ms)]
     tcp_links = [
         Link(f"{venue.venue}-{what}", port, venue.broker_ms, venue.broker_ms)
         for venue in wishes.venues
@@ -121,7 +124,7 @@ def build(processes: Processes, wishes: Wishes, say: Callable[[str], None]) -> W
             framebuffer=wall.framebuffer,
             broker_port=tcp.ports[f"{venue.venue}-broker"],
             content_port=tcp.ports[f"{venue.venue}-content"],
-            ntp_ports=tuple(udp.ports[link.name] for link in ntp_links(venue, ntp_ports, 0)),
+            ntp_ports=tuple(ntp_ports if near else (udp.ports[link.name] for link in ntp_links(venue, ntp_ports, 0))),
             clock_port=clock_port,
         )
         for venue, wall, clock_port in zip(wishes.venues, walls, clock_ports, strict=True)

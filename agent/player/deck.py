@@ -131,7 +131,7 @@ class Deck:
 
     @property
     def dropped(self) -> int:
-        """Frames of this film that mpv's output left out; those that its decoder leaves out are gaps in the positions."""
+        """Frames of this film that mpv's output left out; what its decoder leaves out is a gap in the positions."""
         return int(self._mpv.frame_drop_count or 0)
 
     @property

@@ -26,7 +26,8 @@ class Eye:
     def __init__(self, name: str) -> None:
         self._x = xdisplay.Display(name)
         self._x.damage_query_version()
-        self._x.screen().root.damage_create(damage.DamageReportRawRectangles)
+        # One event for the first change, and no more until it is subtracted.
+        self._damage = self._x.screen().root.damage_create(damage.DamageReportNonEmpty)
         self._x.sync()
 
     def fileno(self) -> int:
@@ -47,8 +48,10 @@ class Eye:
                 return self.look()
         return None
 
-    def forget(self) -> None:
-        """Pass over what has been seen up to now."""
+    def open(self) -> None:
+        """Pass over what has been seen up to now: the next change will be told. A round trip to the server."""
+        self._x.damage_subtract(self._damage)
+        self._x.sync()
         while select.select([self.fileno()], [], [], 0)[0]:
             self.look()
 

@@ -152,7 +152,7 @@ class Player:
             if self._realtime:
                 hurry(priority=INSTANT if looking else PRIORITY)
             if looking and self._eye is not None:
-                self._eye.forget()
+                self._eye.open()
         return [self._eye.fileno()] if looking and self._eye is not None else []
 
     def _look(self) -> None:
@@ -229,6 +229,7 @@ class Player:
                 case Prepare(start):
                     if self._needs_deck(start):
                         rate = self._clock.freq if self._clock else 0.0
+                        self._stage.keep(self._idle().index, True)
                         self._idle().prepare(start, self._servo.speed(rate))
                     else:
                         self._take(self._turns.ready())
@@ -253,7 +254,7 @@ class Player:
         go_raw = RawNs(due_raw - round(self._lateness.run_us(sound) * NS_PER_US))
         show_raw = RawNs(due_raw - round(self._lateness.show_us(deck is not None) * NS_PER_US))
         if self._eye is not None:
-            self._eye.forget()
+            self._eye.open()
         if self._realtime:
             hurry(priority=INSTANT)
         gone_raw = go_raw
@@ -338,6 +339,7 @@ class Player:
             return
         speed = showing.step(now, self._clock)
         if speed is not None:
+            self._stage.keep(self._visible, False)
             self._decks[self._visible].speed(speed)
         if (learnt_us := showing.learnt()) is not None:
             self._lateness.ran(showing.sound, learnt_us)

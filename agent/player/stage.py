@@ -45,6 +45,9 @@ class Stage(Protocol):
     def cover(self, what: str | None) -> None:
         """Keep BLACK or SLATE in front of whatever is shown; None takes it away."""
 
+    def keep(self, deck: int, pixels: bool) -> None:
+        """Have a deck's pixels kept while it is covered, or not: a visible one is drawn sooner without."""
+
     def settle(self) -> None:
         """Wait until the display has done what it was sent."""
 
@@ -74,6 +77,9 @@ class NullStage:
 
     def cover(self, what: str | None) -> None:
         """Nothing to hide."""
+
+    def keep(self, deck: int, pixels: bool) -> None:
+        """Nothing to keep."""
 
     def settle(self) -> None:
         """Nothing to wait for."""
@@ -231,6 +237,17 @@ class X11Stage:
     def flush(self) -> None:
         """Send everything. Raises StageError."""
         try:
+            self._x.flush()
+        except xerror.ConnectionClosedError as error:
+            raise self._gone() from error
+
+    def keep(self, deck: int, pixels: bool) -> None:
+        """Raises StageError.
+
+        The server keeps the pixels in a pixmap of their own, from which each frame is copied to the screen.
+        """
+        try:
+            self._windows[deck].change_attributes(backing_store=X.Always if pixels else X.NotUseful)
             self._x.flush()
         except xerror.ConnectionClosedError as error:
             raise self._gone() from error
