@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +21,7 @@ from agent.lab.films import Film
 from agent.lab.framebuffer import Framebuffer
 from agent.lab.processes import Processes
 from agent.player.proxy import PlayerProxy
-from agent.player.wire import Armed, Failed, Fired, Hello, Missed, Report, Running, Screen, Start
+from agent.player.wire import Armed, Covered, Failed, Fired, Hello, Missed, Report, Running, Screen, Start
 from agent.units import MediaUs, UtcUs
 
 pytestmark = [pytest.mark.needs("Xvfb", "ffmpeg"), pytest.mark.timeout(90)]
@@ -309,6 +309,88 @@ async def test_a_killed_player_is_replaced_and_has_the_clock(display: Display, r
         await bench.hear(Fired, "again")
     finally:
         await bench.close()
+
+
+async def test_a_player_that_hangs_is_killed_and_replaced_and_one_that_lives_is_not(
+    display: Display, reel: list[Film]
+) -> None:
+    bench = Bench(screen_on(display.name))
+    try:
+        await bench.hear(Hello)
+        bench.player.plan([film_start("a", reel[0], in_us(1))])
+        await bench.hear(Running, "a")
+        first = bench.player.pid
+        assert first is not None
+        assert not [report for report in bench.heard if isinstance(report, Failed)], "it was never silent"
+        bench.heard.clear()
+        os.kill(first, signal.SIGSTOP)
+        assert (await bench.hear(Failed)).reason == "player_hung"
+        await bench.hear(Hello)
+        assert bench.player.pid != first
+    finally:
+        await bench.close()
+
+
+async def test_a_panic_makes_the_wall_black_whether_the_player_obeys_hangs_or_dies(
+    display: Display, eye: Eye, reel: list[Film], record_property: Callable[[str, object], None]
+) -> None:
+    took_ms = []
+    for hung in (False, True):
+        bench = Bench(screen_on(display.name))
+        try:
+            await bench.hear(Hello)
+            bench.player.plan([film_start("a", reel[0], in_us(1))])
+            await bench.hear(Fired, "a")
+            await asyncio.sleep(0.2)
+            assert eye.looks[-1].clip == 1
+            if hung:
+                assert bench.player.pid is not None
+                os.kill(bench.player.pid, signal.SIGSTOP)
+                await asyncio.sleep(0.1)
+            began = in_us(0)
+            bench.player.cover("black")
+            if hung:
+                await bench.hear(Failed)
+                bench.heard.clear()
+                await bench.hear(Hello)
+                bench.renew_clock()
+                bench.player.plan([film_start("b", reel[1], in_us(1))])
+                await bench.hear(Fired, "b")  # made underneath
+            await bench.hear(Covered)
+            await asyncio.sleep(0.2)
+            after = eye.between(began, in_us(0))
+            black = next(look for look in after if look.black)
+            took_ms.append((black.at - began) / 1000)
+            assert all(look.black for look in after[after.index(black) :]), "something was shown in a panic"
+            bench.player.cover("")
+            await asyncio.sleep(0.2)
+            assert eye.looks[-1].clip == (2 if hung else 1), "what was made underneath is seen again"
+        finally:
+            await bench.close()
+    record_property("figure", f"panic: black after {took_ms[0]:.0f} ms, {took_ms[1]:.0f} ms where the player hangs")
+    assert took_ms[0] < took_ms[1], "a player that obeys is not killed first"
+
+
+async def test_the_player_that_comes_back_shows_black_first_and_nothing_else(
+    display: Display, eye: Eye, reel: list[Film]
+) -> None:
+    bench = Bench(screen_on(display.name))
+    try:
+        await bench.hear(Hello)
+        bench.player.plan([film_start("a", reel[0], in_us(1))])
+        await bench.hear(Fired, "a")
+        assert bench.player.pid is not None
+        os.kill(bench.player.pid, signal.SIGKILL)
+        killed = in_us(0)
+        await bench.hear(Failed)
+        bench.heard.clear()
+        await bench.hear(Hello)
+        await asyncio.sleep(0.2)
+    finally:
+        await bench.close()
+    after = eye.between(killed, in_us(0))
+    assert after[-1].black
+    assert all(look.black for look in after[[look.black for look in after].index(True) :])
 
 
 async def test_a_display_that_dies_is_said_and_returned_to(tmp_path: Path, reel: list[Film]) -> None:
