@@ -21,7 +21,7 @@ LEAD_US = 4_000_000
 
 @contextmanager
 def playing(out: Path, films: Sequence[Path], size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The process ids of an agent, its clock true, and of its player while the films are on the wall. Raises LabError."""
+    """The process ids of an agent with a true clock and of its player, which shows the films. Raises LabError."""
     with Processes(out / "logs") as processes:
         standing = world.build(processes, Wishes(out, VENUES[:1], size, true_clocks=True), lambda _: None)
 

@@ -14,7 +14,7 @@ from agent.player.eye import open_eye
 from agent.player.instant import FIRE_AHEAD_US, spin_for, wait_until
 from agent.player.overlay import Overlay
 from agent.player.refresh import half_ns
-from agent.player.servo import Servo
+from agent.player.servo import Anchors, Servo
 from agent.player.showing import Showing
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
 from agent.player.trim import Lateness, Trim, trim_of, untrimmed
@@ -77,6 +77,7 @@ class Player:
         self._on_wall: Start | None = None
         self._showing: Showing | None = None
         self._servo = Servo()
+        self._anchors = Anchors()
         self._lateness = Lateness()
         self._report_due = RawNs(0)
         self._beat_due = RawNs(0)
@@ -307,7 +308,7 @@ class Player:
         assert self._clock is not None, "a start is fired only with a mapping"
         deck.speed(self._servo.speed(self._clock.freq, trim.extra))
         watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now, self._salt)
-        self._showing = Showing(start, watch, trim, self._servo, sound, self._seen_after_ns // NS_PER_US)
+        self._showing = Showing(start, watch, trim, self._servo, self._anchors, sound, self._seen_after_ns // NS_PER_US)
 
     def _leave(self) -> None:
         """What was on the wall until now: its last figures, and what it taught."""
@@ -345,6 +346,7 @@ class Player:
             self._lateness.ran(showing.sound, learnt_us)
         if showing.adrift_us is not None:
             self._say(Adrift(id=showing.start.id, error_us=showing.adrift_us))
+            showing.adrift_us = None
 
     def _report(self) -> None:
         now = raw_now_ns()

@@ -10,6 +10,8 @@ its speed is heard and moves its picture (playback.md, "Trims"). An error that w
 
 from dataclasses import dataclass
 
+from agent.units import RawNs
+
 PROPORTIONAL = 1.2
 """Of the error, taken out in the next second."""
 INTEGRAL = PROPORTIONAL**2 / 4
@@ -24,6 +26,10 @@ MOST_DRIFT = 0.0005
 """Crystals are within ± 200 ppm, sound devices within ± 100."""
 ADRIFT_US = 15_000
 """At the most speed this would take 3 s. The other deck is prepared instead, and takes over at its instant."""
+STEADY_TICKS = 10
+PAUSE_FIRST_S = 4.0
+PAUSE_MOST_S = 64.0
+NEVER = RawNs(0)
 
 
 @dataclass(slots=True)
@@ -46,3 +52,27 @@ class Servo:
             self.drift += integral * tick_s * late_us * 1e-6
             self.drift = max(-MOST_DRIFT, min(MOST_DRIFT, self.drift))
         return self.speed(rate, max(-most, min(most, push)))
+
+
+@dataclass(slots=True)
+class Anchors:
+    """How often films may be joined anew: a film that is too heavy for the machine would else be so all the time."""
+
+    _pause_s: float = 0.0
+    _until: RawNs = NEVER
+    _steady: int = 0
+
+    def on_time(self) -> None:
+        """A tick without reproach; after five seconds of them nothing is held against the machine any more."""
+        self._steady += 1
+        if self._steady >= STEADY_TICKS:
+            self._pause_s, self._until = 0.0, NEVER
+
+    def may(self, now: RawNs) -> bool:
+        """Whether a film that is adrift may be joined anew now; if so, the next one has to wait twice as long."""
+        self._steady = 0
+        if now < self._until:
+            return False
+        self._pause_s = min(max(2 * self._pause_s, PAUSE_FIRST_S), PAUSE_MOST_S)
+        self._until = RawNs(now + round(self._pause_s * 1e9))
+        return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from agent.clock.mapping import Mapping
-from agent.player.servo import ADRIFT_US, SOUND_TICKS, TICK_S, Servo
+from agent.player.servo import ADRIFT_US, SOUND_TICKS, TICK_S, Anchors, Servo
 from agent.player.trim import Trim
 from agent.player.watch import FrameWatch, Seen
 from agent.player.wire import Start
@@ -33,6 +33,7 @@ class Showing:
     watch: FrameWatch
     trim: Trim
     servo: Servo
+    anchors: Anchors
     sound: bool
     latency_us: int
     ended: bool = False
@@ -84,7 +85,10 @@ class Showing:
             return None
         late_us = median(errors)
         self._far = self._far + 1 if abs(late_us) > ADRIFT_US else 0
-        self.adrift_us = round(late_us) if self._far >= ADRIFT_TICKS else None
+        if not self._far:
+            self.anchors.on_time()
+        adrift = self._far >= ADRIFT_TICKS and self.anchors.may(now)
+        self.adrift_us = round(late_us) if adrift else None
         self._medians_us.append(late_us)
         if len(self._medians_us) < (SOUND_TICKS if self.sound else 1):
             return None

@@ -139,6 +139,7 @@ class X11Stage:
         self._windows[SLATE] = self._make(wall, slate.GROUND, black)
         self._windows[BLACK] = black
         self._draw_slate(self._windows[SLATE], wall)
+        self._kept: dict[int, bool] = {}
         self._cover: str | None = None
         self._lifted: Canvas | None = None
         self._front: int | str = BLACK
@@ -246,6 +247,9 @@ class X11Stage:
 
         The server keeps the pixels in a pixmap of their own, from which each frame is copied to the screen.
         """
+        if self._kept.get(deck, True) == pixels:
+            return
+        self._kept[deck] = pixels
         try:
             self._windows[deck].change_attributes(backing_store=X.Always if pixels else X.NotUseful)
             self._x.flush()

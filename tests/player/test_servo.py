@@ -1,8 +1,22 @@
 import random
+from itertools import pairwise
 
 import pytest
 
-from agent.player.servo import ADRIFT_US, MOST, MOST_DRIFT, MOST_SOUND, SMALL_US, TICK_S, TICK_SOUND_S, Servo
+from agent.player.servo import (
+    ADRIFT_US,
+    MOST,
+    MOST_DRIFT,
+    MOST_SOUND,
+    PAUSE_MOST_S,
+    SMALL_US,
+    STEADY_TICKS,
+    TICK_S,
+    TICK_SOUND_S,
+    Anchors,
+    Servo,
+)
+from agent.units import RawNs
 
 
 def run(
@@ -56,3 +70,20 @@ def test_the_rate_of_the_clock_is_followed_at_once_and_the_drift_is_bounded() ->
     for _ in range(100):
         servo.correct(0.0, SMALL_US, sound=False)
     assert servo.drift == MOST_DRIFT
+
+
+def test_a_film_that_is_too_heavy_is_joined_anew_more_and_more_rarely() -> None:
+    anchors = Anchors()
+    joined_s = [second for second in range(1, 600) if anchors.may(RawNs(second * 10**9))]
+    pauses_s = [after - before for before, after in pairwise(joined_s)]
+    assert pauses_s[0] >= 4
+    assert pauses_s == sorted(pauses_s)
+    assert pauses_s[-1] == PAUSE_MOST_S
+
+
+def test_five_good_seconds_and_the_next_accident_is_mended_at_once() -> None:
+    anchors = Anchors()
+    assert [anchors.may(RawNs(second * 10**9)) for second in (1, 2, 6, 7)] == [True, False, True, False]
+    for _ in range(STEADY_TICKS):
+        anchors.on_time()
+    assert anchors.may(RawNs(8 * 10**9))

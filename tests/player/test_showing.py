@@ -1,5 +1,5 @@
 from agent.clock.mapping import ClockState, Mapping
-from agent.player.servo import ADRIFT_US, SOUND_TICKS, TICK_S, Servo
+from agent.player.servo import ADRIFT_US, SOUND_TICKS, TICK_S, Anchors, Servo
 from agent.player.showing import HUNG_S, LEARNT_FRAMES, Showing
 from agent.player.trim import Trim, trim_of, untrimmed
 from agent.player.watch import FrameWatch
@@ -22,7 +22,7 @@ class Film:
         now = RawNs(AT * 1000)
         watch = FrameWatch(now, start.position_us, frame_us, trim or untrimmed(0, now), True, now)
         self.servo = Servo()
-        self.showing = Showing(start, watch, watch.trim, self.servo, sound, latency_us)
+        self.showing = Showing(start, watch, watch.trim, self.servo, Anchors(), sound, latency_us)
         self.number = 0
         self.speeds: list[float] = []
 
