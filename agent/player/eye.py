@@ -48,6 +48,14 @@ class Eye:
                 return self.look()
         return None
 
+    def watch(self, until: RawNs, spin_ns: int) -> RawNs | None:
+        """As `wait`, and punctual: the last nanoseconds before `until` are spun, as in instant.wait_until."""
+        seen = self.wait(RawNs(until - spin_ns))
+        while seen is None and raw_now_ns() < until:
+            if select.select([self.fileno()], [], [], 0)[0]:
+                seen = self.look()
+        return seen
+
     def open(self) -> None:
         """Pass over what has been seen up to now: the next change will be told. A round trip to the server."""
         self._x.damage_subtract(self._damage)

@@ -258,15 +258,18 @@ class Player:
             self._eye.open()
         if self._realtime:
             hurry(priority=INSTANT)
-        gone_raw = go_raw
+        gone_raw, sight = go_raw, None
         for order_raw in sorted((go_raw, show_raw)):
+            if order_raw > show_raw and self._eye is not None:
+                # It may be seen before the film has to run: stamped later, it would be ordered ever earlier.
+                sight = self._eye.watch(order_raw, self._spin_ns)
             wait_until(order_raw, self._spin_ns)
             if order_raw == show_raw:
                 self._stage.show(deck.index if deck else SLATE if start.kind == "slate" else BLACK)
             if order_raw == go_raw and deck and not start.held:
                 deck.go()
                 gone_raw = raw_now_ns()
-        shown_raw, seen = self._sight(due_raw)
+        shown_raw, seen = self._sight(sight, due_raw)
         observed = self._clock.utc_at(RawNs(shown_raw + self._seen_after_ns))
         error_us = observed - start.at
         if seen:
@@ -291,10 +294,11 @@ class Player:
             )
         )
 
-    def _sight(self, due_raw: RawNs) -> tuple[RawNs, bool]:
+    def _sight(self, seen: RawNs | None, due_raw: RawNs) -> tuple[RawNs, bool]:
         """When the picture that was just sent to the front was seen, and whether the display said so itself."""
         now = raw_now_ns()
-        seen = self._eye.wait(RawNs(max(now, due_raw) + SIGHT_US * NS_PER_US)) if self._eye is not None else None
+        if seen is None and self._eye is not None:
+            seen = self._eye.wait(RawNs(max(now, due_raw) + SIGHT_US * NS_PER_US))
         if self._realtime:
             hurry()
         if seen is not None:

@@ -53,6 +53,21 @@ def test_a_change_is_seen_after_it_was_made_and_not_before_the_eye_opened(displa
     assert before < seen < raw_now_ns()
 
 
+def test_a_watch_ends_at_its_instant_and_sees_what_comes_before(display: Display) -> None:
+    eye = open_eye(display.name)
+    assert eye is not None
+    x = xdisplay.Display(display.name)
+    eye.open()
+    until = soon(0.05)
+    assert eye.watch(until, 1_000_000) is None
+    assert raw_now_ns() >= until
+    eye.open()
+    paint(x, GREY)
+    seen = eye.watch(soon(), 1_000_000)
+    assert seen is not None
+    assert seen < raw_now_ns()
+
+
 def test_many_changes_are_one_until_the_eye_is_opened_again(display: Display) -> None:
     eye = open_eye(display.name)
     assert eye is not None
