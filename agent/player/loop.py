@@ -47,6 +47,8 @@ QUIET_US = 300_000
 QUIET_SPREAD_US = 900_000
 REPORT_EVERY_NS = 1_000_000_000
 BEAT_EVERY_NS = 200_000_000
+# A select takes no longer than a beat; behind this the whole process was stopped, or starved.
+HELD_UP_NS = 2 * BEAT_EVERY_NS
 # A raised window is seen within a millisecond or two; behind this the display is taken to say nothing.
 SIGHT_US = 10_000
 
@@ -108,7 +110,11 @@ class Player:
         sources = [self._agent.fileno(), self._wake_r, *([display] if display is not None else [])]
         while self._running:
             looking = self._look_out()
+            before = raw_now_ns()
             readable, _, _ = select.select([*sources, *looking], [], [], self._patience_s())
+            if raw_now_ns() - before > HELD_UP_NS and self._showing is not None:
+                # mpv was held up as we were, and has yet to give a sign of life.
+                self._showing.watch.alive_raw = raw_now_ns()
             if looking and looking[0] in readable:
                 self._look()
             if display in readable:
