@@ -37,7 +37,7 @@ class Alarm:
         self._started: set[Uuid] = set()
         self._restored: set[Uuid] = set()
         self._ordered: Literal["", "black", "slate"] = ""
-        self._covered: Uuid | None = None
+        self._hidden_by: Literal["", "black", "slate"] = ""
 
     @property
     def holding(self) -> Panic | None:
@@ -72,12 +72,15 @@ class Alarm:
     def heard(self, report: Report, now: Now) -> list[Effect]:
         """Take what the player says; another player process knows of no cover."""
         if isinstance(report, Hello | Failed):
-            self._ordered, self._covered = "", None
+            self._ordered, self._hidden_by = "", ""
+        if isinstance(report, Covered) and report.what:
+            self._hidden_by = report.what
+        return self._started_now(now)
+
+    def _started_now(self, now: Now) -> list[Effect]:
+        """The ack of the panic that holds, once the wall is hidden as it says: maybe since an earlier one."""
         panic = self.holding
-        if not isinstance(report, Covered) or panic is None or report.what != panic.to:
-            return []
-        self._covered = panic.panic
-        if panic.panic in self._started:
+        if panic is None or self._hidden_by != panic.to or panic.panic in self._started:
             return []
         self._started.add(panic.panic)
         bound_us = None if now.bound_us is None else vouched_us(now.bound_us, now.clock)
@@ -87,7 +90,8 @@ class Alarm:
     def cover(self, wall: Wall, slate: str) -> list[Effect]:
         """What the player has to be told now; `slate` is the path of the venue's own one."""
         what = self._wanted(wall, slate)
-        if wall.player is None or what == self._ordered:
+        # Without a player too: what carries the order out remembers it for the next one.
+        if what == self._ordered:
             return []
         self._ordered = what
         return [Cover(what)]
@@ -95,9 +99,10 @@ class Alarm:
     def _wanted(self, wall: Wall, slate: str) -> Literal["", "black", "slate"]:
         panic = self.holding
         if panic is None:
+            self._hidden_by = ""
             return ""
-        # A player that has covered the wall has read the plan that went with it: no film can come any more.
-        if panic.to == "slate" and self._covered == panic.panic and wall.on_wall is not None:
+        # The plan goes to the player right behind the cover: when it has covered the wall, no film can come any more.
+        if panic.to == "slate" and self._hidden_by == "slate" and wall.on_wall is not None:
             start = wall.on_wall.start
             if (start.kind, start.path) == ("slate", slate):
                 return ""
@@ -123,7 +128,7 @@ class Alarm:
         if above is not None and above.panic != panic.panic:
             detail = f"panic {above.panic} was issued later and says what is shown; this one goes on below it"
             effects.append(self._teller.ack(panic.panic, "superseded", now, Refusal(code="panic", detail=detail)))
-        return effects
+        return [*effects, *self._started_now(now)]
 
     def _lift(self, panic: Uuid, body: bytes, digest: str, now: Now) -> list[Effect]:
         if self._panics.lift_digest(panic) == digest:

@@ -40,11 +40,12 @@ STEP_US = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The clock's limits from the configuration, and the slate's path ('' for the built-in one)."""
+    """The clock's limits from the configuration; the slate's path, '' for the built-in one, and what is amiss with it."""
 
     ready_error_us: int
     show_error_us: int
     slate: str
+    slate_fault: Refusal | None = None
 
 
 class Conductor:
@@ -63,7 +64,7 @@ class Conductor:
         self._alarm = Alarm(venue, self._teller, self._ledger.first_refusal)
         self._overlays = identify.Overlays()
         self._slate = limits.slate
-        self._slate_fault: Refusal | None = None
+        self._slate_fault = limits.slate_fault
         self._offset_us: int | None = None
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
@@ -82,8 +83,12 @@ class Conductor:
                 pass
             case _:
                 assert_never(event)
-        # Panic waits for nothing, not even for the journal.
-        return [*self._alarm.cover(self._wall, self._slate), *effects, *self._consequences(now)]
+        cover = self._alarm.cover(self._wall, self._slate)
+        effects += self._consequences(now)
+        if cover:
+            # Panic waits for nothing, not even for the journal; nor does the plan that goes with it.
+            effects.sort(key=lambda effect: not isinstance(effect, Direct))
+        return [*cover, *effects]
 
     def deadline(self, now: Now) -> UtcUs | None:
         """The next instant at which something is due here; None while nothing is."""
@@ -266,7 +271,9 @@ class Conductor:
             if starts is not None:
                 effects.append(Direct(starts))
             if self._wall.player is not None:
-                effects += self._overlays.orders(world.cues, self._venue, now.utc)
+                # A panic outranks every cue, and so whatever is laid over the picture.
+                cues = world.cues if world.panic is None else ()
+                effects += self._overlays.orders(cues, self._venue, now.utc)
             effects += self._settle(world, now)
         return effects
 

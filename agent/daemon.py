@@ -77,10 +77,12 @@ class Daemon:
         self._config = config
         self._boot = str(uuid.uuid4())
         venue = Venue(config.venue, tuple(config.groups), config.show, config.trust.require, config.timezone)
+        slate_fault = _slate_fault(config.display.slate)
         limits = Limits(
             ready_error_us=round(config.clock.ready_error_ms * 1000),
             show_error_us=round(config.clock.show_error_ms * 1000),
-            slate=config.display.slate,
+            slate="" if slate_fault else config.display.slate,
+            slate_fault=slate_fault,
         )
         self._conductor = Conductor(venue, self._boot, limits)
         self._mapping: Mapping | None = None
@@ -302,10 +304,18 @@ class Daemon:
         return real_now_ns() // NS_PER_US - now.utc
 
 
+def _slate_fault(path: str) -> Refusal | None:
+    """What is amiss with the venue's own slate, as far as it can be told before it is played."""
+    if not path or os.access(path, os.R_OK):
+        return None
+    return Refusal(code="slate_broken", detail=f"display.slate: {path} is not there or cannot be read; correct it")
+
+
 def _gist(status: Status) -> Status:
-    """A status without what changes all the time."""
-    still = {"time": None, "position_us": None, "frame": None, "error_us": None, "clock": None, "host": None}
-    return status.model_copy(update=still)
+    """A status without what changes all the time; that a film's place is known at all is news."""
+    still = {"time": None, "error_us": None, "clock": None, "host": None}
+    place = {"position_us": None, "frame": None if status.frame is None else 0}
+    return status.model_copy(update={**still, **place})
 
 
 def _usable(outcome: T | Refusal) -> T:

@@ -15,6 +15,7 @@ from agent.units import US_PER_S, UtcUs, parse_rate
 
 STARTS_AHEAD = 2
 STILL_LEAD_US = 100_000
+PREPARE_US = 500_000
 
 ProgramKey = tuple[str, int]
 
@@ -148,7 +149,8 @@ class Outlook:
         wanted = self.expected(t)
         at = UtcUs(t + (lead_us if wanted.start.path else STILL_LEAD_US))
         following = next(self.upcoming(t), None)
-        if following is not None and following.start.at <= at:
+        # The same deck has to be made ready for what follows: a boundary is never missed for a join's sake.
+        if following is not None and following.start.at <= at + (PREPARE_US if wanted.start.path else 0):
             return None
         billed = self._bill(wanted.cue, self._enter(wanted.cue, at))
         return None if following is not None and following.start.at <= billed.start.at else billed

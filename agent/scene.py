@@ -13,7 +13,7 @@ from agent.wall import Wall
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The conductor's part of a status."""
+    """The conductor's part of a status. `held` is the position and the frame of a film that stands still."""
 
     state: WallState
     cue: str | None
@@ -22,6 +22,7 @@ class Scene:
     item: int | None
     frame_us: float
     running: Running | None
+    held: tuple[int, int] | None
     ready: bool
     reasons: tuple[Refusal, ...]
     next: NextCue | None
@@ -63,6 +64,7 @@ def build_scene(
         item=billed.piece.item if billed and billed.start.kind == "film" else None,
         frame_us=billed.start.frame_us if billed else 0.0,
         running=wall.running if billed else None,
+        held=(billed.start.position_us, billed.piece.frame) if billed and billed.start.held else None,
         ready=not reasons,
         reasons=reasons,
         next=NextCue(cue=ahead[0].cue, at=ahead[0].at, action=ahead[0].do.action) if ahead else None,

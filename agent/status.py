@@ -34,6 +34,7 @@ class Surroundings:
 def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
     """The status of a venue at this moment."""
     running, tally = scene.running, scene.tally
+    held = scene.held or (None, None)
     reasons = [*scene.reasons, *around.faults]
     return Status(
         venue=around.venue,
@@ -44,8 +45,8 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         program=scene.program,
         rev=scene.rev,
         item=scene.item,
-        position_us=running.position_us if running else None,
-        frame=running.frame if running else None,
+        position_us=running.position_us if running else held[0],
+        frame=running.frame if running else held[1],
         error_us=tally.window() if tally else None,
         dropped=tally.dropped if tally else 0,
         late=tally.late if tally else 0,

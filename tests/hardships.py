@@ -38,8 +38,9 @@ FROZEN_S = 3.0
 PAUSE_S = 7.0
 """From the end of one blow to the next, at least: the judge looks at the five seconds behind it."""
 SETTLED_S = (4.5, 6.0)
-HOG_PRIORITY = 30
-"""Above the players (20), below the lab's X servers and its meter."""
+TORN_NS = 2_000_000
+HOG_PRIORITY = 35
+"""Above the players (20 to 30), below the lab's X servers and its meter."""
 KINDS = ("kill", "freeze player", "freeze agent", "freeze both", "starve")
 
 BACK_MOST_MS = 2000.0
@@ -63,8 +64,8 @@ class Outcome:
 
     `back_ms`: from the blow's end (of a kill: from the kill) to the first picture behind the last one that was black,
     stood still or was off by more than two frames; 0 where there was none. `at_once_ms` is its error, `settled_ms` the
-    median 4.5 to 6 s behind the blow's end. `jumps` counts what an audience sees from then on: a picture that does not
-    follow its neighbour within two frames, black included.
+    median 4.5 to 6 s behind the blow's end. `jumps` counts what an audience sees from the blow on: a picture that does
+    not follow its neighbour within two frames, black included.
     """
 
     blow: Blow
@@ -79,7 +80,7 @@ class Outcome:
         if self.back_ms is None or self.at_once_ms is None or self.settled_ms is None:
             return [f"{name}: it never came back"]
         found = []
-        if self.blow.kind == "kill" and self.back_ms > BACK_MOST_MS:
+        if self.back_ms > (BACK_MOST_MS if self.blow.kind == "kill" else SETTLED_S[0] * 1000):
             found.append(f"{name}: right again only after {self.back_ms:.0f} ms")
         if abs(self.at_once_ms) > AT_ONCE_MOST_MS:
             found.append(f"{name}: {self.at_once_ms:+.1f} ms off when it came back")
@@ -113,20 +114,22 @@ def outcome(blow: Blow, changes: Sequence[Change], programme: Programme) -> Outc
         max(0.0, (right[0][0] - (blow.begin_ns if blow.kind == "kill" else blow.end_ns)) / 1e6) if left else 0.0,
         right[0][1],
         median(settled),
-        _jumps([change for change in changes if blow.begin_ns <= change.ns < until], programme, blow),
+        _jumps([change for change in changes if blow.begin_ns <= change.ns < until], programme),
     )
 
 
-def _jumps(changes: Sequence[Change], programme: Programme, blow: Blow) -> int:
-    """Discontinuities behind the blow's end; black and what follows it are one."""
+def _jumps(changes: Sequence[Change], programme: Programme) -> int:
+    """Discontinuities from the blow on; black and what follows it are one."""
     count, before = 0, None
-    for change in changes:
+    for change, after in zip(changes, [*changes[1:], None], strict=True):
+        if after is not None and after.ns - change.ns < TORN_NS:
+            continue  # a look into a picture that was being drawn
         spot = programme.nearest(*change.value, change.ns) if isinstance(change.value, tuple) else None
         if spot is None:
-            before = None if change.ns >= blow.begin_ns else before
+            before = None
             continue
         place = programme.due(spot) / 1e6 / FRAME_MS
-        if change.ns >= blow.end_ns and (before is None or not 0.5 < place - before < 3.5):
+        if change.ns > changes[0].ns and (before is None or not 0.5 < place - before < 3.5):
             count += 1
         before = place
     return count

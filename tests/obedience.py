@@ -128,6 +128,8 @@ class _Orders:
         if stands != [frame] * len(stands):
             self._report.faults.append(f"{name}: the walls show frames {stands}, due was {frame}")
         apart = _apart([seen.changes[venue] for venue in self._names], at_ns, frame)
+        if words[0] == "seek" and (apart is None or apart > FRAME_MS / 2):
+            self._report.faults.append(f"{name}: the walls showed frame {frame} {apart} ms apart")
         moving = [_standing(seen.changes[venue], seen.end_ns) != frame for venue in self._names]
         if moving != [not held] * len(moving):
             self._report.faults.append(f"{name}: held {[not one for one in moving]}, wanted {held}")

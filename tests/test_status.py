@@ -70,7 +70,8 @@ def test_held_is_a_state_of_its_own() -> None:
     wall.receive("program/reel/1", program_body())
     wall.receive("cue", cue_body(1, T0, {**LOOP, "held": True}))
     wall.until(T0 + S)
-    assert status_of(wall).state == "held"
+    status = status_of(wall)
+    assert (status.state, status.position_us, status.frame) == ("held", 0, 0)
 
 
 def test_what_the_player_observes_is_told() -> None:

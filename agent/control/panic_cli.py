@@ -40,14 +40,21 @@ class PanicOptions(BrokerOptions):
 def panic(
     given: PanicOptions,
     panic_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="With --lift: which one \\[the one that holds].")
+        str | None,
+        typer.Argument(
+            metavar="[black|slate|ID]", help="What to show; with --lift: which panic \\[the one that holds]."
+        ),
     ] = None,
     to: Annotated[Hide, typer.Option("--to", help="Show this instead of everything.")] = Hide.black,
     lift: Annotated[bool, typer.Option("--lift", help="End a panic: the walls rejoin in sync.")] = False,
 ) -> None:
     """Black, or the slate, at once and without a clock, whatever is cued; it holds until it is lifted by its id."""
+    if (
+        panic_id is not None and panic_id in set(Hide) and not lift
+    ):  # whoever writes 'panic black' has no second to read a refusal
+        panic_id, to = None, Hide(panic_id)
     if panic_id is not None and not lift:
-        raise CueError("an id goes with --lift; a new panic gets its own", usage=True)
+        raise CueError("what to show goes with --to (black or slate), an id with --lift", usage=True)
     found = given.settings()
     show = show_of(found)
     patterns = [pattern.strip() for pattern in given.venues.split(",") if pattern.strip()]

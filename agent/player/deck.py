@@ -149,6 +149,8 @@ class Deck:
         self._begins_s = begins_us / 1e6
         self._mpv["start"] = f"{(begins_us + start.position_us) / 1e6:.6f}" if start.kind == "film" else "none"
         self._mpv["aid"] = "auto" if start.sound and self._loud else "no"
+        # A frame queued before the one ahead of it is seen would be taken for that one (watch.py).
+        self._mpv["video-timing-offset"] = min(TIMING_OFFSET_S, 0.9 * (start.frame_us or 1e6) / 1e6)
         if self.profile.by_codec:
             self._mpv["hwdec"] = self.profile.hwdec_for(start.codec)
         self._mpv["loop-file"] = "inf" if start.kind == "slate" else "no"
@@ -174,6 +176,10 @@ class Deck:
     def mute(self, on: bool) -> None:
         """Silence the sound, or give it back."""
         self._mpv.mute = on
+
+    def touch(self) -> None:
+        """Ask mpv's core for anything: where it is stuck this does not return."""
+        _ = self._mpv.pause
 
     def clear(self) -> None:
         """Unload the film."""

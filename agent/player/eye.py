@@ -57,9 +57,15 @@ class Eye:
         return seen
 
     def open(self) -> None:
-        """Pass over what has been seen up to now: the next change will be told. A round trip to the server."""
-        self._x.damage_subtract(self._damage)
-        self._x.sync()
+        """Pass over what has been seen up to now: the next change will be told. Raises ConnectionError.
+
+        A round trip to the server.
+        """
+        try:
+            self._x.damage_subtract(self._damage)
+            self._x.sync()
+        except xerror.ConnectionClosedError as error:
+            raise ConnectionError("the X server has closed the connection") from error
         while select.select([self.fileno()], [], [], 0)[0]:
             self.look()
 

@@ -41,6 +41,8 @@ class Floor:
 
     def _draw(self, screen: Any) -> None:
         dot = screen.root.create_pixmap(1, 1, 1)
+        blank = dot.create_cursor(dot, (0, 0, 0), (0, 0, 0), 0, 0)
+        screen.root.change_attributes(cursor=blank)  # stays when the agent goes
         window = screen.root.create_window(
             0,
             0,
@@ -50,7 +52,7 @@ class Floor:
             X.CopyFromParent,
             background_pixel=screen.black_pixel,
             override_redirect=True,
-            cursor=dot.create_cursor(dot, (0, 0, 0), (0, 0, 0), 0, 0),
+            cursor=blank,
         )
         window.map()
         self._x.sync()

@@ -17,7 +17,7 @@ from agent.player.refresh import half_ns
 from agent.player.servo import Anchors, Servo
 from agent.player.showing import Showing
 from agent.player.stage import BLACK, DECKS, SLATE, Stage, StageError, open_stage
-from agent.player.trim import Lateness, Trim, trim_of, untrimmed
+from agent.player.trim import MOST, TRIM_US, Lateness, Trim, trim_of, untrimmed
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.urgency import INSTANT, PRIORITY, hurry
 from agent.player.watch import FrameWatch
@@ -49,6 +49,8 @@ REPORT_EVERY_NS = 1_000_000_000
 BEAT_EVERY_NS = 200_000_000
 # A select takes no longer than a beat; behind this the whole process was stopped, or starved.
 HELD_UP_NS = 2 * BEAT_EVERY_NS
+# So long before a window is raised the eye is opened, which takes a round trip to the display.
+OPEN_NS = 1_000_000
 # A raised window is seen within a millisecond or two; behind this the display is taken to say nothing.
 SIGHT_US = 10_000
 
@@ -78,7 +80,8 @@ class Player:
         self._visible: int | None = None
         self._on_wall: Start | None = None
         self._showing: Showing | None = None
-        self._servo = Servo()
+        # What keeps the time of a film that sounds is the sound device's crystal.
+        self._servos = {False: Servo(), True: Servo()}
         self._anchors = Anchors()
         self._lateness = Lateness()
         self._report_due = RawNs(0)
@@ -94,6 +97,12 @@ class Player:
 
     def run(self) -> None:
         """Serve until the agent says quit or goes away. Raises StageError, HungError."""
+        try:
+            self._serve()
+        except ConnectionError as error:
+            raise StageError(f"the display {self._screen.name!r} has gone; start the X server again") from error
+
+    def _serve(self) -> None:
         realtime = self._realtime = hurry()
         self._spin_ns = spin_for(realtime)
         profile = self._decks[0].profile
@@ -164,15 +173,13 @@ class Player:
 
     def _look(self) -> None:
         assert self._eye is not None and self._showing is not None, "looked only at a film"
-        try:
-            raw = self._eye.look()
-        except ConnectionError as error:
-            raise StageError(f"the display {self._screen.name!r} has gone; start the X server again") from error
-        self._showing.watch.flipped(raw)
+        self._showing.watch.flipped(self._eye.look())
 
     # --- the agent ----------------------------------------------------------------------------
 
     def _say(self, report: Report) -> None:
+        if isinstance(report, Beat | Running) and not select.select([], [self._agent], [], 0)[1]:
+            return  # an agent that has stood still for long must not hold up a start
         try:
             self._agent.sendall(line(report))
         except OSError:
@@ -226,6 +233,7 @@ class Player:
         elif event.kind == "broken" and event.deck == self._visible and self._on_wall is not None:
             detail = f"mpv stopped in the middle of it: {event.detail}; publish another encode"
             self._say(Missed(id=self._on_wall.id, reason="film_broken", detail=detail))
+            self._showing = None
         elif event.deck != self._visible:
             deck.be_ready()
             self._take(self._turns.ready() if event.kind == "ready" else self._turns.broken(event.detail))
@@ -237,13 +245,16 @@ class Player:
                     if self._needs_deck(start):
                         rate = self._clock.freq if self._clock else 0.0
                         self._stage.keep(self._idle().index, True)
-                        self._idle().prepare(start, self._servo.speed(rate))
+                        self._idle().prepare(start, self._servos[start.sound].speed(rate))
                     else:
                         self._take(self._turns.ready())
                 case Release():
                     self._idle().clear()
                 case Arm(start):
                     self._say(Armed(id=start.id))
+                    # A sound device holds back a film by more than what is usually enough.
+                    late_us = self._lateness.run_us(self._idle().audible) if self._needs_deck(start) else 0.0
+                    self._turns.fire_ahead(FIRE_AHEAD_US + round(late_us))
                 case Fire(start):
                     self._fire(start)
                 case Miss(start, reason, detail):
@@ -260,19 +271,22 @@ class Player:
         due_raw = RawNs(self._clock.raw_at(start.at) - self._seen_after_ns)
         go_raw = RawNs(due_raw - round(self._lateness.run_us(sound) * NS_PER_US))
         show_raw = RawNs(due_raw - round(self._lateness.show_us(deck is not None) * NS_PER_US))
-        if self._eye is not None:
-            self._eye.open()
         if self._realtime:
             hurry(priority=INSTANT)
         gone_raw, sight = go_raw, None
-        for order_raw in sorted((go_raw, show_raw)):
-            if order_raw > show_raw and self._eye is not None:
+        # Where both are due at once the order to run goes first: the phase of the whole film hangs on it.
+        for order_raw, order in sorted([(go_raw, "go"), (show_raw, "show")]):
+            if order == "show" and self._eye is not None:
+                # Opened so late, it can hardly take a frame of the film before for this one.
+                wait_until(RawNs(order_raw - OPEN_NS), self._spin_ns)
+                self._eye.open()
+            elif order == "go" and order_raw > show_raw and self._eye is not None:
                 # It may be seen before the film has to run: stamped later, it would be ordered ever earlier.
                 sight = self._eye.watch(order_raw, self._spin_ns)
             wait_until(order_raw, self._spin_ns)
-            if order_raw == show_raw:
+            if order == "show":
                 self._stage.show(deck.index if deck else SLATE if start.kind == "slate" else BLACK)
-            if order_raw == go_raw and deck and not start.held:
+            elif deck and not start.held:
                 deck.go()
                 gone_raw = raw_now_ns()
         shown_raw, seen = self._sight(sight, due_raw)
@@ -314,16 +328,21 @@ class Player:
 
     def _begin(self, start: Start, deck: Deck, due_raw: RawNs, go_us: int, sound: bool) -> None:
         now = raw_now_ns()
-        trim: Trim = untrimmed(go_us, now) if sound else trim_of(go_us, now)
+        # What half a second cannot take out is the servo's, or the other deck's.
+        far = abs(go_us) > MOST * TRIM_US
+        trim: Trim = untrimmed(go_us, now) if sound or far else trim_of(go_us, now)
         assert self._clock is not None, "a start is fired only with a mapping"
-        deck.speed(self._servo.speed(self._clock.freq, trim.extra))
+        servo = self._servos[sound]
+        deck.speed(servo.speed(self._clock.freq, trim.extra))
         watch = FrameWatch(due_raw, start.position_us, start.frame_us, trim, self._eye is not None, now, self._salt)
-        self._showing = Showing(start, watch, trim, self._servo, self._anchors, sound, self._seen_after_ns // NS_PER_US)
+        self._showing = Showing(start, watch, trim, servo, self._anchors, sound, self._seen_after_ns // NS_PER_US)
 
     def _leave(self) -> None:
         """What was on the wall until now: its last figures, and what it taught."""
         if self._showing is not None and self._clock is not None:
-            self._showing.step(raw_now_ns(), self._clock)
+            self._showing.gather(self._clock)
+            if (learnt_us := self._showing.learnt()) is not None:
+                self._lateness.ran(self._showing.sound, learnt_us)
             self._tell()
         self._showing = None
 
@@ -362,6 +381,8 @@ class Player:
         now = raw_now_ns()
         if now >= self._beat_due:
             self._beat_due = RawNs(now + BEAT_EVERY_NS)
+            if self._visible is not None:
+                self._decks[self._visible].touch()
             self._say(Beat())
         if self._showing is not None and now >= self._report_due:
             self._report_due = RawNs(now + REPORT_EVERY_NS)

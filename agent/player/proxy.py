@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
+import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -58,6 +59,7 @@ class PlayerProxy:
         self._heard = heard
         self._clock: Mapping | None = None
         self._floor = Floor(screen.name) if screen.output == "x11" else None
+        self._layer: threading.Thread | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._process: Process | None = None
         self._cover: Literal["", "black", "slate"] = ""
@@ -129,11 +131,21 @@ class PlayerProxy:
             self._writer = None
 
     async def _lay_floor(self) -> None:
-        if self._floor is None:
+        if self._floor is None or (self._layer is not None and self._layer.is_alive()):
             return
+        laid, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def lay(floor: Floor) -> None:
+            floor.lay()
+            with contextlib.suppress(RuntimeError):  # the agent has ended meanwhile
+                loop.call_soon_threadsafe(laid.set)
+
+        # A thread of its own: an X server that hangs would take one of the pool's each time, and those are few.
+        self._layer = threading.Thread(target=lay, args=(self._floor,), name="floor", daemon=True)
+        self._layer.start()
         try:
             async with asyncio.timeout(FLOOR_S):
-                await asyncio.to_thread(self._floor.lay)
+                await laid.wait()
         except TimeoutError:
             log.warning("no floor: the display does not answer", display=self._screen.name)
 

@@ -66,8 +66,8 @@ class Showing:
         return learnt
 
     def step(self, now: RawNs, clock: Mapping) -> float | None:
-        """Take in what was seen; the speed that the film needs from now on, None to leave it as it is."""
-        self._gather(clock)
+        """What was seen → the speed that the film needs from now on, None to leave it as it is."""
+        self.gather(clock)
         if self.trim.extra:
             # The trim is half a second of known work; what was seen while it ran says nothing new.
             if now < self.trim.end:
@@ -80,9 +80,9 @@ class Showing:
         if now < self._tick_raw:
             return None
         self._next_tick(now)
-        errors, self._errors = self._errors, []
-        if len(errors) < FEWEST or clock.stands_still(now):
+        if len(self._errors) < FEWEST or clock.stands_still(now):
             return None
+        errors, self._errors = self._errors, []
         late_us = median(errors)
         self._far = self._far + 1 if abs(late_us) > ADRIFT_US else 0
         if not self._far:
@@ -100,7 +100,8 @@ class Showing:
         """When `step` is due next."""
         return self.trim.end if self.trim.extra else self._tick_raw
 
-    def _gather(self, clock: Mapping) -> None:
+    def gather(self, clock: Mapping) -> None:
+        """Take in what was seen."""
         for seen in self.watch.take():
             error = self.error_us(seen, clock)
             self.late += bool(self.start.frame_us) and error > self.start.frame_us / 2

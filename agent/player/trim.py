@@ -20,6 +20,10 @@ STILL_LATE_US = 300.0
 """What was measured under Xvfb with libmpv 0.35; a few starts replace it by what this machine does."""
 
 GAIN = 0.25
+STEP_US = 2_000.0
+"""A single wild start moves what is known by no more than its share of this."""
+GAIN_SOUND = 0.5
+STEP_SOUND_US = 50_000.0
 MOST_LATE_US = 5_000.0
 MOST_LATE_SOUND_US = 100_000.0
 """Sound devices hold back so much, and a film's pictures follow its sound."""
@@ -74,19 +78,19 @@ class Lateness:
     def ran(self, sound: bool, error_us: float) -> None:
         """A film's frames came so much later than the order and this lateness said."""
         if sound:
-            self.sounding_us = _learnt(self.sounding_us, error_us, MOST_LATE_SOUND_US)
+            step_us = max(-STEP_SOUND_US, min(STEP_SOUND_US, error_us)) * GAIN_SOUND
+            self.sounding_us = max(0.0, min(MOST_LATE_SOUND_US, self.sounding_us + step_us))
         else:
-            self.silent_us = _learnt(self.silent_us, error_us, MOST_LATE_US)
+            self.silent_us = _learnt(self.silent_us, error_us)
 
     def shown(self, deck: bool, error_us: float) -> None:
         """A window was seen so much later than its instant."""
         if deck:
-            self.deck_us = _learnt(self.deck_us, error_us, MOST_LATE_US)
+            self.deck_us = _learnt(self.deck_us, error_us)
         else:
-            self.still_us = _learnt(self.still_us, error_us, MOST_LATE_US)
+            self.still_us = _learnt(self.still_us, error_us)
 
 
-def _learnt(value_us: float, error_us: float, most_us: float) -> float:
-    # A single wild start moves it by a bounded step only.
-    step_us = max(-2000.0, min(2000.0, error_us)) * GAIN
-    return max(0.0, min(most_us, value_us + step_us))
+def _learnt(value_us: float, error_us: float) -> float:
+    step_us = max(-STEP_US, min(STEP_US, error_us)) * GAIN
+    return max(0.0, min(MOST_LATE_US, value_us + step_us))

@@ -66,6 +66,10 @@ class Turns:
         self._armed = False
         self._quiet_until = UtcUs(0)
 
+    def fire_ahead(self, us: int) -> None:
+        """The armed start is taken in hand so long before its instant."""
+        self._fire_ahead_us = us
+
     def plan(self, starts: list[Start]) -> None:
         """A newer plan; starts that were made or missed stay so, whatever it says."""
         self._plan = [start for start in starts if start.id not in self._done]

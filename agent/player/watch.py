@@ -32,7 +32,8 @@ class FrameWatch:
 
     `frame_us` is 0 where the film has no constant rate: then nobody knows which frames are missing. `frames` counts all
     that were queued. `alive_raw` is the last sign of life. `salt` moves the frames that are looked at, so that walls
-    on one machine look at different ones. While it is `blind`, something else is drawn over the film, and none counts.
+    on one machine look at different ones. While it is `blind`, something else is drawn over the film: a flip is taken
+    to come as long after its queueing as those that were seen last.
     """
 
     due_raw: RawNs
@@ -58,14 +59,15 @@ class FrameWatch:
         self.alive_raw = raw
         before_us, self._newest_us = self._newest_us or self.position_us, position_us
         self._looking = None
-        if self.blind:
-            return
         self.frames += 1
         self._number += 1
         if self.frame_us:
             self.dropped += max(0, round((position_us - before_us) / self.frame_us) - 1)
         if not self.has_eye:
             self._assume(raw, position_us)
+        elif self.blind:
+            if self._leads_ns:
+                self._seen.append(Seen(RawNs(raw + round(median(self._leads_ns))), position_us))
         elif self._number <= FIRST_LOOKS or (self._number + self.salt) % EVERY == 0:
             self._looking = Seen(raw, position_us)
 
@@ -78,6 +80,7 @@ class FrameWatch:
         """Pixels have changed."""
         if self._looking is not None and not self.blind and raw > self._looking.raw:
             self._seen.append(Seen(raw, self._looking.position_us))
+            self._leads_ns = [*self._leads_ns[1 - CALIBRATION_FRAMES :], raw - self._looking.raw]
             self._looking = None
 
     def _assume(self, raw: RawNs, position_us: float) -> None:

@@ -67,5 +67,9 @@ def _films(program: Program, config: Config) -> list[Film]:
     for item in program.items:
         encode = item.for_venue(config.venue, tuple(config.groups))
         path = place_of(config.cache.dir, encode.sha256)
-        found.append(Film(item.name, encode.sha256, path, item.codec, encode.width, encode.height, item.fps or ""))
+        found.append(
+            Film(
+                item.name, encode.sha256, path, encode.codec or item.codec, encode.width, encode.height, item.fps or ""
+            )
+        )
     return found
