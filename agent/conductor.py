@@ -40,7 +40,7 @@ STEP_US = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The clock's limits from the configuration; the slate's path, '' for the built-in one, and what is amiss with it."""
+    """The clock's limits from the configuration; the slate's path ('' is the built-in one), what is amiss with it."""
 
     ready_error_us: int
     show_error_us: int

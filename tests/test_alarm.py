@@ -137,6 +137,25 @@ def test_a_new_player_is_covered_before_its_plan_and_uncovered_by_the_lift() -> 
     assert wall.covers[-1] == ""
 
 
+def test_a_lift_while_the_player_is_away_frees_the_next_one() -> None:
+    wall = playing_wall()
+    begin(wall)
+    wall.give(PlayerHeard(Failed(reason="player_hung", detail="it was killed")))
+    wall.alive = False
+    wall.receive("panic", lift_body(50))
+    assert wall.covers[-1] == "", "the proxy would cover the next player, and every one after it"
+
+
+def test_a_second_panic_for_the_same_is_started_at_once() -> None:
+    for to in ("black", "slate"):
+        wall = playing_wall(slate="/etc/slate.png")
+        begin(wall, to, 50, issued=T0 + S)
+        begin(wall, to, 51, issued=T0 + 2 * S)
+        assert wall.stages(51) == ["accepted", "started"]
+        wall.until(wall.t + 3 * S)
+        assert wall.covers[-1] == ("" if to == "slate" else "black"), "the own slate is seen"
+
+
 def test_without_a_player_it_is_not_ready_and_starts_when_one_comes() -> None:
     wall = FakeWall()
     begin(wall)

@@ -3,7 +3,7 @@ from itertools import islice
 from makers import T0, S, cue, item_body, panic, program, uuid_of
 
 from agent.messages import Refusal
-from agent.planner import STILL_LEAD_US, Film, Outlook, World, readiness
+from agent.planner import PREPARE_US, STILL_LEAD_US, Film, Outlook, World, readiness
 from agent.units import UtcUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
@@ -100,8 +100,11 @@ def test_a_join_is_a_lead_ahead_for_what_must_be_decoded_and_short_for_the_rest(
     assert slate_on_file.start.at == at(1.7)
 
 
-def test_a_boundary_that_is_near_spares_the_join() -> None:
-    assert Outlook(world(cue(1, T0, LOOP)), None).join(at(2.5), LEAD_US) is None
+def test_a_boundary_that_is_near_spares_the_join_and_so_does_one_that_the_join_would_leave_no_time_for() -> None:
+    outlook = Outlook(world(cue(1, T0, LOOP)), None)
+    assert outlook.join(at(2.5), LEAD_US) is None
+    assert outlook.join(at(3 - (LEAD_US + PREPARE_US) / S), LEAD_US) is None
+    assert outlook.join(at(2.99 - (LEAD_US + PREPARE_US) / S), LEAD_US) is not None
 
 
 def test_the_same_start_has_the_same_id_however_it_is_reached() -> None:

@@ -49,12 +49,10 @@ def panic(
     lift: Annotated[bool, typer.Option("--lift", help="End a panic: the walls rejoin in sync.")] = False,
 ) -> None:
     """Black, or the slate, at once and without a clock, whatever is cued; it holds until it is lifted by its id."""
-    if (
-        panic_id is not None and panic_id in set(Hide) and not lift
-    ):  # whoever writes 'panic black' has no second to read a refusal
-        panic_id, to = None, Hide(panic_id)
     if panic_id is not None and not lift:
-        raise CueError("what to show goes with --to (black or slate), an id with --lift", usage=True)
+        if panic_id not in set(Hide):
+            raise CueError("what to show goes with --to (black or slate), an id with --lift", usage=True)
+        to, panic_id = Hide(panic_id), None  # whoever writes 'panic black' has no second to read a refusal
     found = given.settings()
     show = show_of(found)
     patterns = [pattern.strip() for pattern in given.venues.split(",") if pattern.strip()]

@@ -109,14 +109,16 @@ def test_every_frame_is_a_sign_of_life_whether_it_is_looked_at_or_not() -> None:
     assert frames.alive_raw == raw(due_us(19))
 
 
-def test_while_something_is_drawn_over_the_film_nothing_is_counted() -> None:
+def test_while_something_is_drawn_over_the_film_mpvs_word_counts_with_the_lead_that_was_seen() -> None:
     frames = watch()
-    play(frames, range(1, 3))
+    play(frames, range(1, 8), lead_us=14_000)
+    frames.take()
     frames.blind = True
-    play(frames, range(4, 40, 3))
-    frames.flipped(raw(due_us(38) - 9_000))
-    frames.blind = False
-    play(frames, range(38, 41))
-    assert [seen.position_us for seen in frames.take()] == [due_us(n) for n in (1, 2, 38, 39, 40)]
-    assert frames.dropped == 0
-    assert frames.alive_raw == raw(due_us(40) - 16_000)
+    for number in range(8, 40):
+        frames.queued(raw(due_us(number) - 14_000 + 700), due_us(number))
+        assert not frames.looking
+        frames.flipped(raw(due_us(number) - 9_000))  # the panel's own pixels
+    errors_us = [seen.raw / 1000 - seen.position_us for seen in frames.take()]
+    assert len(errors_us) == 32
+    assert all(abs(error - 700) < 1 for error in errors_us)
+    assert (frames.frames, frames.dropped) == (39, 0)

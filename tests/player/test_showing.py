@@ -131,3 +131,16 @@ def test_what_the_output_left_out_is_counted_once() -> None:
     assert film.showing.told()[2] == 5
     film.showing.left_out(5)
     assert film.showing.told()[2] == 0
+
+
+def test_a_film_of_few_frames_is_corrected_too_only_more_rarely() -> None:
+    film = Film(frame_us=100_000.0)
+    for number in range(1, 100):
+        due_us = AT + number * 100_000
+        film.showing.watch.queued(raw(due_us - 15_000), START.position_us + number * 100_000)
+        film.showing.watch.flipped(raw(due_us + 900))
+        if (now := raw(due_us + 1_000)) >= film.showing.wake_raw():
+            speed = film.showing.step(now, CLOCK)
+            film.speeds += [] if speed is None else [speed]
+    assert len(film.speeds) >= 5
+    assert all(speed > 1 for speed in film.speeds)
