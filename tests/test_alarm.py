@@ -143,7 +143,7 @@ def test_a_lift_while_the_player_is_away_frees_the_next_one() -> None:
     wall.give(PlayerHeard(Failed(reason="player_hung", detail="it was killed")))
     wall.alive = False
     wall.receive("panic", lift_body(50))
-    assert wall.covers[-1] == "", "the proxy would cover the next player, and every one after it"
+    assert wall.cover == "", "the proxy would cover the next player, and every one after it"
 
 
 def test_a_second_panic_for_the_same_is_started_at_once() -> None:

@@ -49,6 +49,7 @@ class FakeWall:
         self.effects: list[Effect] = []
         self.shown: list[tuple[int, Start]] = []
         self.covers: list[str] = []
+        self.cover = ""
         self.overlays: list[Identify] = []
         self._films = films
         self._prepare_us = prepare_us
@@ -94,9 +95,10 @@ class FakeWall:
             if isinstance(effect, Direct) and self.alive and not self.deaf:
                 self._turns.plan(list(effect.starts))
             elif isinstance(effect, Cover):
-                assert self.alive, "a cover for nobody is lost"
-                self.covers.append(effect.what)
-                answers.append(Covered(what=effect.what))
+                self.cover = effect.what  # the proxy keeps it for the next player
+                if self.alive:
+                    self.covers.append(effect.what)
+                    answers.append(Covered(what=effect.what))
             elif isinstance(effect, Overlay):
                 assert self.alive, "an overlay for nobody is lost"
                 self.overlays.append(effect.order)
