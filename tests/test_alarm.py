@@ -123,8 +123,8 @@ def test_a_new_player_is_covered_before_its_plan_and_uncovered_by_the_lift() -> 
     wall = playing_wall()
     begin(wall)
     wall.until(wall.t + S)
-    wall.give(PlayerHeard(Failed(reason="player_died", detail="SIGKILL")))
     wall.alive = False
+    wall.give(PlayerHeard(Failed(reason="player_died", detail="SIGKILL")))
     assert wall.conductor.snapshot(wall.now()).state == "fault"
     wall.effects.clear()
     wall.start_player()
@@ -140,8 +140,8 @@ def test_a_new_player_is_covered_before_its_plan_and_uncovered_by_the_lift() -> 
 def test_a_lift_while_the_player_is_away_frees_the_next_one() -> None:
     wall = playing_wall()
     begin(wall)
-    wall.give(PlayerHeard(Failed(reason="player_hung", detail="it was killed")))
     wall.alive = False
+    wall.give(PlayerHeard(Failed(reason="player_hung", detail="it was killed")))
     wall.receive("panic", lift_body(50))
     assert wall.cover == "", "the proxy would cover the next player, and every one after it"
 
