@@ -59,7 +59,7 @@ def test_a_wall_that_never_noticed_was_never_away() -> None:
 @pytest.mark.needs("Xvfb", "ffmpeg", "mosquitto", "chronyd")
 @pytest.mark.timeout(150)
 def test_walls_survive_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kinds = ["kill", "freeze player", "freeze both", "starve"]
+    kinds = ["kill", "freeze player", "freeze both"]  # starving takes every core from whatever else runs
     outcomes, _ = hardships.run(tmp_path, kinds, print)
     assert [one.blow.kind for one in outcomes] == kinds
     assert [fault for one in outcomes for fault in one.faults()] == []
