@@ -43,7 +43,8 @@ async def hear(link: Link) -> list[str]:
 
     def all_heard() -> bool:
         now, now_s = utc_now(), time.monotonic()
-        return not any(link.view.silent(venue, now, now_s) for venue in link.view.venues)
+        there = (venue for venue in link.view.venues if not link.view.gone(venue))
+        return not any(link.view.silent(venue, now, now_s) for venue in there)
 
     await link.wait(all_heard, HEARTBEAT_S)
     return warnings

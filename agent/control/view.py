@@ -157,14 +157,21 @@ class View:
         found = decode(Program, payload) if payload is not None else None
         return found if isinstance(found, Program) else None
 
+    def gone(self, venue: str) -> bool:
+        """Whether a venue has said goodbye, or its brokers for it, since its last status (a will can come late)."""
+        presence, heard = self.presences.get(venue), self.statuses.get(venue)
+        if presence is None or presence.online:
+            return False
+        return heard is None or heard.status.boot == presence.boot
+
     def silent(self, venue: str, now: UtcUs, now_s: float) -> bool:
-        """Whether nothing has been heard of a venue for 12 s.
+        """Whether nothing has been heard of a venue for 12 s, or it has gone since.
 
         A live status counts by when it came. A retained one counts by its own time, and only while that fits this
         host's clock: one from the future tells that the clocks differ, not that the venue lives.
         """
         heard = self.statuses.get(venue)
-        if heard is None:
+        if heard is None or self.gone(venue):
             return True
         if heard.live_at_s is not None:
             return now_s - heard.live_at_s > SILENT_S

@@ -116,6 +116,16 @@ def test_an_older_status_from_a_slower_broker_changes_nothing() -> None:
     assert view.silent("a", NOW, 13.1)
 
 
+def test_a_venue_that_has_said_goodbye_is_silent_at_once_but_not_by_a_will_of_its_life_before() -> None:
+    view = View()
+    view.take(Received("venue/a/status", encode(status("a", at=NOW)), False, "mqtt://a:1"), 1.0)
+    boot = view.statuses["a"].status.boot
+    for its_boot, gone in (("00000000-0000-4000-8000-00000000dead", False), (boot, True)):
+        goodbye = presence("a", online=False).model_copy(update={"boot": its_boot})
+        view.take(Received("venue/a/presence", encode(goodbye), False, "mqtt://a:1"), 1.5)
+        assert (view.gone("a"), view.silent("a", NOW, 2.0)) == (gone, gone)
+
+
 def test_empty_and_broken_messages_mean_nothing_or_are_said() -> None:
     view = View()
     for topic, payload in (("venue/a/presence", b""), ("program/p/1", b""), ("program/p/x", b"1"), ("other", b"1")):
