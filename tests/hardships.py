@@ -114,22 +114,24 @@ def outcome(blow: Blow, changes: Sequence[Change], programme: Programme) -> Outc
         max(0.0, (right[0][0] - (blow.begin_ns if blow.kind == "kill" else blow.end_ns)) / 1e6) if left else 0.0,
         right[0][1],
         median(settled),
-        _jumps([change for change in changes if blow.begin_ns <= change.ns < until], programme),
+        _jumps(changes, blow.begin_ns, until, programme),
     )
 
 
-def _jumps(changes: Sequence[Change], programme: Programme) -> int:
-    """Discontinuities from the blow on; black and what follows it are one."""
+def _jumps(changes: Sequence[Change], begin_ns: int, until_ns: int, programme: Programme) -> int:
+    """Discontinuities after the picture that stood when the blow fell; black and what follows it are one."""
+    standing = [change for change in changes if change.ns < begin_ns][-1:]
+    looked = [*standing, *(change for change in changes if begin_ns <= change.ns < until_ns)]
     count, before = 0, None
-    for change, after in zip(changes, [*changes[1:], None], strict=True):
-        if after is not None and after.ns - change.ns < TORN_NS:
-            continue  # a look into a picture that was being drawn
+    for number, change in enumerate(looked):
+        if number + 1 < len(looked) and looked[number + 1].ns - change.ns < TORN_NS:
+            continue  # a look into a picture that was being drawn, or one of those that a held-up player had in hand
         spot = programme.nearest(*change.value, change.ns) if isinstance(change.value, tuple) else None
         if spot is None:
             before = None
             continue
         place = programme.due(spot) / 1e6 / FRAME_MS
-        if change.ns > changes[0].ns and (before is None or not 0.5 < place - before < 3.5):
+        if number and (before is None or not 0.5 < place - before < 3.5):
             count += 1
         before = place
     return count

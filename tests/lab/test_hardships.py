@@ -56,6 +56,18 @@ def test_a_wall_that_never_noticed_was_never_away() -> None:
     assert (found.back_ms, found.jumps, found.faults()) == (0.0, 0, [])
 
 
+def test_what_a_stopped_player_had_in_hand_follows_what_stood_there() -> None:
+    """Two frames come within a millisecond after the release: the first of them was counted as a jump."""
+    stopped = Blow("freeze both", "tokyo", 10 * S, 13 * S)
+    in_hand = [Change(13 * S, (1, 300)), Change(13 * S + 800_000, (1, 301))]
+    late = shown((10 + 2 / 30, 11.7, 2934.0))
+    found = outcome(stopped, [*shown((8, 10, 0.2)), *in_hand, *late, *shown((14.7, 22, 0.1))], PROGRAMME)
+    assert found.jumps == 1
+    assert found.faults() == []
+    sprung = [Change(13 * S, (1, 330)), *shown((11 + 1 / 30, 11.7, 1967.0)), *shown((14.7, 22, 0.1))]
+    assert outcome(stopped, [*shown((8, 10, 0.2)), *sprung], PROGRAMME).jumps == 2
+
+
 @pytest.mark.needs("Xvfb", "ffmpeg", "mosquitto", "chronyd")
 @pytest.mark.timeout(150)
 def test_walls_survive_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
