@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.clock.mapping import ClockState
-from agent.messages import AsRun, ErrorSpread, Name, Play
+from agent.messages import Name, Play
 from agent.planner import Billed, World
 from agent.player.wire import Fired, Running
 from agent.tally import Count, Tally
+from agent.told import AsRun, ErrorSpread
 from agent.units import UtcUs
 
 

@@ -26,11 +26,12 @@ from agent.effects import (
 )
 from agent.intake import Declined, Taken, Venue, take_cue, take_program
 from agent.ledger import Entry, Ledger
-from agent.messages import Cancel, Cue, Identify, Program, Refusal, Stage
+from agent.messages import Cancel, Cue, Identify, Program, Refusal
 from agent.planner import Billed, Film, ProgramKey, World, program_key, readiness
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.scene import Scene, build_scene
 from agent.teller import Teller
+from agent.told import Stage
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
 

@@ -46,12 +46,13 @@ from agent.effects import (
 from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
-from agent.messages import Presence, Refusal, Status, encode
+from agent.messages import Refusal, encode
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
 from agent.status import Surroundings, build_status
+from agent.told import Presence, Status
 from agent.trust import NO_SIGNATURES
 from agent.units import NS_PER_US
 

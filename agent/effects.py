@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.clock.mapping import ClockState
-from agent.messages import Ack, AsRun, Refusal
+from agent.messages import Refusal
 from agent.player.wire import Identify, Report, Start
+from agent.told import Ack, AsRun
 from agent.units import RawNs, UtcUs
 
 

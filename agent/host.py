@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from agent.messages import HostStatus
+from agent.told import HostStatus
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

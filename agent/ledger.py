@@ -6,7 +6,8 @@ Accepted may be told again when readiness changes; armed, started, missed, cance
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from agent.messages import Cue, Refusal, Stage
+from agent.messages import Cue, Refusal
+from agent.told import Stage
 
 REFUSED_KEPT = 1000
 

@@ -16,8 +16,9 @@ import structlog
 
 from agent.config import Broker
 from agent.connection import Access, BrokerError, Connection, Received, Will, connect
-from agent.messages import Presence, Refusal, decode, encode
+from agent.messages import Refusal, decode, encode
 from agent.outbox import Outbox, Outgoing
+from agent.told import Presence
 
 SESSION_EXPIRY_S = 8 * 86_400
 KEEPALIVE_S = 10

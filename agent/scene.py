@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.effects import Wish
-from agent.messages import Cue, NextCue, Play, Refusal, WallState
+from agent.messages import Cue, Play, Refusal
 from agent.planner import Film, World, readiness
 from agent.player.wire import Running
 from agent.tally import Tally
+from agent.told import NextCue, WallState
 from agent.wall import Wall
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from agent.clock.mapping import ClockState
 from agent.clock.report import ClockReport, SourceReport
 from agent.effects import Now
-from agent.messages import CacheStatus, ClockSource, ClockStatus, HostStatus, Refusal, Status
+from agent.messages import Refusal
 from agent.scene import Scene
+from agent.told import CacheStatus, ClockSource, ClockStatus, HostStatus, Status
 
 SENTENCE_CHARS = 300
 """A source's fault is told in so many characters: a status has to fit into 64 KiB whatever a resolver says."""

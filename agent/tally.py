@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from agent.messages import ErrorSpread, ErrorWindow
 from agent.player.wire import Running
+from agent.told import ErrorSpread, ErrorWindow
 from agent.units import US_PER_S, UtcUs
 
 MINUTE_US = 60 * US_PER_S

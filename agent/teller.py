@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.effects import Acknowledge, Now
-from agent.messages import Ack, Name, Refusal, Stage
+from agent.messages import Name, Refusal
+from agent.told import Ack, Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ CORE = {
     "agent.tally",
     "agent.teller",
     "agent.timeline",
+    "agent.told",
     "agent.trust",
     "agent.units",
     "agent.wall",

@@ -18,8 +18,9 @@ from agent.effects import (
     Record,
     Restored,
 )
-from agent.messages import AsRun, ErrorSpread, Refusal, decode, encode
+from agent.messages import Refusal, decode, encode
 from agent.player.wire import Adrift, Failed, Running
+from agent.told import AsRun, ErrorSpread
 from agent.units import MediaUs, RawNs, UtcUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}

@@ -9,22 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agent.messages import (
-    MAX_BODY_BYTES,
-    MAX_DETAIL_CHARS,
-    Ack,
-    Cancel,
-    Cue,
-    Item,
-    Play,
-    Presence,
-    Program,
-    Refusal,
-    Status,
-    Told,
-    decode,
-    encode,
-)
+from agent.messages import MAX_BODY_BYTES, MAX_DETAIL_CHARS, Cancel, Cue, Item, Play, Program, Refusal, decode, encode
+from agent.told import Ack, Presence, Status, Told
 from agent.units import UtcUs, format_utc
 
 CUE_ID = "0198f3a0-7c1e-7b3a-9d55-0d5c1f0e2a11"

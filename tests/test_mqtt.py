@@ -20,8 +20,8 @@ from brokers import Mosquitto, MosquittoFactory
 import agent.mqtt
 from agent.config import Broker
 from agent.connection import Received
-from agent.messages import Presence
 from agent.mqtt import BrokerChange, Sessions, backoff_s
+from agent.told import Presence
 
 ROOT = "framezero/v1"
 BOOT = str(uuid.uuid4())

@@ -4,9 +4,10 @@ from walls import FakeWall
 from agent.clock.mapping import ClockState
 from agent.clock.report import ClockReport, SourceReport
 from agent.effects import PlayerHeard
-from agent.messages import CacheStatus, HostStatus, Refusal, Status, decode, encode
+from agent.messages import Refusal, decode, encode
 from agent.player.wire import Running
 from agent.status import Surroundings, build_status
+from agent.told import CacheStatus, HostStatus, Status
 from agent.units import MediaUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}

@@ -25,9 +25,9 @@ from agent.effects import (
     Ticked,
 )
 from agent.intake import Venue
-from agent.messages import Ack
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.wire import Armed, Covered, Fired, Hello, Identify, Missed, Report, Start
+from agent.told import Ack
 from agent.units import RawNs, UtcUs
 
 HELLO = Hello(mpv="mpv 0.35.1", display="320x180", realtime=True)

@@ -26,7 +26,7 @@ from agent.lab.steal import Ticks
 from agent.lab.venues import VENUES
 from agent.lab.watch import Clocks
 from agent.lab.world import Wishes, World
-from agent.messages import Status
+from agent.told import Status
 from agent.units import UtcUs, format_utc, parse_rate
 
 STEPPED, CONTROL = "tokyo", "hongkong"

@@ -13,7 +13,8 @@ import structlog
 from agent.cache.http import Download, Pace, session
 from agent.cache.store import Store, disk_refusal
 from agent.config import Cache
-from agent.messages import CacheStatus, Fetching, Refusal
+from agent.messages import Refusal
+from agent.told import CacheStatus, Fetching
 
 log = structlog.get_logger()
 

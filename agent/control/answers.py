@@ -6,7 +6,7 @@ from rich.table import Column, Table
 from agent.control.cue import Sent
 from agent.control.options import screen
 from agent.control.view import Answer
-from agent.messages import Presence
+from agent.told import Presence
 
 _WORDS = {
     "ok": "[green]ok[/]",

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.control.status import Wall
-from agent.messages import ClockSource, ClockStatus
+from agent.told import ClockSource, ClockStatus
 from agent.units import UtcUs
 
 

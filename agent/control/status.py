@@ -14,7 +14,7 @@ from rich.text import Text
 
 from agent.control.link import Link, utc_now
 from agent.control.times import show_span
-from agent.messages import Presence, Status
+from agent.told import Presence, Status
 from agent.units import US_PER_S, UtcUs, format_utc
 
 HEARTBEAT_S = 6.0  # a status comes every 5 s at least

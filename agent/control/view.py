@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from agent.connection import Received
 from agent.intake import panic_kind
-from agent.messages import Ack, Cue, Lift, Panic, Presence, Program, Refusal, Status, decode
+from agent.messages import Cue, Lift, Panic, Program, Refusal, decode
+from agent.told import Ack, Presence, Status
 from agent.trust import open_body
 from agent.units import US_PER_S, UtcUs
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from agent.lab.agents import Place
 from agent.lab.pixels import Seen
-from agent.messages import Status
+from agent.told import Status
 
 LINE_S = 10.0
 """In a pipe a line about the walls comes this often, instead of the live table."""

@@ -15,7 +15,8 @@ from agent.lab.agents import Place
 from agent.lab.processes import LabError, Processes
 from agent.lab.rundir import ClockSample
 from agent.lab.world import World
-from agent.messages import Program, Status
+from agent.messages import Program
+from agent.told import Status
 from agent.units import UtcUs
 
 TOPICS = ["venue/+/presence", "venue/+/status", "venue/+/ack", "program/+/+"]

@@ -11,21 +11,8 @@ from typing import Any
 import aiomqtt
 from brokers import Mosquitto
 
-from agent.messages import (
-    Ack,
-    CacheStatus,
-    ClockStatus,
-    Cue,
-    HostStatus,
-    Lift,
-    NextCue,
-    Panic,
-    Presence,
-    Refusal,
-    Status,
-    decode,
-    encode,
-)
+from agent.messages import Cue, Lift, Panic, Refusal, decode, encode
+from agent.told import Ack, CacheStatus, ClockStatus, HostStatus, NextCue, Presence, Status
 from agent.units import US_PER_S, UtcUs
 
 ROOT = "framezero/v1"

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from agent.control.clocks import page_of_clocks
 from agent.control.status import Wall
-from agent.messages import ClockSource, ClockStatus
+from agent.told import ClockSource, ClockStatus
 from agent.units import UtcUs
 
 AGREES = ClockSource(

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from agent.control.status import Wall as Seen
 from agent.control.status import clock_warning, exit_code, head, page
-from agent.messages import ErrorWindow, Fetching, Refusal, encode
+from agent.messages import Refusal, encode
+from agent.told import ErrorWindow, Fetching
 from agent.units import US_PER_S, UtcUs, parse_utc
 
 NOON = parse_utc("2025-06-02T12:00:00Z")

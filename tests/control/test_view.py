@@ -6,7 +6,8 @@ from makers import cue_body, lift_body, panic_body, uuid_of
 from agent.connection import Received
 from agent.control.cue import Draft, build
 from agent.control.view import View, judge
-from agent.messages import Ack, Cue, Stage, Stop, decode, encode
+from agent.messages import Cue, Stop, decode, encode
+from agent.told import Ack, Stage
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)

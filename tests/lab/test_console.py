@@ -8,7 +8,8 @@ from agent.lab.agents import Place
 from agent.lab.console import Narrator, reasons, summary, venues_table
 from agent.lab.pixels import Seen
 from agent.lab.venues import VENUES
-from agent.messages import CacheStatus, ClockStatus, HostStatus, Refusal, Status
+from agent.messages import Refusal
+from agent.told import CacheStatus, ClockStatus, HostStatus, Status
 
 
 def status(venue: str, *faults: str) -> Status:

@@ -13,7 +13,8 @@ from agent.lab.processes import LabError, Processes
 from agent.lab.venues import VENUES
 from agent.lab.watch import Clocks
 from agent.lab.world import World
-from agent.messages import Refusal, Status
+from agent.messages import Refusal
+from agent.told import Status
 
 
 def status(films: int = 5, **fields: Any) -> Status:
