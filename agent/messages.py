@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from agent.units import MediaUs, UtcUs, format_utc, frames_to_us, parse_rate, parse_utc
 
@@ -29,6 +30,11 @@ MAX_DETAIL_CHARS = 500
 MAX_FAULTS = 5
 MAX_IDENTIFY_S = 600
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+# What a schema can say of the texts that `parse_utc` and `parse_rate` read.
+_TIME_PATTERN = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
+)
+_RATE_PATTERN = r"^(?!0+(/|$))[0-9]{1,7}(/(?!0+$)[0-9]{1,7})?$"
 _FROM_WIRE = {"wire": True}
 
 
@@ -37,6 +43,12 @@ def _utc(value: Any, info: ValidationInfo) -> Any:
         return parse_utc(value)
     if info.context == _FROM_WIRE:  # a bare number would leave its unit and epoch to guessing
         raise ValueError("a time is a text such as 2025-06-02T12:00:00.000000Z")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is not int:  # to Python `true` and 1.0 equal 1, and a Literal takes what equals it
+        raise ValueError("Input should be 1")
     return value
 
 
@@ -50,23 +62,44 @@ WireTime = Annotated[
     UtcUs,
     BeforeValidator(_utc),
     PlainSerializer(format_utc, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _TIME_PATTERN}),
 ]
+Version = Annotated[Literal[1], BeforeValidator(_whole), Field(description="The version of the messages.")]
 Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 VenuePattern = Annotated[str, StringConstraints(pattern=r"^(\*|@?[a-z0-9-]{1,63})$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Rate = Annotated[str, StringConstraints(max_length=15), BeforeValidator(_rate)]
+Rate = Annotated[
+    str,
+    StringConstraints(max_length=15),
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": _RATE_PATTERN, "maxLength": 15}),
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
+Show = Annotated[Name, Field(description="The show that it belongs to; it counts for no venue of another.")]
+Venues = Annotated[
+    list[VenuePattern],
+    Field(
+        min_length=1,
+        max_length=1000,
+        description="Venue ids, `@group`, or `*` for all; whatever the topic says, only this counts.",
+    ),
+]
+Urls = Annotated[list[Url], Field(min_length=1, max_length=8, description="Where it may be had, tried in this order.")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Positive = Annotated[int, Field(gt=0, lt=2**53)]
 
 
 class Model(BaseModel):
-    """Strict in and out: no coercion, no unknown field, no change after construction."""
+    """Strict in and out: no coercion, no unknown field, no change after construction.
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    The text below a field is its description in the schemas of deploy/interface.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Refusal(Model):
@@ -85,9 +118,13 @@ class Play(Model):
     action: Literal["play"]
     program: Name
     rev: Positive
+    """Which revision of the program: the cue pins it, so that a later one changes nothing."""
     loop: bool = False
+    """Begin again at the end; without it the slate follows."""
     from_us: Count = 0
+    """The position in the program, in microseconds, that is shown at the instant."""
     held: bool = False
+    """Stand still on that position."""
 
 
 class Stop(Model):
@@ -107,6 +144,7 @@ class Cancel(Model):
 
     action: Literal["cancel"]
     cue: Uuid
+    """The id of the cue that is taken back."""
 
 
 class Identify(Model):
@@ -126,13 +164,17 @@ def _named(patterns: list[VenuePattern], venue: str, groups: tuple[str, ...]) ->
 class Cue(Model):
     """What the named venues show from a UTC instant on."""
 
-    v: Literal[1]
+    v: Version
     cue: Uuid
-    show: Name
-    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    """A new one for each cue; the same id with the same bytes counts once, however often it comes."""
+    show: Show
+    venues: Venues
     at: WireTime
+    """The instant from which on it holds; before `expires`."""
     issued: WireTime
+    """When it was written."""
     expires: WireTime
+    """From here on the cue exists for nobody; after `issued`, and at most 31 days after it."""
     do: Action
 
     @model_validator(mode="after")
@@ -154,12 +196,15 @@ class Cue(Model):
 class Panic(Model):
     """Black, or the slate, at once on the named venues, whatever was cued, until it is lifted (see agent.panic)."""
 
-    v: Literal[1]
+    v: Version
     panic: Uuid
-    show: Name
-    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    """A new one for each panic; its lift names it."""
+    show: Show
+    venues: Venues
     issued: WireTime
+    """When it was written: of several panics the one that was issued last says what is shown."""
     to: Literal["black", "slate"]
+    """What the wall shows until the lift."""
 
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this panic is meant for a venue with these groups."""
@@ -169,11 +214,13 @@ class Panic(Model):
 class Lift(Model):
     """The panic of this id is over on the named venues."""
 
-    v: Literal[1]
+    v: Version
     lift: Uuid
-    show: Name
-    venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)]
+    """The id of the panic that is over."""
+    show: Show
+    venues: Venues
     issued: WireTime
+    """When it was written."""
 
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this lift is meant for a venue with these groups."""
@@ -186,39 +233,64 @@ class Lift(Model):
 class Variant(Model):
     """The same film, frame for frame, in another encode for one venue or @group.
 
-    `sound` None is as the item has it. `begins_us`: see Item.
+    `sound` null is as the item has it. `begins_us`: see Item.
     """
 
     sha256: Sha256
+    """Of the file: what was fetched counts if it has this hash, wherever it came from."""
     size: Positive
+    """In bytes."""
     codec: Text | None = None
     width: Positive
     height: Positive
     sound: bool | None = None
     begins_us: Count | None = None
-    urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
+    urls: Urls
+
+
+_RATED: JsonDict = {
+    "required": ["fps", "frames"],
+    "properties": {"fps": {"type": "string"}, "frames": {"type": "integer"}, "duration_us": {"type": "null"}},
+}
+_TIMED: JsonDict = {
+    "required": ["duration_us"],
+    "properties": {
+        "fps": {"type": "null"},
+        "frames": {"type": "null"},
+        "duration_us": {"type": "integer", "minimum": MIN_ITEM_US},
+    },
+}
 
 
 class Item(Model):
     """One film of a program.
 
     A still, or a film of variable frame rate, has `duration_us` instead of `fps` and `frames`. `begins_us` is the
-    file's own time stamp of its first frame, which need not be 0 (sound before it, no edit list); None: not looked at.
+    file's own time stamp of its first frame, which need not be 0 (sound before it, no edit list); null: not looked at.
     """
 
+    # What `_length` asks for, as far as a schema can say it.
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_RATED, _TIMED]})
+
     name: Text
+    """For people and logs."""
     sha256: Sha256
+    """Of the file: what was fetched counts if it has this hash, wherever it came from."""
     size: Positive
+    """In bytes."""
     codec: Text
+    """As ffprobe calls it."""
     width: Positive
     height: Positive
     fps: Rate | None = None
+    """Frames per second as a rational, at most 240."""
     frames: Positive | None = None
     duration_us: Positive | None = None
     sound: bool
     begins_us: Count | None = None
-    urls: Annotated[list[Url], Field(min_length=1, max_length=8)]
-    variants: dict[VenuePattern, Variant] = {}
+    urls: Urls
+    variants: Annotated[dict[VenuePattern, Variant], Field(json_schema_extra={"additionalProperties": False})] = {}
+    """By venue id or `@group`; a venue's own goes before its groups', and those before the item itself."""
 
     @model_validator(mode="after")
     def _length(self) -> Self:
@@ -246,11 +318,13 @@ class Item(Model):
 class Program(Model):
     """Films in order. Immutable: a change is the next `rev`."""
 
-    v: Literal[1]
+    v: Version
     program: Name
     rev: Positive
-    show: Name
+    """Its revision: what was published under one never changes."""
+    show: Show
     issued: WireTime
+    """When it was written."""
     items: Annotated[list[Item], Field(min_length=1, max_length=1000)]
 
 
