@@ -25,18 +25,30 @@ class Ack(Told):
 
     v: Literal[1] = 1
     cue: str
+    """The cue's or the panic's id; `?` where what is refused has none that can be read."""
     venue: Name
     boot: Uuid
+    """Drawn anew at each start of the agent."""
     stage: Stage
+    """How far it got: see deploy/interface."""
     time: WireTime | None
+    """When this was said, by the venue's clock; null before it knows the time."""
     ready: bool | None = None
+    """With `accepted`: whether it could be shown as things are; else `reason` and `detail` say what is missing."""
     reason: str | None = None
+    """Why not, for machines: `film_missing`, `clock_bound`, `signature`, `expired` …"""
     detail: str | None = None
+    """Why not and what to do about it, for people."""
     due: WireTime | None = None
+    """With `started`: the instant at which it was to be seen."""
     observed: WireTime | None = None
+    """With `started`: when it was seen, by the player's own observation."""
     error_us: int | None = None
+    """`observed` − `due`: positive is late."""
     bound_us: int | None = None
+    """How wrong the venue's clock may have been; null where nobody vouches for it."""
     joined: bool | None = None
+    """It began after its instant, on the frame that was due by then."""
 
 
 class Presence(Told):
@@ -46,12 +58,17 @@ class Presence(Told):
     venue: Name
     online: bool
     boot: Uuid
+    """Drawn anew at each start of the agent."""
     agent: str
+    """The version of the software."""
     messages: list[int]
+    """The versions of the messages that it reads."""
     groups: list[Name]
     show: Name
     timezone: str
+    """Of the people at the wall, as in `Asia/Tokyo`."""
     unsigned: bool
+    """It takes cues without signatures: a lab."""
 
 
 class ErrorWindow(Told):
@@ -83,15 +100,19 @@ class ClockSource(Told):
 class ClockStatus(Told):
     """The clock as an operator wants it: state, and the bound in microseconds and in frames.
 
-    The bound is None where nobody vouches for the time at all (UNSYNC, HOST).
+    The bound is null where nobody vouches for the time at all (UNSYNC, HOST).
     """
 
     state: str
+    """SYNC, HOLDOVER, DEGRADED, HOST or UNSYNC."""
     bound_us: int | None
     frames: float | None
+    """The bound in frames of the film on the wall, or of 1/30 s."""
     sources: int
     agreeing: int
+    """How many of the sources are in the vote."""
     offset_host_us: int | None
+    """How far the host's own clock is ahead of ours."""
     reason: str = ""
     freq_ppm: float | None = None
     skew_ppm: float | None = None
@@ -111,7 +132,7 @@ class AsRun(Told):
     """What was shown, and how exactly: one record for each start, each minute of playing, each end.
 
     `bound_us` is how wrong the clock may have been by its own word, and `clock` its state: without them an error of
-    0.2 ms says nothing. The bound is None where nobody vouched for the time (HOST).
+    0.2 ms says nothing. The bound is null where nobody vouched for the time (HOST).
     """
 
     v: Literal[1] = 1
@@ -121,18 +142,26 @@ class AsRun(Told):
     program: Name | None
     rev: int | None
     item: int | None
+    """Which item of the program, from 0."""
     sha256: Sha256 | None
     due: WireTime
+    """With `start` its instant; else when this minute began."""
     observed: WireTime | None
+    """With `start` when it was seen, with `end` when the films of the cue had left the wall."""
     error_us: ErrorSpread | None
     frames: int = 0
+    """Frames that were shown."""
     dropped: int = 0
     late: int = 0
+    """Frames that were seen more than half a frame late."""
     trims: int = 0
+    """Corrections of the speed."""
     reanchors: int = 0
+    """How often a film was joined anew."""
     bound_us: int | None
     clock: str
     joined: bool = False
+    """It began after its instant, on the frame that was due by then."""
 
 
 class NextCue(Told):
@@ -161,7 +190,7 @@ class CacheStatus(Told):
 
 
 class HostStatus(Told):
-    """The machine: load as a fraction of its cores, memory of agent and player; None where it cannot be told."""
+    """The machine: load as a fraction of its cores, memory of agent and player; null where it cannot be told."""
 
     cpu: float
     mem_mb: int
@@ -176,28 +205,42 @@ class Status(Told):
     v: Literal[1] = 1
     venue: Name
     boot: Uuid
+    """Drawn anew at each start of the agent."""
     time: WireTime | None
+    """When this was said, by the venue's clock; null before it knows the time."""
     state: WallState
     cue: str | None
+    """The cue that says what is shown; null: none, and the slate is."""
     program: str | None
     rev: int | None
     item: int | None
+    """Which item of the program, from 0."""
     position_us: int | None
+    """In the item."""
     frame: int | None
+    """In the item, from 0."""
     error_us: ErrorWindow | None
     dropped: int
     late: int
     reanchors: int
     clock: ClockStatus
     latency_us: int
+    """The wall's own latency as configured: starts are that much early."""
     ready: bool
+    """Whether what comes next could be shown as things are; else `reasons` says what is missing."""
     reasons: list[Refusal]
     next: NextCue | None
     pending: int
+    """How many known cues are still to come."""
     panic: str | None
+    """The id of the panic that says what is shown."""
     cache: CacheStatus
     decoder: str | None
+    """What decodes the film, in mpv's words."""
     display: str | None
+    """As in `1920x1080@60`."""
     host: HostStatus
     brokers: dict[str, bool]
+    """By url: connected or not."""
     unsigned: bool = False
+    """It takes cues without signatures: a lab."""

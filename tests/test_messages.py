@@ -215,6 +215,8 @@ def test_what_a_play_leaves_out_has_its_default() -> None:
     [
         ("v", 2),
         ("v", "1"),
+        ("v", True),
+        ("v", 1.0),
         ("cue", "not-a-uuid"),
         ("cue", CUE_ID.upper()),
         ("cue", CUE_ID + "\n"),
