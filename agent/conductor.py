@@ -5,6 +5,7 @@ from typing import Any, assert_never
 
 from agent import identify, schedule
 from agent.alarm import Alarm
+from agent.asks import Asks, Shorts
 from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
@@ -63,6 +64,7 @@ class Conductor:
         self._wall = Wall()
         self._proof = Proof(venue.name)
         self._alarm = Alarm(venue, self._teller, self._ledger.first_refusal)
+        self._asks = Asks()
         self._overlays = identify.Overlays()
         self._slate = limits.slate
         self._slate_fault = limits.slate_fault
@@ -120,8 +122,11 @@ class Conductor:
                 return self._receive_cue(payload, cue, now)
             case ["program", program, rev]:
                 return self._receive_program(payload, (program, rev))
-            case ["panic"]:
+            case ["panic"] | ["panic", _]:
                 return self._alarm.receive(payload, now, self._wall.fault)
+            case ["ask", _]:
+                world = self._world(now)
+                return self._asks.receive(payload, now, world, self._shorts(world, now))
         return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic),))]
 
     def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
@@ -243,6 +248,11 @@ class Conductor:
             item = program.items[billed.piece.item]
             encode = item.for_venue(self._venue.name, self._venue.groups)
             self._films[encode.sha256] = Film(None, Refusal(code="film_broken", detail=f"{item.name}: {detail}"))
+
+    def _shorts(self, world: World, now: Now) -> Shorts:
+        """What keeps this venue from being ready, whatever is played."""
+        clock, display = self._clock_short(now), (self._wall.fault, self._slate_fault)
+        return [("panic", world.panic_short), ("clock", clock), *(("display", fault) for fault in display)]
 
     # --- telling ------------------------------------------------------------------------------
 

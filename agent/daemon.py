@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from agent import __version__
+from agent import __version__, asks
 from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.store import Store
 from agent.clock.kernel import raw_now_ns, real_now_ns
@@ -40,6 +40,7 @@ from agent.effects import (
     PlayerHeard,
     Received,
     Record,
+    Reply,
     Restored,
     Ticked,
 )
@@ -210,6 +211,8 @@ class Daemon:
                 self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
             case Record(asrun):
                 self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), retain=False)
+            case Reply():
+                self._answer(effect)
             case Fetch(films):
                 self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name) for film in films])
             case Direct(starts):
@@ -271,6 +274,10 @@ class Daemon:
                 async with asyncio.timeout(STATUS_AT_LEAST_S - STATUS_S):
                     await self._wake.wait()
 
+    def _answer(self, reply: Reply) -> None:
+        told = asks.answer(reply, self._status(), self._faults(), self._config.cache.reserve_gb)
+        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), retain=False, passing=True)
+
     def _status(self) -> Status:
         now = self._now()
         pids = [os.getpid(), *([self._player.pid] if self._player.pid else [])]
@@ -284,9 +291,13 @@ class Daemon:
             cache=self._fetcher.snapshot(),
             host=self._host.read(pids),
             brokers=self._sessions.connected,
-            faults=(*self._trust_faults(), *self._broker_faults(), *filter(None, [self._journal_fault])),
+            faults=self._faults(),
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
+
+    def _faults(self) -> tuple[Refusal, ...]:
+        """What is amiss around the conductor."""
+        return (*self._trust_faults(), *self._broker_faults(), *filter(None, [self._journal_fault]))
 
     def _trust_faults(self) -> list[Refusal]:
         """A venue that will refuse every cue is not ready, however well all the rest is."""

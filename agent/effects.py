@@ -10,7 +10,7 @@ from typing import Literal
 from agent.clock.mapping import ClockState
 from agent.messages import Refusal
 from agent.player.wire import Identify, Report, Start
-from agent.told import Ack, AsRun
+from agent.told import Ack, AsRun, PolledFilms, Reason
 from agent.units import RawNs, UtcUs
 
 
@@ -117,6 +117,17 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer an ask by its id: that it is refused, or what is known here of the films, and why the venue is no-go."""
+
+    ask: str
+    want: str | None
+    refused: Refusal | None = None
+    films: PolledFilms | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """One film that should be in the cache, with where it may be had."""
 
@@ -163,4 +174,4 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Effect = KeepCue | KeepProgram | KeepPanic | Acknowledge | Record | Fetch | Direct | Cover | Overlay | Note
+Effect = KeepCue | KeepProgram | KeepPanic | Acknowledge | Record | Reply | Fetch | Direct | Cover | Overlay | Note

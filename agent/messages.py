@@ -328,6 +328,30 @@ class Program(Model):
     items: Annotated[list[Item], Field(min_length=1, max_length=1000)]
 
 
+# --- asks ---------------------------------------------------------------------------------------
+
+
+class Ask(Model):
+    """What an operator wants to know at once; what a newer tool adds is passed over.
+
+    It carries no signature: it changes nothing, and its answer tells nothing that a status might not.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    v: Version
+    ask: Uuid
+    """A new one for each ask; the answer carries it."""
+    want: Literal["poll", "shot", "asrun"]
+    """`poll`: is this venue ready for a program. The others are answered with `unserved` so far."""
+    program: Name | None = None
+    """What the poll is about; null: everything but films."""
+    rev: Positive | None = None
+    """Its revision; null: the newest that the venue knows."""
+    issued: WireTime | None = None
+    """When it was written: an ask that was under way for more than a minute is not answered any more."""
+
+
 # --- bytes ↔ models -----------------------------------------------------------------------------
 
 M = TypeVar("M", bound=BaseModel)

@@ -111,12 +111,15 @@ class Sessions:
         """What is wrong with which broker, by url; a connected broker may be at fault as well."""
         return {site.access.url: site.detail for site in self._sites if site.detail}
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, passing: bool = False) -> None:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
-        Retained messages replace an unsent one on the same topic; others are kept until taken (see `outbox`).
+        Retained messages replace an unsent one on the same topic; others are kept until taken (see `outbox`). What is
+        `passing` is not worth sending later, and takes no other's place: it goes to the brokers that are there.
         """
         for site in self._sites:
+            if passing and not site.connected:
+                continue
             dropped = site.box.put(Outgoing(topic, payload, retain))
             if dropped is not None:
                 log.error("outbox_full", url=site.access.url, dropped=dropped.topic, limit=OUTBOX_LIMIT)

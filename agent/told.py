@@ -244,3 +244,74 @@ class Status(Told):
     """By url: connected or not."""
     unsigned: bool = False
     """It takes cues without signatures: a lab."""
+
+
+Question = Literal["films", "clock", "display", "disk", "broker", "trust", "panic", "agent"]
+
+
+class Reason(Told):
+    """Why a venue is not ready."""
+
+    question: Question
+    """What was asked about."""
+    code: str
+    """Why not, for machines."""
+    detail: str
+    """Why not and what to do about it, for people."""
+
+
+class PolledFilms(Told):
+    """The films of one revision of a program as this venue has them."""
+
+    program: Name
+    rev: int
+    films: int
+    """How many there are; one that is shown twice counts once."""
+    present: int
+    """How many of them are here, whole and verified."""
+    bytes: int
+    bytes_present: int
+    fetching: Fetching | None
+    """The download under way, if it is for one of them."""
+    missing: list[str]
+    """The names of the first of those that are not here."""
+
+
+class Poll(Told):
+    """Go or no-go for one program at one venue, and the facts that it follows from."""
+
+    go: bool
+    reasons: list[Reason]
+    """Why it is no-go; empty where it is go."""
+    films: PolledFilms | None
+    """Null where the program is not known here, or none was named."""
+    clock: ClockStatus
+    """As in the status, without its sources."""
+    state: WallState
+    cue: str | None
+    next: NextCue | None
+    pending: int
+    panic: str | None
+    display: str | None
+    decoder: str | None
+    disk_free_gb: float | None
+    brokers: dict[str, bool]
+    unsigned: bool
+
+
+class Answer(Told):
+    """The answer to an ask: what was wanted, or why it is refused."""
+
+    v: Literal[1] = 1
+    ask: Uuid
+    """The id of the ask."""
+    venue: Name
+    boot: Uuid
+    """Drawn anew at each start of the agent."""
+    time: WireTime | None
+    """When this was said, by the venue's clock; null before it knows the time."""
+    want: str | None
+    """As in the ask; null where that could not be read."""
+    refused: Refusal | None = None
+    """`unserved`, `old` or `schema`; null where the answer is here."""
+    poll: Poll | None = None

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 CORE = {
     "agent",
     "agent.alarm",
+    "agent.asks",
     "agent.asrun",
     "agent.clock",
     "agent.clock.envelope",

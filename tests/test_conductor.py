@@ -372,7 +372,7 @@ def test_a_revision_never_changes() -> None:
     assert [effect.level for effect in wall.effects if isinstance(effect, Note)] == ["error"]
 
 
-@pytest.mark.parametrize("topic", ["ask/all", "program/reel", "elsewhere"])
+@pytest.mark.parametrize("topic", ["ask", "program/reel", "elsewhere"])
 def test_topics_without_a_server_are_said(topic: str) -> None:
     wall = FakeWall()
     wall.receive(topic, b"{}")
