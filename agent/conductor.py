@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from agent import identify, schedule
+from agent import identify
 from agent.alarm import Alarm
 from agent.asks import Asks, Shorts
 from agent.asrun import Proof, vouched_us
@@ -28,9 +28,10 @@ from agent.effects import (
 from agent.intake import Declined, Taken, Venue, take_cue, take_program
 from agent.ledger import Entry, Ledger
 from agent.messages import Cancel, Cue, Identify, Program, Refusal
-from agent.planner import Billed, Film, ProgramKey, World, program_key, readiness
+from agent.planner import Billed, Film, World, readiness
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.scene import Scene, build_scene
+from agent.schedule import ProgramKey, program_key
 from agent.teller import Teller
 from agent.told import Stage
 from agent.units import NS_PER_US, UtcUs
@@ -97,14 +98,14 @@ class Conductor:
         """The next instant at which something is due here; None while nothing is."""
         if now.utc is None:
             return None
-        change = schedule.next_change(self._ledger.cues(), now.utc)
+        change = self._ledger.agenda.next_change(now.utc)
         instants = [billed.start.at for billed in self._wall.plan if billed.start.at > now.utc]
         return min([*instants, *([change] if change is not None else [])], default=None)
 
     def snapshot(self, now: Now) -> Scene:
         """What this venue does now, and whether it is ready for what comes."""
         world = self._world(now)
-        ahead = schedule.pending(world.cues, now.utc) if now.utc is not None else []
+        ahead = list(world.agenda.pending(now.utc)) if now.utc is not None else []
         shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
         return build_scene(world, self._wall, self._proof.tally, ahead, self._wishes, shorts)
 
@@ -283,8 +284,8 @@ class Conductor:
                 effects.append(Direct(starts))
             if self._wall.player is not None:
                 # A panic outranks every cue, and so whatever is laid over the picture.
-                cues = world.cues if world.panic is None else ()
-                effects += self._overlays.orders(cues, self._venue, now.utc)
+                agenda = world.agenda if world.panic is None else None
+                effects += self._overlays.orders(agenda, self._venue, now.utc)
             effects += self._settle(world, now)
         return effects
 
@@ -300,7 +301,7 @@ class Conductor:
     def _world(self, now: Now) -> World:
         too_bad = now.bound_us is None or now.bound_us > self._limits.show_error_us
         return World(
-            cues=self._ledger.cues(),
+            agenda=self._ledger.agenda,
             programs=self._world_programs(),
             films=self._films,
             venue=self._venue.name,
@@ -347,7 +348,7 @@ class Conductor:
 
     def _fetch(self, world: World) -> list[Effect]:
         """Films of cued programs first, in the order of their cues, then those of the newest revisions."""
-        cued = [world.program_of(cue) for cue in sorted(world.cues, key=lambda cue: cue.at)]
+        cued = [world.programs.get(key) for key in world.agenda.programs()]
         newest = {name: program for (name, _), program in sorted(world.programs.items())}
         films: dict[str, Wish] = {}
         for program in [*filter(None, cued), *newest.values()]:
@@ -364,8 +365,7 @@ class Conductor:
         """Say what became of cues whose instant has passed."""
         assert now.utc is not None, "called with a time"
         effects: list[Effect] = []
-        gone = schedule.cancelled(world.cues, now.utc)
-        wanted = schedule.wanted_at(world.cues, now.utc)
+        wanted = world.agenda.wanted_at(now.utc)
         for entry in self._ledger.entries():
             cue = entry.cue
             if entry.restored and cue.at <= now.utc:
@@ -374,7 +374,7 @@ class Conductor:
                 if isinstance(cue.do, Identify):
                     entry.told.add("started")
             entry.restored = False
-            if cue.cue in gone:
+            if world.agenda.cancelled(cue.cue, now.utc):
                 effects += self._once(entry, "cancelled", now)
             elif isinstance(cue.do, Identify):
                 effects += self._settle_identify(entry, world, now)
@@ -393,7 +393,7 @@ class Conductor:
         cue = entry.cue
         if cue.at > now.utc:
             return []
-        if now.utc >= identify.ends_at(cue, world.cues, now.utc):
+        if now.utc >= identify.ends_at(cue, world.agenda.cancels_of(cue.cue), now.utc):
             late = Refusal(code="late", detail="its time was over when it came; send it again for a later instant")
             return self._once(entry, "missed", now, self._short(world, cue, now) or late)
         if self._wall.player is None or world.panic is not None:

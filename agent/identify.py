@@ -1,40 +1,44 @@
 """Identify cues → the overlay that the player is told of: pure. They change nothing of what is shown below it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from agent import schedule
 from agent.effects import Effect, Overlay
 from agent.intake import Venue
-from agent.messages import Cancel, Cue, Identify, Play
+from agent.messages import MAX_IDENTIFY_S, Cue, Identify, Play
 from agent.player import wire
+from agent.schedule import Agenda
 from agent.units import US_PER_S, UtcUs
 
 
-def ends_at(cue: Cue, cues: Iterable[Cue], t: UtcUs) -> UtcUs:
-    """When the overlay of an identify cue that is not taken back at `t` goes: its time over, expired, or cancelled."""
+def ends_at(cue: Cue, cancels: Iterable[Cue], t: UtcUs) -> UtcUs:
+    """When the overlay of an identify cue that is not taken back at `t` goes: its time over, expired, or cancelled.
+
+    `cancels` are those that name it.
+    """
     assert isinstance(cue.do, Identify), "only an identify cue has an overlay"
-    cancels = [c.at for c in cues if isinstance(c.do, Cancel) and c.do.cue == cue.cue and c.at > t]
-    return UtcUs(min([cue.at + cue.do.seconds * US_PER_S, cue.expires, *cancels]))
+    taken_back = [cancel.at for cancel in cancels if cancel.at > t]
+    return UtcUs(min([cue.at + cue.do.seconds * US_PER_S, cue.expires, *taken_back]))
 
 
-def wanted(cues: Sequence[Cue], venue: Venue, t: UtcUs) -> wire.Identify | None:
+def wanted(agenda: Agenda, venue: Venue, t: UtcUs) -> wire.Identify | None:
     """The overlay that is due, else the one that comes next; None when none does.
 
     Of several that are due the one with the greatest `(at, cue)` counts, as among all cues.
     """
-    gone = schedule.cancelled(cues, t)
-    kept = [c for c in cues if isinstance(c.do, Identify) and c.cue not in gone and t < ends_at(c, cues, t)]
-    if not kept:
+    chosen: Cue | None = None
+    for cue in agenda.overlays(UtcUs(t - MAX_IDENTIFY_S * US_PER_S)):
+        if cue.at > t and chosen is not None:
+            break
+        if not agenda.cancelled(cue.cue, t) and t < ends_at(cue, agenda.cancels_of(cue.cue), t):
+            chosen = cue
+    if chosen is None:
         return None
-    due = [cue for cue in kept if cue.at <= t]
-    key = lambda cue: (cue.at, cue.cue)  # noqa: E731 - one order for both
-    chosen = max(due, key=key) if due else min(kept, key=key)
-    following = next(iter(schedule.pending(cues, t)), None)
+    following = next(agenda.pending(t), None)
     return wire.Identify(
         venue=venue.name,
         zone=venue.timezone,
         at=chosen.at,
-        until=ends_at(chosen, cues, t),
+        until=ends_at(chosen, agenda.cancels_of(chosen.cue), t),
         next_at=following.at if following else None,
         next_what=_words(following) if following else "",
     )
@@ -57,9 +61,9 @@ class Overlays:
         if isinstance(report, wire.Hello | wire.Failed):
             self._told = None
 
-    def orders(self, cues: Sequence[Cue], venue: Venue, t: UtcUs) -> list[Effect]:
-        """What a player that is there has to be told now."""
-        order = wanted(cues, venue, t)
+    def orders(self, agenda: Agenda | None, venue: Venue, t: UtcUs) -> list[Effect]:
+        """What a player that is there has to be told now; `agenda` is None while nothing may be laid over."""
+        order = wanted(agenda, venue, t) if agenda is not None else None
         if order == self._told:
             return []
         told, self._told = self._told, order

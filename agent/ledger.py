@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from agent.messages import Cue, Refusal
+from agent.schedule import Agenda
 from agent.told import Stage
+from agent.units import UtcUs
 
 REFUSED_KEPT = 1000
 
@@ -32,6 +34,7 @@ class Ledger:
     """All cues that count, and the ids of those that were refused."""
 
     def __init__(self) -> None:
+        self.agenda = Agenda()
         self._entries: dict[str, Entry] = {}
         self._refused: list[str] = []
 
@@ -43,15 +46,12 @@ class Ledger:
         """Take a cue; an entry under the same id is replaced."""
         entry = Entry(cue, digest)
         self._entries[cue.cue] = entry
+        self.agenda.put(cue)
         return entry
 
     def entries(self) -> list[Entry]:
         """Every entry."""
         return list(self._entries.values())
-
-    def cues(self) -> list[Cue]:
-        """Every cue."""
-        return [entry.cue for entry in self._entries.values()]
 
     def first_refusal(self, topic_id: str | None, payload: bytes) -> bool:
         """Whether this message is refused for the first time; a retained one comes with every reconnect."""
@@ -61,6 +61,7 @@ class Ledger:
         self._refused = [*self._refused[1 - REFUSED_KEPT :], digest]
         return True
 
-    def forget_expired(self, now: int) -> None:
+    def forget_expired(self, now: UtcUs) -> None:
         """From `expires` on a cue exists for nobody."""
-        self._entries = {key: entry for key, entry in self._entries.items() if now < entry.cue.expires}
+        for cue in self.agenda.expire(now):
+            del self._entries[cue]

@@ -4,26 +4,18 @@ The current picture is compared with what the timeline wants; where they differ 
 a little later. Behind that stand the starts that the timeline has next, so that the player always knows two.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from agent import schedule
 from agent.messages import Cue, Item, Panic, Play, Program, Refusal, Variant
 from agent.player.wire import Start
+from agent.schedule import Agenda, ProgramKey, program_key
 from agent.timeline import Piece, Timeline, still
 from agent.units import US_PER_S, UtcUs, parse_rate
 
 STARTS_AHEAD = 2
 STILL_LEAD_US = 100_000
 PREPARE_US = 500_000
-
-ProgramKey = tuple[str, int]
-
-
-def program_key(cue: Cue) -> ProgramKey:
-    """The program and revision that a play cue pins."""
-    assert isinstance(cue.do, Play), "only play cues have a program"
-    return cue.do.program, cue.do.rev
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class World:
     counts only for cues from that instant on: those that have begun are joined. `panic` outranks every cue.
     """
 
-    cues: Sequence[Cue]
+    agenda: Agenda
     programs: Mapping[ProgramKey, Program]
     films: Mapping[str, Film]
     venue: str
@@ -130,7 +122,7 @@ class Outlook:
         if self._world.panic is not None:
             return
         cue = self._wanted(t)
-        change = schedule.next_change(self._world.cues, t)
+        change = self._world.agenda.next_change(t)
         piece = self._piece(cue, t)
         while True:
             following = self._after(cue, piece)
@@ -139,9 +131,9 @@ class Outlook:
             elif change is None:
                 return
             else:
-                cue = schedule.wanted_at(self._world.cues, change)
+                cue = self._world.agenda.wanted_at(change)
                 piece = self._enter(cue, change)
-                change = schedule.next_change(self._world.cues, change)
+                change = self._world.agenda.next_change(change)
             yield self._bill(cue, piece)
 
     def join(self, t: UtcUs, lead_us: int) -> Billed | None:
@@ -158,7 +150,7 @@ class Outlook:
     # --- pieces -------------------------------------------------------------------------------
 
     def _wanted(self, t: UtcUs) -> Cue | None:
-        return None if self._world.panic is not None else schedule.wanted_at(self._world.cues, t)
+        return None if self._world.panic is not None else self._world.agenda.wanted_at(t)
 
     def _timeline(self, cue: Cue | None) -> Timeline | None:
         program = self._world.program_of(cue) if cue else None

@@ -5,6 +5,7 @@ from agent import identify
 from agent.effects import PlayerHeard, Restored
 from agent.messages import Cue
 from agent.player.wire import Failed, Identify
+from agent.schedule import Agenda
 from agent.units import UtcUs, format_utc
 
 TEN = {"action": "identify", "seconds": 10}
@@ -20,7 +21,7 @@ def span(order: Identify | None) -> tuple[float, float] | None:
 
 
 def wanted(*cues: Cue, t: float) -> tuple[float, float] | None:
-    return span(identify.wanted(cues, VENUE, at(t)))
+    return span(identify.wanted(Agenda(cues), VENUE, at(t)))
 
 
 def cancel(number: int, of: int, seconds: float) -> Cue:
@@ -48,10 +49,12 @@ def test_it_ends_where_it_expires_or_is_taken_back() -> None:
 
 def test_it_counts_down_to_the_next_change_in_words() -> None:
     play = cue(2, at(30), {"action": "play", "program": "reel", "rev": 1, "held": True})
-    order = identify.wanted([cue(1, at(0), TEN), cue(3, at(20), TEN), cue(4, at(40), BLACK), play], VENUE, at(1))
+    order = identify.wanted(
+        Agenda([cue(1, at(0), TEN), cue(3, at(20), TEN), cue(4, at(40), BLACK), play]), VENUE, at(1)
+    )
     assert order is not None
     assert (order.venue, order.zone, order.next_at, order.next_what) == ("paris", "UTC", at(30), "hold reel")
-    alone = identify.wanted([cue(1, at(0), TEN)], VENUE, at(1))
+    alone = identify.wanted(Agenda([cue(1, at(0), TEN)]), VENUE, at(1))
     assert alone is not None
     assert (alone.next_at, alone.next_what) == (None, "")
 

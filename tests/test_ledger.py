@@ -1,6 +1,7 @@
 from makers import T0, S, cue, uuid_of
 
 from agent.ledger import REFUSED_KEPT, Ledger
+from agent.units import UtcUs
 
 
 def test_a_cue_is_found_until_it_expires() -> None:
@@ -8,9 +9,9 @@ def test_a_cue_is_found_until_it_expires() -> None:
     entry = ledger.put(cue(1, expires="2025-06-02T12:00:10Z"), "digest")
     assert ledger.get(uuid_of(1)) is entry
     assert ledger.get(uuid_of(2)) is None
-    ledger.forget_expired(T0 + 10 * S - 1)
-    assert ledger.cues() == [entry.cue]
-    ledger.forget_expired(T0 + 10 * S)
+    ledger.forget_expired(UtcUs(T0 + 10 * S - 1))
+    assert list(ledger.agenda) == [entry.cue]
+    ledger.forget_expired(UtcUs(T0 + 10 * S))
     assert ledger.entries() == []
 
 

@@ -2,8 +2,9 @@ from itertools import islice
 
 from makers import T0, S, cue, item_body, panic, program, uuid_of
 
-from agent.messages import Refusal
+from agent.messages import Cue, Refusal
 from agent.planner import PREPARE_US, STILL_LEAD_US, Film, Outlook, World, readiness
+from agent.schedule import Agenda
 from agent.units import UtcUs
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
@@ -11,9 +12,9 @@ FILMS = {letter * 64: Film(f"/films/{letter}", None) for letter in "ab"}
 LEAD_US = 700_000
 
 
-def world(*cues: object, films: dict[str, Film] | None = None, **changes: object) -> World:
+def world(*cues: Cue, films: dict[str, Film] | None = None, **changes: object) -> World:
     plain: dict[str, object] = {
-        "cues": list(cues),
+        "agenda": Agenda(cues),
         "programs": {("reel", 1): program()},
         "films": FILMS if films is None else films,
         "venue": "paris",

@@ -4,12 +4,13 @@ from makers import T0, S, cue, item_body, program
 
 from agent.planner import Film, World
 from agent.player.wire import Armed, Failed, Fired, Hello, Missed, Running, Start
+from agent.schedule import Agenda
 from agent.units import MediaUs, UtcUs
 from agent.wall import JOIN_LEAD_FIRST_US, Wall
 
 LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 WORLD = World(
-    cues=[cue(1, T0, LOOP)],
+    agenda=Agenda([cue(1, T0, LOOP)]),
     programs={("reel", 1): program()},
     films={letter * 64: Film(f"/films/{letter}", None) for letter in "ab"},
     venue="paris",

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agent import schedule
 from agent.control.cue import CueError, Draft
 from agent.control.times import TimeError, parse_position
 from agent.control.view import View
 from agent.messages import Cue, Play, Program, explain
+from agent.schedule import Agenda
 from agent.timeline import Timeline
 from agent.units import US_PER_S, MediaUs, UtcUs, format_utc
 
@@ -83,7 +83,7 @@ def running_at(view: View, show: str, patterns: list[str], at: UtcUs) -> Running
         presence = view.presences.get(venue)
         groups = tuple(presence.groups) if presence else ()
         meant = [cue for cue in view.cues.values() if cue.show == show and cue.names(venue, groups)]
-        wanted = schedule.wanted_at(meant, at)
+        wanted = Agenda(meant).wanted_at(at)
         found.setdefault(wanted.cue if wanted else "", []).append(venue)
     if not found:
         raise CueError("no venue is known at the broker, so nobody can say what they show; name them", usage=False)
