@@ -20,6 +20,7 @@ from agent.messages import Lift, Panic, Refusal, Uuid
 from agent.panic import Panics
 from agent.player.wire import Covered, Failed, Hello, Report
 from agent.teller import Teller
+from agent.trust import Trust
 from agent.wall import Wall
 
 
@@ -44,9 +45,9 @@ class Alarm:
         """The panic that says what is shown; None when all is well."""
         return self._panics.holding
 
-    def receive(self, payload: bytes, now: Now, fault: Refusal | None) -> list[Effect]:
+    def receive(self, payload: bytes, trust: Trust, now: Now, fault: Refusal | None) -> list[Effect]:
         """Take a message of the topic `panic`; `fault` is what keeps the player from showing anything."""
-        taken = take_panic(payload, self._venue)
+        taken = take_panic(payload, self._venue, trust, now)
         if taken is None:
             return []
         if isinstance(taken, Declined):
@@ -58,9 +59,9 @@ class Alarm:
             return self._lift(taken.message.lift, taken.body, taken.digest, now)
         return self._begin(taken.message, taken.body, taken.digest, now, fault)
 
-    def restore(self, body: bytes, venue: Venue) -> None:
-        """Take again what the journal kept; `venue` asks for no signature, since that was judged on receipt."""
-        taken = take_panic(body, venue)
+    def restore(self, body: bytes, trust: Trust, now: Now) -> None:
+        """Take again what the journal kept; `trust` asks for no signature, since that was judged on receipt."""
+        taken = take_panic(body, self._venue, trust, now)
         if not isinstance(taken, Taken):
             return
         if isinstance(taken.message, Lift):

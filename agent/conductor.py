@@ -1,6 +1,7 @@
 """The brain of a venue: events in, effects out; it never reads a clock, draws a number, logs or waits."""
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, assert_never
 
 from agent import identify
@@ -9,6 +10,7 @@ from agent.asks import Asks, Shorts
 from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
+    AskAgain,
     Direct,
     Effect,
     Event,
@@ -16,6 +18,7 @@ from agent.effects import (
     FilmHeard,
     KeepCue,
     KeepProgram,
+    KeysHeard,
     Note,
     Now,
     PlayerHeard,
@@ -30,10 +33,12 @@ from agent.ledger import Entry, Ledger
 from agent.messages import Cancel, Cue, Identify, Program, Refusal
 from agent.planner import Billed, Film, World, readiness
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
+from agent.revocation import Revocation
 from agent.scene import Scene, build_scene
 from agent.schedule import ProgramKey, program_key
 from agent.teller import Teller
 from agent.told import Stage
+from agent.trust import UNDATED, KeyId, Trust, unverified_body
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
 
@@ -54,8 +59,9 @@ class Limits:
 class Conductor:
     """One venue's cues, programs, films and player, and what follows from them."""
 
-    def __init__(self, venue: Venue, boot: str, limits: Limits) -> None:
+    def __init__(self, venue: Venue, boot: str, limits: Limits, trust: Trust) -> None:
         self._venue = venue
+        self._trust = trust
         self._teller = Teller(venue.name, boot)
         self._limits = limits
         self._ledger = Ledger()
@@ -70,6 +76,8 @@ class Conductor:
         self._slate = limits.slate
         self._slate_fault = limits.slate_fault
         self._offset_us: int | None = None
+        self._revocation = Revocation(self._teller)
+        self._undated = False
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event; the effects are to be carried out in order."""
@@ -77,8 +85,10 @@ class Conductor:
         match event:
             case Received(topic, payload):
                 effects += self._receive(topic, payload, now)
-            case Restored(topic, body):
-                self._restore(topic, body, now)
+            case Restored(topic, body, signers):
+                self._restore(topic, body, signers, now)
+            case KeysHeard(trust, settled):
+                effects += self._keys_heard(trust, settled, now)
             case FilmHeard(sha256, path, refusal):
                 self._films[sha256] = Film(path, refusal)
             case PlayerHeard(report):
@@ -122,19 +132,23 @@ class Conductor:
             case ["cue", cue]:
                 return self._receive_cue(payload, cue, now)
             case ["program", program, rev]:
-                return self._receive_program(payload, (program, rev))
+                return self._receive_program(payload, (program, rev), now)
             case ["panic"] | ["panic", _]:
-                return self._alarm.receive(payload, now, self._wall.fault)
+                return self._alarm.receive(payload, self._trust, now, self._wall.fault)
             case ["ask", _]:
                 world = self._world(now)
                 return self._asks.receive(payload, now, world, self._shorts(world, now))
         return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic),))]
 
     def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
-        taken = take_cue(payload, topic_id, self._venue, now.utc)
+        taken = take_cue(payload, topic_id, self._venue, self._trust, now)
         if taken is None:
             return []
         if isinstance(taken, Declined):
+            if taken.refusal.code == UNDATED:
+                return self._wait_for_time("cue", taken.cue, taken.refusal)
+            if self._holds_already(taken, payload):
+                return []
             if not self._ledger.first_refusal(topic_id, payload):
                 return []
             fields = (("cue", taken.cue), ("reason", taken.refusal.code), ("detail", taken.refusal.detail))
@@ -149,14 +163,36 @@ class Conductor:
             effects.append(Note("error", text, (("cue", cue.cue),)))
             if known.digest < taken.digest:
                 return effects
-        self._ledger.put(cue, taken.digest)
-        return [*effects, KeepCue(cue.cue, taken.body, cue.at, cue.expires)]
+        self._ledger.put(cue, taken.digest, taken.signers)
+        return [*effects, KeepCue(cue.cue, taken.body, cue.at, cue.expires, taken.signers)]
 
-    def _receive_program(self, payload: bytes, topic: tuple[str, str]) -> list[Effect]:
-        taken = take_program(payload, topic, self._venue)
-        where: tuple[tuple[str, str], ...] = (("program", "/".join(topic)),)
+    def _holds_already(self, declined: Declined, payload: bytes) -> bool:
+        """Whether it is a cue that was taken while its key was trusted: it goes on, whatever a broker repeats."""
+        known, body = self._ledger.get(declined.cue), unverified_body(payload)
+        return known is not None and body is not None and known.digest == sha256(body).hexdigest()
+
+    def _wait_for_time(self, what: str, which: str, refusal: Refusal) -> list[Effect]:
+        first, self._undated = not self._undated, True
+        return [Note("warning", f"{what} waits", ((what, which), ("detail", refusal.detail)))] if first else []
+
+    def _keys_heard(self, trust: Trust, settled: bool, now: Now) -> list[Effect]:
+        """Take another set of keys; with new ones in it, what was refused before is worth another look."""
+        more = set(trust.keys) - set(self._trust.keys)
+        self._trust = trust
+        shown = self._wall.on_wall.cue if self._wall.on_wall else None
+        effects = self._revocation.heard(trust, settled, self._ledger, self._programs, shown, now)
+        if not more:
+            return effects
+        self._ledger.forget_refusals()
+        return [*effects, AskAgain()]
+
+    def _receive_program(self, payload: bytes, topic: tuple[str, str], now: Now) -> list[Effect]:
+        taken = take_program(payload, topic, self._venue, self._trust, now)
+        where: tuple[tuple[str, str], ...] = (("program", "/".join(topic)[:80]),)
         if taken is None:
             return []
+        if isinstance(taken, Refusal) and taken.code == UNDATED:
+            return self._wait_for_time("program", "/".join(topic)[:80], taken)
         if isinstance(taken, Refusal):
             fields = (*where, ("reason", taken.code), ("detail", taken.detail))
             first = self._ledger.first_refusal("/".join(topic), payload)
@@ -165,28 +201,28 @@ class Conductor:
         known = self._programs.get(key)
         if known is None:
             self._programs[key] = taken
-            return [KeepProgram(*key, taken.body), Note("info", "program known", where)]
+            return [KeepProgram(*key, taken.body, taken.signers), Note("info", "program known", where)]
         if known.digest != taken.digest:
             text = "program refused: a published revision never changes; publish the next one"
             return [Note("error", text, where)]
         return []
 
-    def _restore(self, topic: str, body: bytes, now: Now) -> None:
+    def _restore(self, topic: str, body: bytes, signers: frozenset[KeyId], now: Now) -> None:
         """What the journal kept was judged when it was accepted; only its form is looked at again."""
-        venue = replace(self._venue, require_trust=False)
+        judged = Trust(require=False)
         match topic.split("/"):
             case ["cue", cue_id]:
-                cue = take_cue(body, cue_id, venue, now.utc)
+                cue = take_cue(body, cue_id, self._venue, judged, now)
                 if isinstance(cue, Taken):
-                    entry = self._ledger.put(cue.message, cue.digest)
+                    entry = self._ledger.put(cue.message, cue.digest, signers)
                     entry.told.add("accepted")
                     entry.restored = True
             case ["program", program_id, rev]:
-                program = take_program(body, (program_id, rev), venue)
+                program = take_program(body, (program_id, rev), self._venue, judged, now)
                 if isinstance(program, Taken):
-                    self._programs[program.message.program, program.message.rev] = program
+                    self._programs[program.message.program, program.message.rev] = replace(program, signers=signers)
             case ["panic"]:
-                self._alarm.restore(body, venue)
+                self._alarm.restore(body, judged, now)
 
     # --- the player ---------------------------------------------------------------------------
 
@@ -270,11 +306,14 @@ class Conductor:
 
     def _consequences(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
-        if now.utc is not None:
-            self._ledger.forget_expired(now.utc)
-            # In a leap second UTC stands still; what runs is joined anew once, behind it.
-            if not now.leaping:
-                self._notice_step(now.utc - now.raw // NS_PER_US)
+        self._ledger.forget_expired(now.at_least)
+        effects += self._revocation.dated(self._ledger, self._programs, now)
+        if self._undated and now.vouched is not None:
+            self._undated = False
+            effects.append(AskAgain())
+        # In a leap second UTC stands still; what runs is joined anew once, behind it.
+        if now.utc is not None and not now.leaping:
+            self._notice_step(now.utc - now.raw // NS_PER_US)
         world = self._world(now)
         effects += self._judge_readiness(world, now)
         effects += self._fetch(world)

@@ -17,6 +17,7 @@ from agent.cache.store import Store
 from agent.clock.kernel import raw_now_ns, real_now_ns
 from agent.clock.mapping import ClockState, Mapping
 from agent.clock.memory import Memory, runtime_dir
+from agent.clock.orders import EARLIEST_UTC
 from agent.clock.report import ClockReport
 from agent.clock.serve import serve
 from agent.clock.service import ClockService
@@ -25,15 +26,19 @@ from agent.config import Config, unserved
 from agent.connection import Received as Message
 from agent.effects import (
     Acknowledge,
+    AskAgain,
     Cover,
     Direct,
     Effect,
     Event,
     Fetch,
     FilmHeard,
+    ForgetCue,
+    ForgetProgram,
     KeepCue,
     KeepPanic,
     KeepProgram,
+    KeysHeard,
     Note,
     Now,
     Overlay,
@@ -47,6 +52,7 @@ from agent.effects import (
 from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
+from agent.keyring import Keyring
 from agent.messages import Refusal, encode
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.proxy import PlayerProxy
@@ -54,7 +60,7 @@ from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
 from agent.status import Surroundings, build_status
 from agent.told import Presence, Status
-from agent.trust import NO_SIGNATURES
+from agent.trust import Trust, trust_faults
 from agent.units import NS_PER_US
 
 log = structlog.get_logger()
@@ -63,6 +69,7 @@ TICK_S = 0.25
 STATUS_S = 1.0
 STATUS_AT_LEAST_S = 5.0
 TIDY_S = 600.0
+KEYS_S = 1.0
 WIRE_VERSIONS = [1]
 
 T = TypeVar("T")
@@ -78,7 +85,9 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._boot = str(uuid.uuid4())
-        venue = Venue(config.venue, tuple(config.groups), config.show, config.trust.require, config.timezone)
+        venue = Venue(config.venue, tuple(config.groups), config.show, config.timezone)
+        self._keyring = Keyring(config.trust.keys)
+        self._keys = self._keyring.look()
         slate_fault = _slate_fault(config.display.slate)
         limits = Limits(
             ready_error_us=round(config.clock.ready_error_ms * 1000),
@@ -86,7 +95,7 @@ class Daemon:
             slate="" if slate_fault else config.display.slate,
             slate_fault=slate_fault,
         )
-        self._conductor = Conductor(venue, self._boot, limits)
+        self._conductor = Conductor(venue, self._boot, limits, self._trust())
         self._mapping: Mapping | None = None
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
@@ -131,6 +140,7 @@ class Daemon:
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
+                tasks.create_task(self._watch_keys(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
         finally:
@@ -148,9 +158,11 @@ class Daemon:
         for panic in self._journal.panics():
             self._handle(Restored("panic", panic.payload))
         for program in self._journal.programs():
-            self._handle(Restored(f"program/{program.program}/{program.rev}", program.payload))
+            topic = f"program/{program.program}/{program.rev}"
+            self._handle(Restored(topic, program.payload, frozenset(program.signers.split())))
         for cue in self._journal.cues():
-            self._handle(Restored(f"cue/{cue.cue}", cue.payload))
+            self._handle(Restored(f"cue/{cue.cue}", cue.payload, frozenset(cue.signers.split())))
+        self._handle(KeysHeard(self._trust(), settled=False))
 
     # --- events -------------------------------------------------------------------------------
 
@@ -158,10 +170,11 @@ class Daemon:
         raw, mapping, report = raw_now_ns(), self._mapping, self._clock_report
         state = report.state if report else ClockState.UNSYNC
         reason = report.reason if report else "no time server has answered yet"
+        floor = report.floor if report else EARLIEST_UTC
         if mapping is None:
-            return Now(raw, None, None, state, reason)
+            return Now(raw, None, None, state, reason, floor=floor)
         bound_us = None if mapping.state is ClockState.HOST else round(mapping.bound_at_us(raw))
-        return Now(raw, mapping.utc_at(raw), bound_us, state, reason, mapping.stands_still(raw))
+        return Now(raw, mapping.utc_at(raw), bound_us, state, reason, mapping.stands_still(raw), floor)
 
     def _handle(self, event: Event) -> None:
         now = self._now()
@@ -200,10 +213,14 @@ class Daemon:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case KeepCue(cue, body, at, expires):
-                self._kept(self._journal.accept_cue(cue, body, at, expires))
-            case KeepProgram(program, rev, body):
-                self._kept(self._journal.accept_program(program, rev, body))
+            case KeepCue(cue, body, at, expires, signers):
+                self._kept(self._journal.accept_cue(cue, body, at, expires, signers))
+            case ForgetCue(cue):
+                self._kept(self._journal.forget_cue(cue))
+            case KeepProgram(program, rev, body, signers):
+                self._kept(self._journal.accept_program(program, rev, body, signers))
+            case ForgetProgram(program, rev):
+                self._kept(self._journal.forget_program(program, rev))
             case KeepPanic(panic, kind, body):
                 self._kept(self._journal.accept_panic(panic, kind, body))
             case Acknowledge(ack):
@@ -222,6 +239,8 @@ class Daemon:
                 self._player.cover(what)
             case Overlay(order):
                 self._player.identify(order)
+            case AskAgain():
+                self._sessions.ask_again()
             case Note(level, text, fields):
                 getattr(log, level)(text, **dict(fields))
 
@@ -253,9 +272,30 @@ class Daemon:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            utc = self._now().utc
-            if utc is not None:
-                self._kept(self._journal.forget_expired(utc))
+            self._kept(self._journal.forget_expired(self._now().at_least))
+
+    # --- keys ---------------------------------------------------------------------------------
+
+    def _trust(self) -> Trust:
+        return Trust(self._keys.keys, self._config.trust.threshold, self._config.trust.require)
+
+    async def _watch_keys(self) -> None:
+        """Each second: a key file that appears counts, and one that is gone counts no more."""
+        settled = False
+        while True:
+            await asyncio.sleep(KEYS_S)
+            before, self._keys = self._keys, await asyncio.to_thread(self._keyring.look)
+            for fault in self._keys.faults:
+                if fault not in before.faults:
+                    log.error("trust", reason=fault.code, detail=fault.detail)
+            if self._keys.keys != before.keys:
+                log.warning("trusted keys", keys=[f"{key.name} ({key.role}) {key.id}" for key in self._keys.keys])
+                settled = False
+                self._handle(KeysHeard(self._trust(), settled=False))
+            elif not settled and not self._keys.faults:
+                # The same on a second look, and all of it readable: only now does it count on the disk too.
+                settled = True
+                self._handle(KeysHeard(self._trust(), settled=True))
 
     async def _tell_status(self) -> None:
         """At most once a second, when something that matters changed, and at least every five seconds."""
@@ -301,7 +341,7 @@ class Daemon:
 
     def _trust_faults(self) -> list[Refusal]:
         """A venue that will refuse every cue is not ready, however well all the rest is."""
-        return [Refusal(code="trust", detail=NO_SIGNATURES)] if self._config.trust.require else []
+        return [*self._keys.faults, *trust_faults(self._trust())] if self._config.trust.require else []
 
     def _broker_faults(self) -> list[Refusal]:
         """A broker that is connected and does not serve us is worse than one that is away: it looks well."""

@@ -11,14 +11,15 @@ from agent.clock.mapping import ClockState
 from agent.messages import Refusal
 from agent.player.wire import Identify, Report, Start
 from agent.told import Ack, AsRun, PolledFilms, Reason
-from agent.units import RawNs, UtcUs
+from agent.trust import KeyId, Trust
+from agent.units import EPOCH, RawNs, UtcUs
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
     """An instant as the agent knows it. `utc` is None as long as there is no mapping, the bound while nobody vouches.
 
-    `leaping`: UTC stands still in a leap second.
+    `leaping`: UTC stands still in a leap second. `floor` is a time that has surely passed, whatever a clock says.
     """
 
     raw: RawNs
@@ -27,6 +28,17 @@ class Now:
     clock: ClockState
     clock_reason: str
     leaping: bool = False
+    floor: UtcUs = EPOCH
+
+    @property
+    def vouched(self) -> UtcUs | None:
+        """UTC as far as time servers answer for it: what cannot be undone, such as an expiry, hangs on no other."""
+        return self.utc if self.bound_us is not None else None
+
+    @property
+    def at_least(self) -> UtcUs:
+        """What the time surely is by now, however little is known."""
+        return self.floor if self.vouched is None else max(self.vouched, self.floor)
 
 
 # --- events -------------------------------------------------------------------------------------
@@ -42,10 +54,23 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A cue, program or panic that the journal kept over a restart, with the body that was accepted."""
+    """A cue, program or panic that the journal kept over a restart: the body that was accepted, and who signed it."""
 
     topic: str
     body: bytes
+    signers: frozenset[KeyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class KeysHeard:
+    """The keys that this venue trusts from now on.
+
+    What no key answers for any more counts no longer at once. It is struck from the disk when the keys are `settled`:
+    seen to be so a second time, since a folder may be read in the midst of being changed.
+    """
+
+    trust: Trust
+    settled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +94,7 @@ class Ticked:
     """Time has passed: the deadline was reached, or the clock changed."""
 
 
-Event = Received | Restored | FilmHeard | PlayerHeard | Ticked
+Event = Received | Restored | KeysHeard | FilmHeard | PlayerHeard | Ticked
 
 # --- effects ------------------------------------------------------------------------------------
 
@@ -82,6 +107,14 @@ class KeepCue:
     body: bytes
     at: UtcUs
     expires: UtcUs
+    signers: frozenset[KeyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCue:
+    """Strike a cue from the journal."""
+
+    cue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +124,15 @@ class KeepProgram:
     program: str
     rev: int
     body: bytes
+    signers: frozenset[KeyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetProgram:
+    """Strike a program from the journal."""
+
+    program: str
+    rev: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +208,11 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Have the brokers send all that they keep once more: what was refused before may count now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A line for the log."""
 
@@ -174,4 +221,19 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Effect = KeepCue | KeepProgram | KeepPanic | Acknowledge | Record | Reply | Fetch | Direct | Cover | Overlay | Note
+Effect = (
+    KeepCue
+    | ForgetCue
+    | KeepProgram
+    | ForgetProgram
+    | KeepPanic
+    | Acknowledge
+    | Record
+    | Reply
+    | Fetch
+    | Direct
+    | Cover
+    | Overlay
+    | AskAgain
+    | Note
+)

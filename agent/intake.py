@@ -8,11 +8,12 @@ import json
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
+from agent.effects import Now
 from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Program, Refusal, decode
-from agent.trust import kind_in, open_body
-from agent.units import UtcUs, format_utc
+from agent.trust import KeyId, Kind, Opened, Trust, open_body
+from agent.units import format_utc
 
 T = TypeVar("T", Cue, Program, Panic, Lift)
 P = TypeVar("P", Panic, Lift)
@@ -25,17 +26,17 @@ class Venue:
     name: Name
     groups: tuple[Name, ...]
     show: Name
-    require_trust: bool
     timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken(Generic[T]):
-    """A message that counts here, with the exact body that was signed and its hash."""
+    """A message that counts here, with the exact body that was signed, its hash, and the keys that signed it."""
 
     message: T
     body: bytes
     digest: str
+    signers: frozenset[KeyId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,68 +47,79 @@ class Declined:
     refusal: Refusal
 
 
-def take_cue(payload: bytes, topic_id: str | None, venue: Venue, now: UtcUs | None) -> Taken[Cue] | Declined | None:
-    """Judge a cue; None when it is for other venues. Without a clock the expiry is judged later."""
-    body = open_body(payload, "cue", require=venue.require_trust)
-    if isinstance(body, Refusal):
-        return Declined(topic_id or _id_in(payload), body)
-    cue = decode(Cue, body)
+def take_cue(
+    payload: bytes, topic_id: str | None, venue: Venue, trust: Trust, now: Now
+) -> Taken[Cue] | Declined | None:
+    """Judge a cue; None when it is for other venues. Its expiry is judged by a time that somebody vouches for."""
+    named = _uuid(topic_id) if topic_id is not None else None
+    opened = open_body(payload, ("cue",), trust, now.vouched, floor=now.floor)
+    if isinstance(opened, Refusal):
+        return Declined(named or _id_in(payload), opened)
+    cue = decode(Cue, opened.body)
     if isinstance(cue, Refusal):
-        return Declined(topic_id or _id_in(body), cue)
+        return Declined(named or _id_in(opened.body), cue)
     if topic_id is not None and topic_id != cue.cue:
-        return Declined(cue.cue, Refusal(code="schema", detail=f"cue: the topic says {topic_id}; they must be equal"))
+        shown = named or "no id of a cue"
+        return Declined(cue.cue, Refusal(code="schema", detail=f"cue: the topic says {shown}; they must be equal"))
     if cue.show != venue.show:
         return Declined(cue.cue, _other_show(cue.show, venue))
     if not cue.names(venue.name, venue.groups):
         return None
-    if now is not None and now >= cue.expires:
+    if now.at_least >= cue.expires:
         detail = f"expires: {format_utc(cue.expires)} has passed; send it again under a new id"
         return Declined(cue.cue, Refusal(code="expired", detail=detail))
-    return Taken(cue, body, sha256(body).hexdigest())
+    return _taken(cue, opened)
 
 
-def take_program(payload: bytes, topic: tuple[str, str], venue: Venue) -> Taken[Program] | Refusal | None:
+def take_program(
+    payload: bytes, topic: tuple[str, str], venue: Venue, trust: Trust, now: Now
+) -> Taken[Program] | Refusal | None:
     """Judge a program against the id and revision in its topic; None when it is another show's."""
-    body = open_body(payload, "program", require=venue.require_trust)
-    if isinstance(body, Refusal):
-        return body
-    program = decode(Program, body)
+    opened = open_body(payload, ("program",), trust, now.vouched, floor=now.floor)
+    if isinstance(opened, Refusal):
+        return opened
+    program = decode(Program, opened.body)
     if isinstance(program, Refusal):
         return program
     if topic != (program.program, str(program.rev)):
-        detail = f"program: the topic says {'/'.join(topic)}, the body {program.program}/{program.rev}"
+        detail = f"program: the topic says {'/'.join(topic)[:80]}, the body {program.program}/{program.rev}"
         return Refusal(code="schema", detail=detail)
     if program.show != venue.show:
         return None
-    return Taken(program, body, sha256(body).hexdigest())
+    return _taken(program, opened)
 
 
-def take_panic(payload: bytes, venue: Venue) -> Taken[Panic] | Taken[Lift] | Declined | None:
+def take_panic(payload: bytes, venue: Venue, trust: Trust, now: Now) -> Taken[Panic] | Taken[Lift] | Declined | None:
     """Judge a panic or a lift; None when it is for other venues. Neither needs a clock nor expires."""
-    kind = panic_kind(payload)
-    body = open_body(payload, kind, require=venue.require_trust)
-    if isinstance(body, Refusal):
-        return Declined(_id_in(payload, kind), body)
-    named = _id_in(body, kind)
+    # Nobody waits for a time server with a panic: a key whose end is not known to have passed will do.
+    opened = open_body(payload, ("panic", "lift"), trust, now.at_least)
+    if isinstance(opened, Refusal):
+        return Declined(_id_in(payload, "lift" if "lift" in _tree(payload) else "panic"), opened)
+    kind = panic_kind(opened)
+    named = _id_in(opened.body, kind)
     if kind == "lift":
-        return _meant(decode(Lift, body), named, body, venue)
-    return _meant(decode(Panic, body), named, body, venue)
+        return _meant(decode(Lift, opened.body), named, opened, venue)
+    return _meant(decode(Panic, opened.body), named, opened, venue)
 
 
-def panic_kind(payload: bytes) -> Literal["panic", "lift"]:
-    """Which of the two a message of the topic `panic` says it is, before anything in it is believed.
+def panic_kind(opened: Opened) -> Kind:
+    """Whether an opened message of the topic `panic` is a panic or a lift.
 
-    The roles that may sign hang on it: what is opened as the one and has the other's body is refused.
+    A bare body says so itself. Of a signed one only the envelope counts: the roles that may sign hang on it.
     """
-    return "lift" if kind_in(payload) == "lift" or "lift" in _tree(payload) else "panic"
+    return opened.kind or ("lift" if "lift" in _tree(opened.body) else "panic")
 
 
-def _meant(message: P | Refusal, named: str, body: bytes, venue: Venue) -> Taken[P] | Declined | None:
+def _meant(message: P | Refusal, named: str, opened: Opened, venue: Venue) -> Taken[P] | Declined | None:
     if isinstance(message, Refusal):
         return Declined(named, message)
     if message.show != venue.show:
         return Declined(named, _other_show(message.show, venue))
-    return Taken(message, body, sha256(body).hexdigest()) if message.names(venue.name, venue.groups) else None
+    return _taken(message, opened) if message.names(venue.name, venue.groups) else None
+
+
+def _taken(message: T, opened: Opened) -> Taken[T]:
+    return Taken(message, opened.body, sha256(opened.body).hexdigest(), opened.signers)
 
 
 def _other_show(show: Name, venue: Venue) -> Refusal:
@@ -128,4 +140,9 @@ def _tree(payload: bytes) -> dict[str, Any]:
 def _id_in(payload: bytes, key: str = "cue") -> str:
     """The id of a message that is refused anyway, for the acknowledgement; '?' where none can be read."""
     found = _tree(payload).get(key)
-    return found if isinstance(found, str) and re.fullmatch(UUID_PATTERN, found) else "?"
+    return (_uuid(found) if isinstance(found, str) else None) or "?"
+
+
+def _uuid(text: str) -> str | None:
+    """A text from outside as an id, if it is one: nothing else is repeated to anybody."""
+    return text if re.fullmatch(UUID_PATTERN, text) else None

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,10 @@ CREATE TABLE programs (program TEXT NOT NULL, rev INTEGER NOT NULL, payload BLOB
 CREATE TABLE panics (panic TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT NULL, sha256 TEXT NOT NULL,
                      PRIMARY KEY (panic, kind)) STRICT;
 """,
+    """
+ALTER TABLE cues ADD COLUMN signers TEXT NOT NULL DEFAULT '';
+ALTER TABLE programs ADD COLUMN signers TEXT NOT NULL DEFAULT '';
+""",
 )
 """What leads from each version of the schema to the next; only ever added to."""
 SCHEMA_VERSION = len(_STEPS)
@@ -39,23 +44,25 @@ SCHEMA_VERSION = len(_STEPS)
 
 @dataclass(frozen=True, slots=True)
 class CueRow:
-    """A cue as it came."""
+    """A cue as it came; `signers` are the ids of the keys that signed it, with a blank between them."""
 
     cue: str
     payload: bytes
     sha256: str
     at: UtcUs
     expires: UtcUs
+    signers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramRow:
-    """A program as it came."""
+    """A program as it came; `signers` as in CueRow."""
 
     program: str
     rev: int
     payload: bytes
     sha256: str
+    signers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +138,17 @@ class Journal:
         """Let go of the file."""
         self._db.close()
 
-    def accept_cue(self, cue: str, payload: bytes, at: UtcUs, expires: UtcUs) -> Refusal | None:
+    def accept_cue(
+        self, cue: str, payload: bytes, at: UtcUs, expires: UtcUs, signers: Iterable[str] = ()
+    ) -> Refusal | None:
         """Keep a cue in place of what stood under its id; when this returns None it is on the disk."""
         sha256 = hashlib.sha256(payload).hexdigest()
-        try:
-            self._db.execute("INSERT OR REPLACE INTO cues VALUES (?, ?, ?, ?, ?)", (cue, payload, sha256, at, expires))
-        except sqlite3.Error as error:
-            return _unwritten(error)
-        return None
+        row = (cue, payload, sha256, at, expires, " ".join(sorted(signers)))
+        return self._write("INSERT OR REPLACE INTO cues VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def forget_cue(self, cue: str) -> Refusal | None:
+        """Strike a cue; when this returns None it is off the disk."""
+        return self._write("DELETE FROM cues WHERE cue = ?", (cue,))
 
     def cues(self) -> list[CueRow]:
         """All cues, in the order of `(at, cue)`."""
@@ -146,20 +156,17 @@ class Journal:
 
     def forget_expired(self, now: UtcUs) -> Refusal | None:
         """Drop every cue whose time is over: nobody may accept it again, so its id is needed no more."""
-        try:
-            self._db.execute("DELETE FROM cues WHERE expires_us <= ?", (now,))
-        except sqlite3.Error as error:
-            return _unwritten(error)
-        return None
+        return self._write("DELETE FROM cues WHERE expires_us <= ?", (now,))
 
-    def accept_program(self, program: str, rev: int, payload: bytes) -> Refusal | None:
+    def accept_program(self, program: str, rev: int, payload: bytes, signers: Iterable[str] = ()) -> Refusal | None:
         """Keep a program; when this returns None it is on the disk."""
         sha256 = hashlib.sha256(payload).hexdigest()
-        try:
-            self._db.execute("INSERT OR REPLACE INTO programs VALUES (?, ?, ?, ?)", (program, rev, payload, sha256))
-        except sqlite3.Error as error:
-            return _unwritten(error)
-        return None
+        row = (program, rev, payload, sha256, " ".join(sorted(signers)))
+        return self._write("INSERT OR REPLACE INTO programs VALUES (?, ?, ?, ?, ?)", row)
+
+    def forget_program(self, program: str, rev: int) -> Refusal | None:
+        """Strike a program; when this returns None it is off the disk."""
+        return self._write("DELETE FROM programs WHERE program = ? AND rev = ?", (program, rev))
 
     def programs(self) -> list[ProgramRow]:
         """All programs, oldest revision first."""
@@ -168,15 +175,18 @@ class Journal:
     def accept_panic(self, panic: str, kind: str, payload: bytes) -> Refusal | None:
         """Keep a panic, or its lift; when this returns None it is on the disk."""
         sha256 = hashlib.sha256(payload).hexdigest()
-        try:
-            self._db.execute("INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", (panic, kind, payload, sha256))
-        except sqlite3.Error as error:
-            return _unwritten(error)
-        return None
+        return self._write("INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", (panic, kind, payload, sha256))
 
     def panics(self) -> list[PanicRow]:
         """All panics and lifts."""
         return [PanicRow(*row) for row in self._db.execute("SELECT * FROM panics ORDER BY panic, kind")]
+
+    def _write(self, statement: str, values: tuple[str | int | bytes, ...]) -> Refusal | None:
+        try:
+            self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
 
 
 def peek(state_dir: Path) -> list[ProgramRow] | Refusal:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from agent.messages import Cue, Refusal
 from agent.schedule import Agenda
 from agent.told import Stage
+from agent.trust import KeyId
 from agent.units import UtcUs
 
 REFUSED_KEPT = 1000
@@ -16,12 +17,16 @@ REFUSED_KEPT = 1000
 
 @dataclass(slots=True)
 class Entry:
-    """One cue that this venue has taken. `restored`: the journal had it, and what became of it is not looked at yet."""
+    """One cue that this venue has taken, and the keys that signed it.
+
+    `restored`: the journal had it, and what became of it is not looked at yet.
+    """
 
     cue: Cue
     digest: str
     told: set[Stage] = field(default_factory=set)
     restored: bool = False
+    signers: frozenset[KeyId] = frozenset()
     short: Refusal | None = None
 
     @property
@@ -42,12 +47,23 @@ class Ledger:
         """The entry of a cue, if it was taken."""
         return self._entries.get(cue)
 
-    def put(self, cue: Cue, digest: str) -> Entry:
+    def put(self, cue: Cue, digest: str, signers: frozenset[KeyId] = frozenset()) -> Entry:
         """Take a cue; an entry under the same id is replaced."""
-        entry = Entry(cue, digest)
+        entry = Entry(cue, digest, signers=signers)
         self._entries[cue.cue] = entry
         self.agenda.put(cue)
         return entry
+
+    def drop(self, cue: str) -> None:
+        """A cue counts no longer."""
+        self._entries.pop(cue, None)
+        self.agenda.drop(cue)
+
+    def restore(self, entry: Entry) -> None:
+        """A cue counts again as it did, unless one stands under its id by now."""
+        if entry.cue.cue not in self._entries:
+            self._entries[entry.cue.cue] = entry
+            self.agenda.put(entry.cue)
 
     def entries(self) -> list[Entry]:
         """Every entry."""
@@ -60,6 +76,10 @@ class Ledger:
             return False
         self._refused = [*self._refused[1 - REFUSED_KEPT :], digest]
         return True
+
+    def forget_refusals(self) -> None:
+        """What was refused is judged anew, and said anew."""
+        self._refused = []
 
     def forget_expired(self, now: UtcUs) -> None:
         """From `expires` on a cue exists for nobody."""

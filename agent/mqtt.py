@@ -64,6 +64,7 @@ class _Site:
     announced: bool = False
     announced_before: bool = False  # in an earlier connection: the retained presence should be ours
     rival: bool = False  # another agent uses our name, and with it our client id
+    again: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Sessions:
@@ -86,6 +87,8 @@ class Sessions:
         self._on_message = on_message
         self._on_change = on_change
         self._presence_topic = f"venue/{presence.venue}/presence"
+        # 'cue/#' matches 'cue' as well; asking for both would bring every cue twice.
+        self._topics = ["cue/#", "program/+/+", "panic", f"ask/{presence.venue}", "ask/all"]
         self._sites = [
             _Site(
                 Access(
@@ -124,6 +127,11 @@ class Sessions:
             if dropped is not None:
                 log.error("outbox_full", url=site.access.url, dropped=dropped.topic, limit=OUTBOX_LIMIT)
             site.wake.set()
+
+    def ask_again(self) -> None:
+        """Have all that the brokers keep sent once more: a subscription that is renewed brings it (MQTT 5, 3.8.4)."""
+        for site in self._sites:
+            site.again.set()
 
     async def run(self) -> None:
         """Keep all sessions until cancelled; then say goodbye as offline."""
@@ -164,6 +172,7 @@ class Sessions:
 
     async def _serve(self, site: _Site, connection: Connection, offline: bytes) -> None:
         site.hello.clear()
+        site.again.clear()
         site.refused.clear()
         site.rival = False
         site.announced_before = site.announced
@@ -177,14 +186,19 @@ class Sessions:
                 site.announced = True
                 group.create_task(self._send(site, connection))
                 group.create_task(self._listen_for_hello(site))
+                group.create_task(self._subscribe_again(site, connection))
         except asyncio.CancelledError:
             await self._say_offline(connection, offline)
             raise
 
+    async def _subscribe_again(self, site: _Site, connection: Connection) -> None:
+        while True:
+            await site.again.wait()
+            site.again.clear()
+            await connection.subscribe([f"{self._root}/{topic}" for topic in self._topics])
+
     async def _subscribe(self, site: _Site, connection: Connection) -> None:
-        # 'cue/#' matches 'cue' as well; asking for both would bring every cue twice.
-        below = ["cue/#", "program/+/+", "panic", f"ask/{self._presence.venue}", "ask/all"]
-        refused = await connection.subscribe([f"{self._root}/{topic}" for topic in below])
+        refused = await connection.subscribe([f"{self._root}/{topic}" for topic in self._topics])
         # Ours as well, to see a second agent of this name; where a broker does not allow it, that is not a fault.
         await connection.subscribe([f"{self._root}/{self._presence_topic}"])
         detail = ""

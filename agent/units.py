@@ -18,6 +18,9 @@ RawNs = NewType("RawNs", int)
 MediaUs = NewType("MediaUs", int)
 """Position inside a film or a program, in microseconds from its first frame."""
 
+EPOCH = UtcUs(0)
+"""Where UtcUs begins: before any time that matters here."""
+
 US_PER_S = 1_000_000
 NS_PER_US = 1_000
 

@@ -1,21 +1,37 @@
 """Cues, programs and instants for tests: the shortest valid ones, with what a test cares about given by name."""
 
 import json
+from hashlib import sha256
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.clock.mapping import ClockState
 from agent.effects import Now
 from agent.intake import Venue
 from agent.messages import Cue, Panic, Program, Refusal, decode
+from agent.trust import PublicKey, Role, Trust
 from agent.units import RawNs, UtcUs, format_utc, parse_utc
 
 T0 = parse_utc("2025-06-02T12:00:00Z")
 S = 1_000_000
-VENUE = Venue("paris", ("west",), "reel-show", require_trust=False)
+VENUE = Venue("paris", ("west",), "reel-show")
+ANYBODY = Trust(require=False)
 
 
 def uuid_of(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012x}"
+
+
+def private(number: int) -> Ed25519PrivateKey:
+    """A private key that is the same in every run, and secret to nobody."""
+    return Ed25519PrivateKey.from_private_bytes(sha256(b"test %d" % number).digest())
+
+
+def key_of(number: int, role: Role = "show", not_after: int | None = None) -> PublicKey:
+    """The public half of `private(number)`, trusted in a role."""
+    end = None if not_after is None else UtcUs(not_after)
+    return PublicKey(f"{role}-{number}", role, private(number).public_key().public_bytes_raw(), end)
 
 
 def cue_body(number: int = 1, at: int = T0, do: dict[str, Any] | None = None, **changes: Any) -> bytes:

@@ -1,25 +1,23 @@
-from dataclasses import replace
-
 import pytest
-from makers import T0, VENUE, S, cue_body, lift_body, panic_body, program_body, uuid_of
+from makers import ANYBODY, T0, VENUE, S, cue_body, lift_body, now_at, panic_body, program_body, uuid_of
 
 from agent.intake import Declined, Taken, take_cue, take_panic, take_program
 from agent.messages import Lift, Panic, Refusal
-from agent.units import UtcUs
+from agent.trust import Trust
 
-NOW = UtcUs(T0 - 60 * S)
+NOW = now_at(T0 - 60 * S)
 
 
 def test_a_cue_for_everyone_is_taken_with_its_exact_bytes() -> None:
     body = cue_body()
-    taken = take_cue(body, uuid_of(1), VENUE, NOW)
+    taken = take_cue(body, uuid_of(1), VENUE, ANYBODY, NOW)
     assert isinstance(taken, Taken)
     assert (taken.body, taken.message.cue) == (body, uuid_of(1))
 
 
 @pytest.mark.parametrize(("venues", "ours"), [(["paris"], True), (["@west"], True), (["@asia", "tokyo"], False)])
 def test_only_the_body_says_for_whom_a_cue_is(venues: list[str], ours: bool) -> None:
-    taken = take_cue(cue_body(venues=venues), uuid_of(1), VENUE, NOW)
+    taken = take_cue(cue_body(venues=venues), uuid_of(1), VENUE, ANYBODY, NOW)
     assert isinstance(taken, Taken) if ours else taken is None
 
 
@@ -40,7 +38,7 @@ def test_only_the_body_says_for_whom_a_cue_is(venues: list[str], ours: bool) -> 
 def test_what_can_never_count_is_declined_with_its_field(
     body: bytes, topic_id: str | None, code: str, word: str
 ) -> None:
-    declined = take_cue(body, topic_id, VENUE, NOW)
+    declined = take_cue(body, topic_id, VENUE, ANYBODY, NOW)
     assert isinstance(declined, Declined)
     assert declined.refusal.code == code
     assert word in declined.refusal.detail
@@ -49,37 +47,39 @@ def test_what_can_never_count_is_declined_with_its_field(
 def test_a_declined_cue_is_named_by_its_topic_else_by_its_body_else_not() -> None:
     broken = cue_body(colour="red")
     named = [
-        take_cue(broken, uuid_of(7), VENUE, NOW),
-        take_cue(broken, None, VENUE, NOW),
-        take_cue(b"[", None, VENUE, NOW),
+        take_cue(broken, uuid_of(7), VENUE, ANYBODY, NOW),
+        take_cue(broken, None, VENUE, ANYBODY, NOW),
+        take_cue(b"[", None, VENUE, ANYBODY, NOW),
     ]
     assert [declined.cue for declined in named if isinstance(declined, Declined)] == [uuid_of(7), uuid_of(1), "?"]
 
 
 def test_the_signature_is_asked_for_before_the_body_is_read() -> None:
-    declined = take_cue(b"not even JSON", uuid_of(1), replace(VENUE, require_trust=True), NOW)
+    declined = take_cue(b"not even JSON", uuid_of(1), VENUE, Trust(), NOW)
     assert isinstance(declined, Declined)
     assert declined.refusal.code == "signature"
 
 
 def test_without_a_clock_nothing_is_expired() -> None:
-    assert isinstance(take_cue(cue_body(at=T0 - 200 * S, expires="2025-06-02T11:58:00Z"), None, VENUE, None), Taken)
+    assert isinstance(
+        take_cue(cue_body(at=T0 - 200 * S, expires="2025-06-02T11:58:00Z"), None, VENUE, ANYBODY, now_at(None)), Taken
+    )
 
 
 def test_programs() -> None:
-    assert isinstance(take_program(program_body(), ("reel", "1"), VENUE), Taken)
-    assert take_program(program_body(show="other"), ("reel", "1"), VENUE) is None
+    assert isinstance(take_program(program_body(), ("reel", "1"), VENUE, ANYBODY, NOW), Taken)
+    assert take_program(program_body(show="other"), ("reel", "1"), VENUE, ANYBODY, NOW) is None
     for body, topic in ((program_body(), ("reel", "2")), (b"{}", ("reel", "1"))):
-        assert isinstance(take_program(body, topic, VENUE), Refusal)
+        assert isinstance(take_program(body, topic, VENUE, ANYBODY, NOW), Refusal)
 
 
 def test_panics_and_lifts_are_taken_for_the_venues_in_their_bodies() -> None:
     for body, model in ((panic_body(), Panic), (lift_body(), Lift)):
-        taken = take_panic(body, VENUE)
+        taken = take_panic(body, VENUE, ANYBODY, NOW)
         assert isinstance(taken, Taken)
         assert (type(taken.message), taken.body) == (model, body)
     for body in (panic_body(venues=["tokyo"]), lift_body(venues=["@east"])):
-        assert take_panic(body, VENUE) is None
+        assert take_panic(body, VENUE, ANYBODY, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_panics_and_lifts_are_taken_for_the_venues_in_their_bodies() -> None:
     ],
 )
 def test_a_panic_that_can_never_count_is_declined_with_its_field_and_id(body: bytes, code: str, word: str) -> None:
-    declined = take_panic(body, VENUE)
+    declined = take_panic(body, VENUE, ANYBODY, NOW)
     assert isinstance(declined, Declined)
     assert (declined.cue, declined.refusal.code, word in declined.refusal.detail) == (uuid_of(1), code, True)
 
 
 def test_a_panics_signature_is_asked_for_before_its_body_is_read() -> None:
     for body in (panic_body(to="pink"), lift_body()):
-        declined = take_panic(body, replace(VENUE, require_trust=True))
+        declined = take_panic(body, VENUE, Trust(), NOW)
         assert isinstance(declined, Declined)
         assert (declined.cue, declined.refusal.code) == (uuid_of(1), "signature")

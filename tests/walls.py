@@ -6,7 +6,7 @@ conversation.
 
 from dataclasses import replace
 
-from makers import T0, S, now_at, uuid_of
+from makers import ANYBODY, T0, S, now_at, uuid_of
 
 from agent.clock.mapping import ClockState
 from agent.conductor import Conductor, Limits
@@ -28,6 +28,7 @@ from agent.intake import Venue
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.wire import Armed, Covered, Fired, Hello, Identify, Missed, Report, Start
 from agent.told import Ack
+from agent.trust import Trust
 from agent.units import RawNs, UtcUs
 
 HELLO = Hello(mpv="mpv 0.35.1", display="320x180", realtime=True)
@@ -41,9 +42,17 @@ class FakeWall:
     `broken` names the paths that mpv cannot play; a `deaf` player hears of no new plan.
     """
 
-    def __init__(self, name: str = "paris", *, films: bool = True, prepare_us: int = 50_000, slate: str = "") -> None:
-        venue = Venue(name, ("west",), "reel-show", require_trust=False)
-        self.conductor = Conductor(venue, uuid_of(99), Limits(30_000, 500_000, slate))
+    def __init__(
+        self,
+        name: str = "paris",
+        *,
+        films: bool = True,
+        prepare_us: int = 50_000,
+        slate: str = "",
+        trust: Trust = ANYBODY,
+    ) -> None:
+        venue = Venue(name, ("west",), "reel-show")
+        self.conductor = Conductor(venue, uuid_of(99), Limits(30_000, 500_000, slate), trust)
         self.t = UtcUs(T0 - 30 * S)
         self.bound_us: int | None = 1000
         self.effects: list[Effect] = []

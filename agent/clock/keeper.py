@@ -331,7 +331,7 @@ class Keeper:
                 report = replace(report, state=mapping.state, reason=mapping.reason)
         elif self._leap is not None and not self._leap_made:
             mapping = replace(mapping, leap_at=self._leap.at, leap_s=self._leap.seconds)
-        report = replace(report, per_source=tuple(self._located(report)))
+        report = replace(report, per_source=tuple(self._located(report)), floor=self._floor)
         tasks = [*self._tell_state(report), *self._tell_falsetickers(report)]
         return report, mapping, tasks
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from agent.clock.mapping import ClockState
+from agent.units import EPOCH, UtcUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class ClockReport:
     """The clock for people: the state with a sentence, the bound now, how many sources there are and agree.
 
     `freq_ppm` is by how much UTC runs faster than the raw counter, `skew_ppm` how wrong that may be and so how fast the
-    bound grows while nothing is heard.
+    bound grows while nothing is heard. `floor` is a time that has surely passed, whatever any clock says.
     """
 
     state: ClockState
@@ -50,6 +51,7 @@ class ClockReport:
     sources: int
     agreeing: int
     per_source: tuple[SourceReport, ...]
+    floor: UtcUs = EPOCH
 
     def aged(self, seconds: float) -> "ClockReport":
         """The same so much later, when nothing has been heard since."""

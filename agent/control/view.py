@@ -9,12 +9,14 @@ from agent.connection import Received
 from agent.intake import panic_kind
 from agent.messages import Cue, Lift, Panic, Program, Refusal, decode
 from agent.told import Ack, Presence, Status
-from agent.trust import open_body
+from agent.trust import Kind, Opened, Trust, open_body
 from agent.units import US_PER_S, UtcUs
 
 M = TypeVar("M", Presence, Status, Ack, Cue, Panic, Lift)
 
 SILENT_S = 12.0
+ANYBODY = Trust(require=False)
+"""A tool's trust: it reads whatever a broker keeps, and whether that counts is judged by the venues."""
 CLOCKS_AGREE_US = -2 * US_PER_S
 
 
@@ -70,10 +72,11 @@ class View:
                 self._take_panic(message)
 
     def _take_cue(self, message: Received) -> None:
-        body = self._open("cue", message)
-        cue = self._read(Cue, message, body)
-        if body is None or cue is None:
+        opened = self._open(("cue",), message)
+        cue = self._read(Cue, message, opened.body) if opened else None
+        if opened is None or cue is None:
             return
+        body = opened.body
         digest = sha256(body).hexdigest()
         known = self._cues.get(cue.cue)
         # Of two bodies under one id the venues take the one with the smaller hash.
@@ -81,18 +84,23 @@ class View:
             self._cues[cue.cue] = (digest, cue)
 
     def _take_panic(self, message: Received) -> None:
-        kind = panic_kind(message.payload)
-        body = self._open(kind, message)
-        found = self._read(Lift, message, body) if kind == "lift" else self._read(Panic, message, body)
+        opened = self._open(("panic", "lift"), message)
+        if opened is None:
+            return
+        found: Panic | Lift | None
+        if panic_kind(opened) == "lift":
+            found = self._read(Lift, message, opened.body)
+        else:
+            found = self._read(Panic, message, opened.body)
         if found is not None:
             self._panics[message.url] = found
 
-    def _open(self, kind: str, message: Received) -> bytes | None:
-        body = open_body(message.payload, kind, require=False)
-        if isinstance(body, Refusal):
-            self.odd.append(f"{message.topic} cannot be read: {body.detail}")
+    def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
+        opened = open_body(message.payload, kinds, ANYBODY, None)
+        if isinstance(opened, Refusal):
+            self.odd.append(f"{message.topic} cannot be read: {opened.detail}")
             return None
-        return body
+        return opened
 
     def _take_status(self, venue: str, status: Status, live_at_s: float | None) -> None:
         known = self.statuses.get(venue)
@@ -155,7 +163,8 @@ class View:
     def program(self, program: str, rev: int) -> Program | None:
         """A program as it is kept; None when it is not there or cannot be read."""
         payload = self.programs.get((program, rev))
-        found = decode(Program, payload) if payload is not None else None
+        opened = open_body(payload, ("program",), ANYBODY, None) if payload is not None else None
+        found = decode(Program, opened.body) if isinstance(opened, Opened) else None
         return found if isinstance(found, Program) else None
 
     def gone(self, venue: str) -> bool:

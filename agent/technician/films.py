@@ -5,9 +5,8 @@ from pathlib import Path
 
 from agent.cache.store import place_of
 from agent.config import Config
-from agent.intake import Taken, Venue, take_program
 from agent.journal import peek
-from agent.messages import Program, Refusal
+from agent.messages import Program, Refusal, decode
 
 STILLS = frozenset(["png", "mjpeg", "webp", "bmp", "tiff", "gif", "jpegxl"])
 
@@ -48,16 +47,15 @@ def stock(config: Config) -> Stock | Refusal:
     rows = peek(config.state_dir)
     if isinstance(rows, Refusal):
         return rows
-    # What stands in the journal was judged when it came.
-    venue = Venue(config.venue, tuple(config.groups), config.show, require_trust=False)
     films: dict[str, Film] = {}
     unread = []
     for row in rows:
-        taken = take_program(row.payload, (row.program, str(row.rev)), venue)
-        if isinstance(taken, Taken):
-            films |= {film.sha256: film for film in _films(taken.message, config)}
-        elif taken is not None:
+        # What stands in the journal was judged when it came; a player may have been given to another show since.
+        program = decode(Program, row.payload)
+        if isinstance(program, Refusal):
             unread.append(f"{row.program}/{row.rev}")
+        elif program.show == config.show:
+            films |= {film.sha256: film for film in _films(program, config)}
     here = tuple(film for film in films.values() if film.path.is_file())
     return Stock(here, tuple(film.name for film in films.values() if film not in here), tuple(unread))
 
