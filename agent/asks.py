@@ -25,7 +25,7 @@ REMEMBERED = 256
 REASONS_TOLD = 12
 NAMES_TOLD = 8
 DETAIL_CHARS = 300
-_QUESTIONS: dict[str, Question] = {"trust": "trust", "broker": "broker"}
+_QUESTIONS: dict[str, Question] = {"trust": "trust", "broker": "broker", "identity": "broker"}
 _GB = 1_000_000_000
 _NS_PER_S = 1_000_000_000
 

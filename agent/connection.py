@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,33 +22,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from agent.access import Access, BrokerError, address, plain, read_password, tls_context
+
 CONNECT_TIMEOUT_S = 10.0
 GOODBYE_TIMEOUT_S = 2.0
+MAX_PACKET_BYTES = 272 * 1024
+"""A shot of 256 KiB with its topic. A broker that keeps to MQTT 5 holds back what is larger (section 3.1.2.11.4)."""
+
+_PACKET_EXTRA_BYTES = 64  # above topic and payload: header, packet id, properties
 TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1: another client connected with the same client id
 REFUSED_FROM = 128  # MQTT 5, section 2.4: reason codes from here on are failures
-
-
-class BrokerError(Exception):
-    """A broker cannot be used (any longer); the text is one sentence with the remedy.
-
-    `taken_over` says that another client with the same id pushed this one out.
-    """
-
-    def __init__(self, detail: str, *, taken_over: bool = False) -> None:
-        super().__init__(detail)
-        self.taken_over = taken_over
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where a broker is and who we are to it; empty texts mean 'not set'. Paths name PEM files."""
-
-    url: str
-    username: str = ""
-    password_file: str = ""
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +80,10 @@ class Connection:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho has no types here
         if expires_s is not None:
             properties.MessageExpiryInterval = expires_s
+        size, limit = len(topic.encode()) + len(payload) + _PACKET_EXTRA_BYTES, self._client.limit_bytes
+        if limit is not None and size > limit:
+            # It would end the connection, and so it would after each reconnect.
+            return self._client.refused(f"{len(payload)} bytes; the broker takes packets of at most {limit}")
         return self._client.send(topic, payload, retain, properties)
 
     async def messages(self) -> AsyncIterator[Received]:
@@ -124,11 +110,12 @@ async def connect(
 
     Raises BrokerError when the broker cannot be reached, does not accept us, or ends the connection.
     """
-    host, port, tls = _address(access.url)
-    context = await asyncio.to_thread(_tls_context, access) if tls else None
-    password = await asyncio.to_thread(_password, access.password_file)
+    host, port, tls = address(access.url)
+    context = await asyncio.to_thread(tls_context, access) if tls else None
+    password = await asyncio.to_thread(read_password, access.password_file)
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho has no types here
     properties.SessionExpiryInterval = session_expiry_s
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
     words = _LastWords()
     client = _Client(
         host,
@@ -152,6 +139,9 @@ async def connect(
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             # ValueError: host names that no encoding for DNS exists for.
             raise _fault(error, access, words.text) from error
+        if client.ended is not None:
+            # aiomqtt forgets an end that came together with the broker's welcome, and would wait for ever.
+            raise _by_code(client.ended, access, words.text)
         try:
             yield Connection(client, access)
         finally:
@@ -176,11 +166,19 @@ class _LastWords(logging.Handler):
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client, with three private hooks overridden; pinned by pyproject.toml, watched by the tests."""
+    """aiomqtt's client, with some private hooks overridden; pinned by pyproject.toml, watched by the tests."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.words = _LastWords()
+        self.limit_bytes: int | None = None
+        """The largest packet that the broker takes, where it has said so."""
+
+        self._receive = self._client._sock_recv
+        self._client._sock_recv = self._receive_capped  # type: ignore[method-assign]  # paho has no hook here
+        self.ended: ReasonCode | None = None
+        """Why the connection ended, once it has."""
+
         self._verdicts: dict[int, asyncio.Future[str]] = {}
         self._abandoned = False
 
@@ -197,6 +195,18 @@ class _Client(aiomqtt.Client):
         verdict: asyncio.Future[str] = self._loop.create_future()
         self._verdicts[info.mid] = verdict
         return verdict
+
+    def refused(self, why: str) -> "asyncio.Future[str]":
+        """The verdict on a message that is not worth sending."""
+        verdict: asyncio.Future[str] = self._loop.create_future()
+        verdict.set_result(why)
+        return verdict
+
+    def _receive_capped(self, bufsize: int) -> bytes:
+        """A broker that ignores our limit may not fill the memory: paho itself would take up to 256 MiB."""
+        if bufsize > MAX_PACKET_BYTES:
+            raise ConnectionAbortedError(f"it sent a packet of {bufsize} bytes; at most {MAX_PACKET_BYTES} are taken")
+        return bytes(self._receive(bufsize))
 
     def abandon(self) -> None:
         """Make sure that nothing of this attempt lives on, not even a connect that still runs in its thread."""
@@ -216,6 +226,17 @@ class _Client(aiomqtt.Client):
         if verdict is not None and not verdict.done():
             verdict.set_result(_refusal(reason_code))
 
+    def _on_connect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        self.limit_bytes = getattr(properties, "MaximumPacketSize", None)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if not self._abandoned:
             super()._on_socket_open(client, userdata, sock)
@@ -231,59 +252,8 @@ class _Client(aiomqtt.Client):
         # aiomqtt would wait for its whole timeout when the other side hangs up before it answers.
         if not self._connected.done() and not self._abandoned:
             self._connected.set_exception(aiomqtt.MqttError("closed before an answer"))
+        self.ended = reason_code
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
-
-
-def _address(url: str) -> tuple[str, int, bool]:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise BrokerError(f"{url!r} is not a broker's address ({error}); write mqtts://host:8883") from error
-    if parts.scheme not in ("mqtt", "mqtts") or not host or parts.path not in ("", "/"):
-        raise BrokerError(f"{url!r} is not a broker's address; write mqtts://host:8883, or mqtt://host:1883 in a lab")
-    if parts.username is not None:
-        raise BrokerError("a broker's address holds no user or password; set username and password_file instead")
-    tls = parts.scheme == "mqtts"
-    return host, port or (8883 if tls else 1883), tls
-
-
-def _password(file: str) -> str | None:
-    if not file:
-        return None
-    try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise BrokerError(f"password_file {file} cannot be read ({reason}); correct its path or its rights") from error
-
-
-def _tls_context(access: Access) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=access.ca or None)
-    except (OSError, ValueError) as error:
-        raise BrokerError(f"ca {access.ca} cannot be used ({_short(error)}); name the PEM file of the CA") from error
-    if access.cert:
-        try:
-            # An empty passphrase instead of OpenSSL's prompt: a service has no terminal.
-            context.load_cert_chain(access.cert, access.key or None, password="")
-        except (OSError, ValueError) as error:
-            names = f"certificate {access.cert} and its key {access.key or 'in the same file'}"
-            raise BrokerError(
-                f"the client {names} cannot be used ({_short(error)}); both are PEM, no passphrase"
-            ) from error
-    return context
-
-
-def _short(error: Exception) -> str:
-    """The plain reason inside an exception."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
 
 
 def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
@@ -307,7 +277,7 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
             )
         case ssl.SSLError():
             return BrokerError(
-                f"TLS with {where} failed ({_short(cause)}); does this port speak TLS (mqtt:// else), and do cert and "
+                f"TLS with {where} failed ({plain(cause)}); does this port speak TLS (mqtt:// else), and do cert and "
                 "key belong to this CA?"
             )
         case ConnectionResetError() if access.url.startswith("mqtts:"):
@@ -318,14 +288,14 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
         case TimeoutError():
             return BrokerError(f"{where} does not answer; check the network and the firewall")
         case OSError():
-            return BrokerError(f"{where} cannot be reached ({_short(cause)}); check the network")
+            return BrokerError(f"{where} cannot be reached ({plain(cause)}); check the network")
     if "closed before an answer" in str(error):
         reason = f" ({last_words})" if last_words else ""
         return BrokerError(
             f"{where} hung up before it answered{reason}; is it an MQTT port, mqtts:// where it speaks TLS, and does "
             "it want a client certificate (cert, key)?"
         )
-    return BrokerError(f"the connection to {where} failed ({_short(error)})")
+    return BrokerError(f"the connection to {where} failed ({plain(error)})")
 
 
 def _by_code(code: ReasonCode, access: Access, last_words: str) -> BrokerError:
@@ -349,6 +319,11 @@ def _by_code(code: ReasonCode, access: Access, last_words: str) -> BrokerError:
         case 128:
             # paho's word for a connection that broke without a message from the broker.
             return BrokerError(f"the connection to {where} broke{f' ({last_words})' if last_words else ''}")
+        case 149:
+            return BrokerError(
+                f"{where} ended the connection because a packet was too large ({code}); raise the broker's "
+                f"max_packet_size to {MAX_PACKET_BYTES} bytes"
+            )
         case 141:
             return BrokerError(
                 f"the connection to {where} fell silent for longer than the keepalive; check the network"

@@ -53,7 +53,7 @@ from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
 from agent.keyring import Keyring
-from agent.messages import Refusal, encode
+from agent.messages import WIRE_VERSIONS, Refusal, encode
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
@@ -70,7 +70,6 @@ STATUS_S = 1.0
 STATUS_AT_LEAST_S = 5.0
 TIDY_S = 600.0
 KEYS_S = 1.0
-WIRE_VERSIONS = [1]
 
 T = TypeVar("T")
 
@@ -116,7 +115,7 @@ class Daemon:
             online=True,
             boot=self._boot,
             agent=__version__,
-            messages=WIRE_VERSIONS,
+            messages=list(WIRE_VERSIONS),
             groups=self._config.groups,
             show=self._config.show,
             timezone=self._config.timezone,
@@ -331,6 +330,7 @@ class Daemon:
             cache=self._fetcher.snapshot(),
             host=self._host.read(pids),
             brokers=self._sessions.connected,
+            broker_faults=self._sessions.faults,
             faults=self._faults(),
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
@@ -346,7 +346,9 @@ class Daemon:
     def _broker_faults(self) -> list[Refusal]:
         """A broker that is connected and does not serve us is worse than one that is away: it looks well."""
         connected, faults = self._sessions.connected, self._sessions.faults
-        return [Refusal(code="broker", detail=detail) for url, detail in faults.items() if connected[url]]
+        rivalry = self._sessions.rivalry
+        second = [Refusal(code="identity", detail=rivalry)] if rivalry else []
+        return second + [Refusal(code="broker", detail=detail) for url, detail in faults.items() if connected[url]]
 
     @staticmethod
     def _host_offset_us(now: Now) -> int | None:

@@ -23,6 +23,7 @@ from pydantic.config import JsonDict
 
 from agent.units import MediaUs, UtcUs, format_utc, frames_to_us, parse_rate, parse_utc
 
+WIRE_VERSIONS = (1,)
 MAX_BODY_BYTES = 64 * 1024
 MAX_LIFE_US = 31 * 86_400 * 1_000_000
 MIN_ITEM_US = 2_000_000
@@ -378,10 +379,20 @@ def decode(model: type[M], data: bytes) -> M | Refusal:
         parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         return Refusal(code="schema", detail=_short(f"not JSON: {error}"))
+    if "v" in model.model_fields and isinstance(parsed, dict) and (other := _other_version(parsed.get("v"))):
+        return Refusal(code="version", detail=other)
     try:
         return model.model_validate(parsed, context=_FROM_WIRE)
     except ValidationError as error:
         return Refusal(code="schema", detail=explain(error))
+
+
+def _other_version(v: Any) -> str:
+    """What to do about a message of a version that is not read here; empty for ours and for what is no version."""
+    if type(v) is not int or v in WIRE_VERSIONS:
+        return ""
+    ours = ", ".join(str(version) for version in WIRE_VERSIONS)
+    return _short(f"v: {v} is not read here, only {ours}; bring agent and sender to the same version of framezero")
 
 
 def explain(error: ValidationError) -> str:

@@ -14,16 +14,21 @@ from functools import partial
 
 import structlog
 
+from agent.access import Access, BrokerError
 from agent.config import Broker
-from agent.connection import Access, BrokerError, Connection, Received, Will, connect
-from agent.messages import Refusal, decode, encode
+from agent.connection import Connection, Received, Will, connect
+from agent.messages import MAX_DETAIL_CHARS, Refusal, decode, encode
 from agent.outbox import Outbox, Outgoing
+from agent.rivals import Rivals
 from agent.told import Presence
 
 SESSION_EXPIRY_S = 8 * 86_400
 KEEPALIVE_S = 10
 HELLO_TOPIC = "cue/_hello"
 HELLO_TIMEOUT_S = 5.0
+HELLO_AGAIN_S = 300.0  # so often a subscription that worked is proved anew: an access list may have changed since
+SUBSCRIBE_AGAIN_S = (30.0, 900.0)  # the first and the longest pause, where the hello is missing
+RIVAL_LOOK_S = 5.0
 OUTBOX_LIMIT = 10_000
 WINDOW = 16  # below the 20 that mosquitto lets be in flight
 STEADY_S = 30.0  # a connection that held so long ends a series of failures
@@ -44,10 +49,12 @@ class BrokerChange:
 def backoff_s(failures: int, *, taken_over: bool, jitter: float) -> float:
     """Pause before the next attempt after so many failures in a row; `jitter` is drawn from [0, 1).
 
-    Two clients with one id would push each other out for ever: they wait longer, which spares broker and log.
+    Full jitter: a broker that returns to a fleet is met evenly over the whole pause, not by all at once. Two clients
+    with one id would push each other out for ever: they wait longer, and never nothing, which spares broker and log.
     """
-    first, most = (5.0, 60.0) if taken_over else (0.5, 10.0)
-    return min(most, first * 2.0 ** min(failures, 10)) * (0.5 + jitter)
+    if taken_over:
+        return min(60.0, 5.0 * 2.0 ** min(failures, 10)) * (0.5 + jitter / 2)
+    return min(20.0, 1.0 * 2.0 ** min(failures, 10)) * jitter
 
 
 @dataclass(slots=True)
@@ -58,12 +65,11 @@ class _Site:
     box: Outbox
     connected: bool = False
     detail: str = ""
+    faults: dict[str, str] = field(default_factory=dict)  # what is amiss → a sentence
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     hello: asyncio.Event = field(default_factory=asyncio.Event)
-    refused: set[str] = field(default_factory=set)
     announced: bool = False
     announced_before: bool = False  # in an earlier connection: the retained presence should be ours
-    rival: bool = False  # another agent uses our name, and with it our client id
     again: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -87,8 +93,9 @@ class Sessions:
         self._on_message = on_message
         self._on_change = on_change
         self._presence_topic = f"venue/{presence.venue}/presence"
-        # 'cue/#' matches 'cue' as well; asking for both would bring every cue twice.
-        self._topics = ["cue/#", "program/+/+", "panic", f"ask/{presence.venue}", "ask/all"]
+        self._rivals = Rivals(presence.boot)
+        # '#' matches the level above as well: 'cue' and 'panic' by themselves would bring every message twice.
+        self._topics = ["cue/#", "program/+/+", "panic/#", f"ask/{presence.venue}", "ask/all"]
         self._sites = [
             _Site(
                 Access(
@@ -114,6 +121,16 @@ class Sessions:
         """What is wrong with which broker, by url; a connected broker may be at fault as well."""
         return {site.access.url: site.detail for site in self._sites if site.detail}
 
+    @property
+    def rivalry(self) -> str:
+        """What to do about a second agent of this venue's name, as long as there is one; else empty."""
+        if not self._rivals.current(time.monotonic()):
+            return ""
+        return (
+            "another client with the same id takes the session over: a second agent runs as venue "
+            f"{self._presence.venue!r}; stop it, or give it a venue name of its own"
+        )
+
     def publish(self, topic: str, payload: bytes, *, retain: bool, passing: bool = False) -> None:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
@@ -138,16 +155,21 @@ class Sessions:
         async with asyncio.TaskGroup() as group:
             for site in self._sites:
                 group.create_task(self._keep(site), name=f"broker {site.access.url}")
+            group.create_task(self._watch_rival(), name="rival")
 
     async def _keep(self, site: _Site) -> None:
         failures = 0
         while True:
             began = time.monotonic()
             lost = await self._session(site)
-            taken_over = lost.taken_over or site.rival
+            if lost.taken_over:
+                self._rivals.pushed_out(time.monotonic())
+                self._tell_of_rival()
+            taken_over = bool(self.rivalry)
             steady = time.monotonic() - began >= STEADY_S and not taken_over
             failures = 0 if steady else failures + 1
-            self._report(site, False, self._rivalry() if taken_over else str(lost))
+            site.faults = {"link": self.rivalry or str(lost)}
+            self._tell(site, connected=False)
             await asyncio.sleep(backoff_s(max(failures - 1, 0), taken_over=taken_over, jitter=random.random()))
 
     async def _session(self, site: _Site) -> BrokerError:
@@ -173,8 +195,7 @@ class Sessions:
     async def _serve(self, site: _Site, connection: Connection, offline: bytes) -> None:
         site.hello.clear()
         site.again.clear()
-        site.refused.clear()
-        site.rival = False
+        site.faults.clear()
         site.announced_before = site.announced
         site.box.rewind()
         try:
@@ -185,7 +206,7 @@ class Sessions:
                 connection.send(f"{self._root}/{self._presence_topic}", encode(self._presence), retain=True)
                 site.announced = True
                 group.create_task(self._send(site, connection))
-                group.create_task(self._listen_for_hello(site))
+                group.create_task(self._prove(site, connection))
                 group.create_task(self._subscribe_again(site, connection))
         except asyncio.CancelledError:
             await self._say_offline(connection, offline)
@@ -195,18 +216,15 @@ class Sessions:
         while True:
             await site.again.wait()
             site.again.clear()
-            await connection.subscribe([f"{self._root}/{topic}" for topic in self._topics])
+            await self._subscribe(site, connection)
 
     async def _subscribe(self, site: _Site, connection: Connection) -> None:
         refused = await connection.subscribe([f"{self._root}/{topic}" for topic in self._topics])
         # Ours as well, to see a second agent of this name; where a broker does not allow it, that is not a fault.
         await connection.subscribe([f"{self._root}/{self._presence_topic}"])
-        detail = ""
-        if refused:
-            detail = (
-                f"the broker refuses the subscription to {', '.join(refused)}; allow it in the broker's access list"
-            )
-        self._report(site, True, detail)
+        names = ", ".join(refused)
+        detail = f"the broker refuses the subscription to {names}; allow it in the broker's access list"
+        self._fault(site, "subscription", detail if refused else "")
 
     async def _receive(self, site: _Site, connection: Connection) -> None:
         prefix = f"{self._root}/"
@@ -220,35 +238,53 @@ class Sessions:
                 self._on_message(Received(topic, message.payload, message.retained, message.url))
 
     def _look_for_rival(self, site: _Site, message: Received) -> None:
-        """Mosquitto 2.0.11 pushes a client out without saying so (MQTT 5 has reason 142): the boot ids tell it."""
         found = decode(Presence, message.payload)
-        if isinstance(found, Refusal) or found.boot == self._presence.boot:
+        if isinstance(found, Refusal):
             return
-        # Retained and from before our first word, it is our own last life; offline and live, its belated will.
-        if site.announced_before if message.retained else found.online:
-            site.rival = True
-            self._report(site, True, self._rivalry())
+        now_s = time.monotonic()
+        if message.retained:
+            self._rivals.kept(found.boot, ours_before=site.announced_before, now_s=now_s)
+        else:
+            self._rivals.live(found.boot, online=found.online, now_s=now_s)
+        self._tell_of_rival()
 
-    def _rivalry(self) -> str:
+    async def _watch_rival(self) -> None:
+        while True:
+            await asyncio.sleep(RIVAL_LOOK_S)
+            self._tell_of_rival()
+
+    def _tell_of_rival(self) -> None:
+        """A rival that came or went is told in our presence, once, and to the agent, for its status."""
+        current = self._rivals.current(time.monotonic()) or None
+        if current == self._presence.rival:
+            return
+        self._presence = self._presence.model_copy(update={"rival": current})
+        if current:
+            log.error("second_agent", boot=current, detail=self.rivalry)
+        self.publish(self._presence_topic, encode(self._presence), retain=True)
+        for site in self._sites:
+            self._on_change(BrokerChange(site.access.url, site.connected, site.detail))
+
+    async def _prove(self, site: _Site, connection: Connection) -> None:
+        """A forbidden subscription is granted all the same; that the hello arrives proves ours, now and then anew."""
+        first_s, most_s = SUBSCRIBE_AGAIN_S
+        while True:
+            patience_s = HELLO_TIMEOUT_S
+            while not await _comes(site.hello, patience_s):
+                self._fault(site, "hello", self._no_hello())
+                await self._subscribe(site, connection)
+                patience_s = min(max(first_s, 2 * patience_s), most_s)
+            self._fault(site, "hello", "")
+            await asyncio.sleep(HELLO_AGAIN_S)
+            site.hello.clear()
+            if await connection.subscribe([f"{self._root}/{HELLO_TOPIC}"]):
+                return  # cue/# is allowed there and the hello by itself is not: it cannot be asked for again
+
+    def _no_hello(self) -> str:
         return (
-            "another client with the same id took the session over: a second agent runs as venue "
-            f"{self._presence.venue!r}; give every player a venue name of its own"
+            f"{self._root}/{HELLO_TOPIC} did not arrive within {HELLO_TIMEOUT_S:g} s, so cues may not either; "
+            "allow this user to read cue/# in the broker's access list, and publish the retained hello there"
         )
-
-    async def _listen_for_hello(self, site: _Site) -> None:
-        """A forbidden subscription is granted all the same; that this message arrives proves ours."""
-        try:
-            async with asyncio.timeout(HELLO_TIMEOUT_S):
-                await site.hello.wait()
-        except TimeoutError:
-            self._report(
-                site,
-                True,
-                f"{self._root}/{HELLO_TOPIC} did not arrive within {HELLO_TIMEOUT_S:g} s, so cues may not either; "
-                "allow this user to read cue/# in the broker's access list, and publish the retained hello there",
-            )
-            await site.hello.wait()
-            self._report(site, True, "")
 
     async def _send(self, site: _Site, connection: Connection) -> None:
         flying: set[asyncio.Future[str]] = set()
@@ -270,10 +306,8 @@ class Sessions:
             return
         site.box.taken(number)
         why = verdict.result()
-        if why and message.topic not in site.refused:
-            # Not sent again: it would be refused again. Said once per topic, since a status comes every second.
-            site.refused.add(message.topic)
-            self._report(site, True, f"{self._root}/{message.topic} is lost there: {why}")
+        # Not sent again: it would be refused again. Said once per topic, since a status comes every second.
+        self._fault(site, message.topic, f"{self._root}/{message.topic} is lost there: {why}" if why else "")
 
     async def _say_offline(self, connection: Connection, offline: bytes) -> None:
         """A clean goodbye suppresses the will, so what it would have said is published."""
@@ -283,8 +317,14 @@ class Sessions:
         except BrokerError as fault:
             log.info("goodbye_failed", detail=str(fault))
 
-    def _report(self, site: _Site, connected: bool, detail: str) -> None:
+    def _fault(self, site: _Site, what: str, detail: str) -> None:
+        """Something of a connected broker is amiss, or (with an empty detail) no longer; all that is amiss stands."""
+        site.faults[what] = detail
+        self._tell(site, connected=True)
+
+    def _tell(self, site: _Site, *, connected: bool) -> None:
         """Log and tell a broker's state, each time it is another one."""
+        detail = "; ".join(filter(None, site.faults.values()))[:MAX_DETAIL_CHARS]  # it travels in each status
         if (site.connected, site.detail) == (connected, detail):
             return
         site.connected, site.detail = connected, detail
@@ -296,6 +336,15 @@ class Sessions:
         else:
             log.info("broker_connected", url=url)
         self._on_change(BrokerChange(url, connected, detail))
+
+
+async def _comes(event: asyncio.Event, patience_s: float) -> bool:
+    try:
+        async with asyncio.timeout(patience_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _first(faults: BaseExceptionGroup[BrokerError]) -> BrokerError:

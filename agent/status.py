@@ -29,6 +29,7 @@ class Surroundings:
     cache: CacheStatus
     host: HostStatus
     brokers: dict[str, bool]
+    broker_faults: dict[str, str]
     faults: tuple[Refusal, ...]
 
 
@@ -64,6 +65,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         display=scene.display,
         host=around.host,
         brokers=around.brokers,
+        broker_faults=around.broker_faults,
         unsigned=around.unsigned,
     )
 

@@ -69,6 +69,9 @@ class Presence(Told):
     """Of the people at the wall, as in `Asia/Tokyo`."""
     unsigned: bool
     """It takes cues without signatures: a lab."""
+    rival: str | None = None
+    """The boot id of a second agent that was seen under this venue's name within the last two minutes; `?` where only
+    its deeds were seen."""
 
 
 class ErrorWindow(Told):
@@ -242,6 +245,8 @@ class Status(Told):
     host: HostStatus
     brokers: dict[str, bool]
     """By url: connected or not."""
+    broker_faults: dict[str, str] = Field(default={})
+    """By url, what is wrong there and what to do about it: of a broker that is away, or that serves the venue badly."""
     unsigned: bool = False
     """It takes cues without signatures: a lab."""
 

@@ -76,6 +76,11 @@ class Mosquitto:
             self._process.wait()
         self._process = None
 
+    def reload(self) -> None:
+        """Let it read its access list and its certificates' revocations again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def pause(self, paused: bool) -> None:
         """Freeze it, or let it go on: its connections stay open and nobody answers."""
         assert self._process is not None

@@ -1,6 +1,7 @@
 """Faults of one connection whose remedy depends on what the address asked for; the others are in test_mqtt.py."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import socket
@@ -9,7 +10,8 @@ import struct
 import pytest
 from brokers import Mosquitto
 
-from agent.connection import Access, BrokerError, connect
+from agent.access import Access, BrokerError
+from agent.connection import connect
 
 
 async def fault(url: str) -> str:
@@ -47,3 +49,42 @@ async def test_a_connection_that_broke_unheard_is_no_complaint_of_asyncio(mosqui
     gc.collect()
     await asyncio.sleep(0)
     assert complaints == []
+
+
+async def test_a_packet_of_many_megabytes_is_not_read_but_named() -> None:
+    """A broker that ignores our limit: it answers, and then announces a publish of 200 MiB."""
+    sent = 0
+
+    async def hostile(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.read(1000)
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK: success, no properties
+        writer.write(b"\x30\x80\x80\x80\x64")  # PUBLISH of 200 MiB
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"x" * 65536)
+                sent += 65536
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(hostile, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(BrokerError, match="it sent a packet of 209715200 bytes; at most"):
+            async with (
+                asyncio.timeout(10),
+                connect(Access(f"mqtt://127.0.0.1:{port}"), identifier="test") as connection,
+            ):
+                _ = [message async for message in connection.messages()]
+    assert sent < 100_000_000, "what was on its way in the kernel's buffers, and no more"
+
+
+async def test_a_broker_that_hangs_up_with_its_welcome_is_not_waited_for() -> None:
+    async def moody(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x03\x00\x00\x00" + b"\xe0\x01\x8b")  # CONNACK and DISCONNECT: server shutting down
+        writer.close()
+
+    async with await asyncio.start_server(moody, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(5):
+            assert "Server shutting down" in await fault(f"mqtt://127.0.0.1:{port}")

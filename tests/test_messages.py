@@ -213,7 +213,6 @@ def test_what_a_play_leaves_out_has_its_default() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("v", 2),
         ("v", "1"),
         ("v", True),
         ("v", 1.0),
@@ -475,3 +474,19 @@ UUIDS = st.uuids().map(str)
 def test_any_cue_survives_the_wire(cue: Cue) -> None:
     assert decode(Cue, encode(cue)) == cue
     assert json.loads(encode(cue))["at"] == format_utc(cue.at)
+
+
+@pytest.mark.parametrize("v", [0, 2, 10**30])
+def test_another_version_is_named_as_such_whatever_else_it_holds(v: int) -> None:
+    refused = decode(Cue, json.dumps({"v": v, "cue": 5, "colours": True}).encode())
+    assert isinstance(refused, Refusal)
+    assert refused.code == "version"
+    assert "only 1; bring agent and sender to the same version" in refused.detail
+
+
+@pytest.mark.parametrize("v", ["1", None, [1]])
+def test_what_is_no_version_is_a_fault_of_the_form(v: object) -> None:
+    refused = decode(Cue, json.dumps({"v": v}).encode())
+    assert isinstance(refused, Refusal)
+    assert refused.code == "schema"
+    assert "v: " in refused.detail

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import random
 import signal
 import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from brokers import Mosquitto, MosquittoFactory
 
 import agent.mqtt
 from agent.config import Broker
-from agent.connection import Received
+from agent.connection import MAX_PACKET_BYTES, Connection, Received
+from agent.messages import encode
 from agent.mqtt import BrokerChange, Sessions, backoff_s
 from agent.told import Presence
 
@@ -108,11 +111,21 @@ async def seen(client: aiomqtt.Client, topic: str, count: int) -> list[bytes]:
 async def test_hears_cues_programs_panics_and_asks_once_each(mosquitto: Mosquitto) -> None:
     await say_hello(mosquitto)
     async with operator(mosquitto) as client, agent_on(mosquitto.url) as running:
-        for topic in ("cue", "cue/x", "program/reel/1", "panic", "ask/tokyo", "ask/all", "ask/paris", "venue/a/ack"):
+        for topic in (
+            "cue",
+            "cue/x",
+            "program/reel/1",
+            "panic",
+            "panic/p",
+            "ask/tokyo",
+            "ask/all",
+            "ask/paris",
+            "venue/a/ack",
+        ):
             await client.publish(f"{ROOT}/{topic}", b"1", qos=1)
-        await until(lambda: len(running.got) >= 6)
+        await until(lambda: len(running.got) >= 7)
         await asyncio.sleep(0.2)
-        assert running.topics == ["cue", "cue/x", "program/reel/1", "panic", "ask/tokyo", "ask/all"]
+        assert running.topics == ["cue", "cue/x", "program/reel/1", "panic", "panic/p", "ask/tokyo", "ask/all"]
         assert running.got[0] == Received("cue", b"1", False, mosquitto.url)
         assert running.sessions.faults == {}
 
@@ -264,8 +277,9 @@ async def test_two_agents_with_one_name_say_so_and_back_off(mosquitto: Mosquitto
                 both = (first.sessions, second.sessions)
                 await until(lambda: any("same id" in fault for s in both for fault in s.faults.values()), 20)
                 assert any("'tokyo'" in fault for s in both for fault in s.faults.values())
+                before = len(logs)
                 await asyncio.sleep(5)
-    assert len([line for line in logs if line["event"] == "broker_lost"]) <= 4
+    assert len([line for line in logs[before:] if line["event"] == "broker_lost"]) <= 3
 
 
 async def test_a_restarted_agent_is_no_rival_of_its_last_life(mosquitto: Mosquitto) -> None:
@@ -424,5 +438,110 @@ def test_the_pause_grows_to_a_limit_and_is_longer_after_a_takeover() -> None:
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (0.5, 10.0)
     assert backoff_s(0, taken_over=True, jitter=0.0) >= 2.5
-    assert backoff_s(10**9, taken_over=True, jitter=0.99) < 90
+    assert backoff_s(10**9, taken_over=True, jitter=0.99) <= 60
     assert backoff_s(3, taken_over=False, jitter=0.1) != backoff_s(3, taken_over=False, jitter=0.2)
+
+
+def test_a_fleet_comes_back_to_a_broker_evenly_and_soon() -> None:
+    """10 000 agents lose their broker in one instant, for a minute; each attempt while it is away fails at once."""
+    back_s, fleet, chance = 60.0, 10_000, random.Random(1)
+    returns: Counter[int] = Counter()
+    for _ in range(fleet):
+        at_s, failures = 0.0, 0
+        while at_s < back_s:
+            at_s += backoff_s(failures, taken_over=False, jitter=chance.random())
+            failures += 1
+        returns[int(at_s - back_s)] += 1
+    assert max(returns) < 20, "all are back within the longest pause"
+    assert max(returns.values()) < fleet / 8, "no second sees a storm"
+
+
+async def test_refused_subscriptions_stay_said_after_the_hello_and_after_a_reconnect(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = Connection.subscribe
+
+    async def refuse_panics(connection: Connection, topics: Sequence[str]) -> list[str]:
+        await refusing(connection, topics)
+        return [topic for topic in topics if "panic" in topic]  # mosquitto grants all; other brokers do not
+
+    monkeypatch.setattr(Connection, "subscribe", refuse_panics)
+    await say_hello(mosquitto)
+    async with agent_on(mosquitto.url) as running:
+        for _ in range(2):
+            await until(lambda: running.sessions.connected[mosquitto.url])
+            await asyncio.sleep(0.3)  # the hello has come, and must not wipe it out
+            assert f"{ROOT}/panic/#" in running.sessions.faults[mosquitto.url]
+            mosquitto.stop()
+            await until(lambda: not running.sessions.connected[mosquitto.url])
+            mosquitto.start()
+
+
+async def test_a_mended_access_list_is_found_without_a_new_connection(
+    mosquittos: MosquittoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.mqtt, "HELLO_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(agent.mqtt, "HELLO_AGAIN_S", 0.2)
+    monkeypatch.setattr(agent.mqtt, "SUBSCRIBE_AGAIN_S", (0.3, 0.3))
+    acl, ours = tmp_path / "acl", f"user tokyo\ntopic readwrite {ROOT}/venue/#\n"
+    acl.write_text(f"topic write {ROOT}/cue/#\n{ours}")
+    acl.chmod(0o600)
+    broker = mosquittos(f"acl_file {acl}")
+    await say_hello(broker)
+    async with agent_on(broker.url) as running:
+        await until(lambda: "cue/_hello did not arrive" in running.sessions.faults.get(broker.url, ""))
+        acl.write_text(f"topic write {ROOT}/cue/#\n{ours}topic read {ROOT}/cue/#\n")
+        broker.reload()
+        await until(lambda: not running.sessions.faults)
+        acl.write_text(f"topic write {ROOT}/cue/#\n{ours}")  # and what is taken away again is found as well
+        broker.reload()
+        await until(lambda: "cue/_hello did not arrive" in running.sessions.faults.get(broker.url, ""))
+    assert all(change.connected for change in running.changes[:-1])
+
+
+async def test_a_message_that_is_too_large_is_not_taken_and_ends_nothing(mosquitto: Mosquitto) -> None:
+    await say_hello(mosquitto)
+    async with operator(mosquitto) as client, agent_on(mosquitto.url) as running:
+        await client.publish(f"{ROOT}/cue/x", b"x" * (MAX_PACKET_BYTES + 1), qos=1)
+        await client.publish(f"{ROOT}/cue/y", b"y" * 256 * 1024, qos=1)
+        await until(lambda: running.topics == ["cue/y"])
+        assert running.sessions.connected[mosquitto.url]
+
+
+async def test_a_message_that_the_broker_has_said_to_be_too_large_is_given_up_not_sent_for_ever(
+    mosquittos: MosquittoFactory,
+) -> None:
+    broker = mosquittos("max_packet_size 2000")
+    await say_hello(broker)
+    async with agent_on(broker.url) as running:
+        running.sessions.publish("venue/tokyo/asrun", b"x" * 3000, retain=False)
+        running.sessions.publish("venue/tokyo/ack", b"after", retain=False)
+        await until(lambda: len(running.sessions._sites[0].box) == 0)
+        assert "3000 bytes; the broker takes packets of at most 2000" in running.sessions.faults[broker.url]
+        assert [change.connected for change in running.changes].count(False) == 0
+
+
+async def test_a_second_agent_is_told_in_presence_and_forgotten_when_it_is_gone(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.rivals.REMEMBERED_S", 1.5)
+    monkeypatch.setattr(agent.mqtt, "RIVAL_LOOK_S", 0.2)
+    await say_hello(mosquitto)
+    other = str(uuid.uuid4())
+    async with operator(mosquitto) as client, agent_on(mosquitto.url) as running:
+        assert running.sessions.rivalry == ""
+        topic = f"{ROOT}/venue/tokyo/presence"
+        await client.publish(topic, encode(presence("tokyo", other)), qos=1)
+        await client.subscribe(topic, qos=1)
+        told: list[Any] = []
+
+        async def listen() -> None:
+            async for message in client.messages:
+                told.append(json.loads(message.payload))  # noqa: PERF401 - it is looked at while it grows
+
+        listening = asyncio.create_task(listen())
+        await until(lambda: any(one["rival"] == other for one in told))
+        assert "venue name of its own" in running.sessions.rivalry
+        await until(lambda: told[-1]["rival"] is None)
+        assert running.sessions.rivalry == ""
+        listening.cancel()

@@ -32,6 +32,7 @@ def around(**changes: object) -> Surroundings:
         "cache": CacheStatus(films=2, bytes=2000, fetching=None, missing=0),
         "host": HostStatus(cpu=0.1, mem_mb=100, disk_free_gb=50.0),
         "brokers": {"mqtt://127.0.0.1:1883": True},
+        "broker_faults": {},
         "faults": (),
     }
     return Surroundings(**{**plain, **changes})  # type: ignore[arg-type]
@@ -149,3 +150,8 @@ def test_a_long_complaint_of_a_resolver_is_told_short() -> None:
     source = SourceReport("ntp1:123", False, False, "x" * 5000)
     report = ClockReport(ClockState.UNSYNC, "no time", None, None, None, 1, 0, (source,))
     assert len(status_of(FakeWall(), clock=report).clock.per_source[0].why) == 300
+
+
+def test_what_is_wrong_with_a_broker_stands_in_the_status() -> None:
+    faults = {"mqtt://127.0.0.1:1883": "nobody listens there"}
+    assert status_of(FakeWall(), broker_faults=faults).broker_faults == faults

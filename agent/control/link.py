@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from agent.connection import Access, BrokerError, Connection, Received, connect
+from agent.access import Access, BrokerError
+from agent.connection import Connection, Received, connect
 from agent.control.view import View
 from agent.units import UtcUs
 

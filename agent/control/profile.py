@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from agent.connection import Access
+from agent.access import Access
 from agent.messages import Name
 
 ENV_PREFIX = "FRAMEZERO_CONTROL__"

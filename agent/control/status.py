@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agent.control.link import Link, utc_now
 from agent.control.times import show_span
+from agent.messages import WIRE_VERSIONS
 from agent.told import Presence, Status
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -243,6 +244,14 @@ def _remedies(found: list[Wall]) -> list[str]:
             lines += [
                 f"{venue} [red]{escape(reason.code)}[/] – {escape(reason.detail)}" for reason in wall.status.reasons
             ]
+    for wall in found:
+        versions = wall.presence.messages if wall.presence else [*WIRE_VERSIONS]
+        if not set(versions) & set(WIRE_VERSIONS):
+            reads = ", ".join(map(str, versions)) or "none"
+            lines.append(
+                f"[bold]{escape(wall.venue)}[/]: [red]version[/] – its agent reads messages of version {reads}, this "
+                f"tool writes {', '.join(map(str, WIRE_VERSIONS))}; bring both to the same version of framezero"
+            )
     unsigned = [wall.venue for wall in found if not wall.silent and wall.status is not None and wall.status.unsigned]
     if unsigned:
         lines.append(f"[yellow]takes unsigned cues:[/] {escape(', '.join(unsigned))}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from agent.connection import BrokerError
+from agent.access import BrokerError
 from agent.control.link import Link, NoBrokerError
 from agent.lab import folder, operator, plots, reel, report, rundir, tools, watch, world
 from agent.lab.console import Narrator, summary, venues_table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from agent.connection import BrokerError
+from agent.access import BrokerError
 from agent.control.link import NoBrokerError
 from agent.lab import agents, folder, operator, reel, tools, watch, world
 from agent.lab.console import Narrator

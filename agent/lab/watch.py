@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from agent.access import Access
 from agent.clock.mapping import ClockState
 from agent.clock.ntp import measure
-from agent.connection import Access
 from agent.control.link import Link
 from agent.lab import agents
 from agent.lab.agents import Place

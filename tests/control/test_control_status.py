@@ -209,3 +209,10 @@ def test_the_exit_code_puts_silence_first() -> None:
     assert [exit_code(walls) for walls in ([good], [good, bad], [bad, silent], [])] == [0, 1, 3, 3]
     assert clock_warning([good]) == ""
     assert BOOT in encode(status("a")).decode()
+
+
+async def test_an_agent_that_reads_other_messages_than_this_tool_writes_is_named(mosquitto: Mosquitto) -> None:
+    await keep(mosquitto, "tokyo")
+    await retain(mosquitto, "venue/tokyo/presence", encode(presence("tokyo").model_copy(update={"messages": [2, 3]})))
+    _, out, _ = await framezero("status", "--broker", mosquitto.url)
+    assert "tokyo: version – its agent reads messages of version 2, 3, this tool writes 1" in " ".join(out.split())
