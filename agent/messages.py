@@ -195,7 +195,7 @@ class Cue(Model):
 
 
 class Panic(Model):
-    """Black, or the slate, at once on the named venues, whatever was cued, until it is lifted (see agent.panic)."""
+    """Black, or the slate, at once on the named venues, whatever was cued, until it is lifted."""
 
     v: Version
     panic: Uuid

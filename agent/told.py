@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from agent.messages import Model, Name, Refusal, Sha256, Uuid, WireTime
+from agent.messages import Model, Name, Refusal, Sha256, Uuid, Version, WireTime
 
 
 class Told(Model):
@@ -21,9 +21,9 @@ WallState = Literal["starting", "slate", "armed", "playing", "held", "black", "p
 
 
 class Ack(Told):
-    """What became of a cue at one venue, or of a panic: then `cue` is the panic's id (see agent.alarm)."""
+    """What became of a cue at one venue, or of a panic."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     cue: str
     """The cue's or the panic's id; `?` where what is refused has none that can be read."""
     venue: Name
@@ -54,7 +54,7 @@ class Ack(Told):
 class Presence(Told):
     """Retained: who is there. Offline is said by the broker, as the session's will."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     venue: Name
     online: bool
     boot: Uuid
@@ -83,7 +83,7 @@ class ErrorWindow(Told):
 
 
 class ClockSource(Told):
-    """One of a venue's time sources: whether it is in the vote and why, as agent.clock.report.SourceReport has it."""
+    """One of a venue's time sources: whether it is in the vote and why."""
 
     name: str
     ours: bool
@@ -138,7 +138,7 @@ class AsRun(Told):
     0.2 ms says nothing. The bound is null where nobody vouched for the time (HOST).
     """
 
-    v: Literal[1] = 1
+    v: Version = 1
     venue: Name
     kind: Literal["start", "minute", "end"]
     cue: Uuid
@@ -205,7 +205,7 @@ class HostStatus(Told):
 class Status(Told):
     """Retained: what a venue does now, and whether it is ready for what comes."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     venue: Name
     boot: Uuid
     """Drawn anew at each start of the agent."""
@@ -307,7 +307,7 @@ class Poll(Told):
 class Answer(Told):
     """The answer to an ask: what was wanted, or why it is refused."""
 
-    v: Literal[1] = 1
+    v: Version = 1
     ask: Uuid
     """The id of the ask."""
     venue: Name

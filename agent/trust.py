@@ -42,6 +42,10 @@ MAX_SIGNATURES = 8
 MAX_VERIFICATIONS = 64
 """So many pairs of signature and key are tried for a message at most: an enemy's message costs some milliseconds."""
 
+# What a schema can say of the texts in an envelope, which are judged when it is opened.
+_BASE64_PATTERN = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_SIG_PATTERN = r"^[A-Za-z0-9+/]{86}==$"
+
 UNDATED = "key_undated"
 """The code of a refusal that is none yet: the key would do if it has not expired, and nobody knows the time."""
 
@@ -90,19 +94,29 @@ class Opened:
     signers: frozenset[KeyId]
 
 
+def payload_type(kind: Kind) -> str:
+    """The `payloadType` of an envelope with a body of this kind."""
+    return f"application/vnd.framezero.{kind}.v1+json"
+
+
 class Signature(Model):
     """One signature over the pre-authentication encoding; `keyid` is a hint, not proof."""
 
     keyid: Annotated[str, StringConstraints(max_length=255)] = ""
-    sig: Annotated[str, StringConstraints(max_length=128)]
+    """The first 16 hexadecimal digits of the sha256 of the public key's 32 bytes."""
+    sig: Annotated[str, StringConstraints(max_length=128), Field(json_schema_extra={"pattern": _SIG_PATTERN})]
+    """Ed25519 over the pre-authentication encoding of `payloadType` and the body, in base64."""
 
 
 class Envelope(Model):
     """A signed body, byte for byte."""
 
-    payload_type: str = Field(alias="payloadType")
-    payload: str
+    payload_type: Annotated[str, Field(alias="payloadType", json_schema_extra={"enum": [*map(payload_type, KINDS)]})]
+    """What the body is; it is signed too, so that no cue can pass for a program."""
+    payload: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64", "pattern": _BASE64_PATTERN})]
+    """The exact bytes of the body, in base64."""
     signatures: Annotated[list[Signature], Field(max_length=MAX_SIGNATURES)]
+    """By as many different keys of the right role as the venue asks for."""
 
 
 def trust_faults(trust: Trust) -> list[Refusal]:
@@ -121,11 +135,6 @@ def trust_faults(trust: Trust) -> list[Refusal]:
 def key_id(raw: bytes) -> KeyId:
     """The id of the public key with these 32 bytes."""
     return sha256(raw).hexdigest()[:16]
-
-
-def payload_type(kind: Kind) -> str:
-    """The `payloadType` of an envelope with a body of this kind."""
-    return f"application/vnd.framezero.{kind}.v1+json"
 
 
 def signable(kind: Kind, body: bytes) -> bytes:
