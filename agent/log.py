@@ -9,7 +9,10 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from agent.printable import printable
+
 _TRACE_FRAMES = 20
+_LINE_CHARS = 200_000  # events are logged whole, to be replayed as tests
 
 
 def configure(stream: TextIO, *, as_json: bool | None = None, level: int = logging.INFO) -> None:
@@ -28,8 +31,10 @@ def configure(stream: TextIO, *, as_json: bool | None = None, level: int = loggi
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _exception_fields,
     ]
-    last: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else structlog.dev.ConsoleRenderer()
+    last: list[Processor] = (
+        [structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if as_json
+        else [_printable_fields, structlog.dev.ConsoleRenderer()]
     )
     structlog.configure(
         processors=[
@@ -46,7 +51,7 @@ def configure(stream: TextIO, *, as_json: bool | None = None, level: int = loggi
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared[:-1], structlog.stdlib.ExtraAdder(), _exception_fields],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
@@ -66,6 +71,11 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None:
         name = args.thread.name if args.thread else "?"
         structlog.get_logger("agent").error("a thread ended by an error", thread_name=name, exc_info=args.exc_value)
+
+
+def _printable_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Much of what is logged comes from outside; a terminal must not obey it."""
+    return {key: printable(str(value), _LINE_CHARS) for key, value in event.items()}
 
 
 def _exception_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

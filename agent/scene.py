@@ -9,6 +9,7 @@ from agent.planner import Film, World, readiness
 from agent.player.wire import Running
 from agent.tally import Tally
 from agent.told import NextCue, WallState
+from agent.units import UtcUs
 from agent.wall import Wall
 
 
@@ -31,6 +32,7 @@ class Scene:
     missing: int
     tally: Tally | None
     panic: str | None
+    panic_issued: UtcUs | None
     display: str | None
     decoder: str | None
 
@@ -73,6 +75,7 @@ def build_scene(
         missing=sum(film.path is None for film in films),
         tally=tally,
         panic=world.panic.panic if world.panic else None,
+        panic_issued=world.panic.issued if world.panic else None,
         display=wall.player.display if wall.player else None,
         decoder=wall.decoder,
     )

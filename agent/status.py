@@ -60,6 +60,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         next=scene.next,
         pending=scene.pending,
         panic=scene.panic,
+        panic_issued=scene.panic_issued,
         cache=around.cache.model_copy(update={"missing": scene.missing}),
         decoder=scene.decoder,
         display=scene.display,

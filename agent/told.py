@@ -249,6 +249,8 @@ class Status(Told):
     """By url, what is wrong there and what to do about it: of a broker that is away, or that serves the venue badly."""
     unsigned: bool = False
     """It takes cues without signatures: a lab."""
+    panic_issued: WireTime | None = None
+    """When the panic was raised, by the clock of whoever did."""
 
 
 Question = Literal["films", "clock", "display", "disk", "broker", "trust", "panic", "agent"]

@@ -42,6 +42,7 @@ CORE = {
     "agent.outbox",
     "agent.panic",
     "agent.planner",
+    "agent.printable",
     "agent.player",
     "agent.player.layout",
     "agent.player.raster",
@@ -171,6 +172,7 @@ PURE_LIBRARIES = {
     "statistics",
     "types",
     "typing",
+    "unicodedata",
     "zlib",
 }
 """All that a pure module may import from outside: nothing that does IO, reads a clock, draws numbers, logs or waits."""

@@ -1,11 +1,10 @@
 """What the venues make of a cue or a panic, a row a venue."""
 
-from rich.markup import escape
 from rich.table import Column, Table
 
 from agent.control.cue import Sent
-from agent.control.options import screen
-from agent.control.view import Answer
+from agent.control.options import screen, shown
+from agent.control.verdict import Outcome
 from agent.told import Presence
 
 _WORDS = {
@@ -20,14 +19,14 @@ _WORDS = {
 def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
     """The table of what the venues make of it, and below it what is wrong and who it is wrong with."""
     grid = Table(Column("venue", no_wrap=True), "", "stage", "ready", "error", "bound", "reason")
-    for answer in sent.answers:
-        grid.add_row(*_row(answer, presences.get(answer.venue)))
-    if sent.answers:
+    for outcome in sent.outcomes:
+        grid.add_row(*_row(outcome, presences.get(outcome.venue)))
+    if sent.outcomes:
         screen().print(grid)
         # Below the table: beside it the sentences would leave no room for the rest on 80 columns.
-        for answer in sent.answers:
-            if answer.ack is not None and answer.ack.detail:
-                screen().print(f"  {escape(answer.venue)}: {escape(answer.ack.detail)}")
+        for outcome in sent.outcomes:
+            if outcome.ack is not None and outcome.ack.detail:
+                screen().print(f"  {shown(outcome.venue)}: {shown(outcome.ack.detail)}")
     elif any(delivery.taken for delivery in sent.deliveries):
         who = "no venue that it names is known" if presences else "no venue is known at the broker"
         screen().print(f"[red]{who}, and none has answered[/]; the {sent.kind} is kept for those that come")
@@ -37,22 +36,30 @@ def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
         ("no-go", "NO-GO, not ready"),
         ("bad", "BAD, refused, missed or overtaken"),
     ):
-        named = [answer.venue for answer in sent.answers if answer.verdict == verdict]
+        named = [outcome.venue for outcome in sent.outcomes if outcome.verdict == verdict]
         if named:
-            screen().print(f"[red]{sentence}:[/] {escape(', '.join(named))}")
+            screen().print(f"[red]{sentence}:[/] {shown(', '.join(named))}")
+    unsigned = [found.venue for found in sent.outcomes if found.venue in presences and presences[found.venue].unsigned]
+    if unsigned:
+        screen().print(unsigned_line(unsigned))
 
 
-def _row(answer: Answer, presence: Presence | None) -> tuple[str, ...]:
-    ack = answer.ack
+def unsigned_line(venues: list[str]) -> str:
+    """What is shouted wherever a venue shows that takes cues without a signature."""
+    return f"[bold red]UNSIGNED, takes cues from anybody:[/] {shown(', '.join(venues))}"
+
+
+def _row(outcome: Outcome, presence: Presence | None) -> tuple[str, ...]:
+    ack = outcome.ack
     if ack is None:
         away = "offline" if presence is not None and not presence.online else "no answer"
-        return escape(answer.venue), _WORDS[answer.verdict], "–", "–", "–", "–", away
+        return shown(outcome.venue), _WORDS[outcome.verdict], "–", "–", "–", "–", away
     return (
-        escape(answer.venue),
-        _WORDS[answer.verdict],
+        shown(outcome.venue),
+        _WORDS[outcome.verdict],
         ack.stage + (" (joined)" if ack.joined else ""),
         "–" if ack.ready is None else "yes" if ack.ready else "no",
         "–" if ack.error_us is None else f"{ack.error_us / 1000:+.2f} ms",
         "–" if ack.bound_us is None else f"±{ack.bound_us / 1000:.1f} ms",
-        escape(ack.reason or "–"),
+        shown(ack.reason or "–"),
     )

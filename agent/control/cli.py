@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -25,6 +24,7 @@ from agent.control.options import (
     print_json,
     screen,
     show_of,
+    shown,
     takes,
     warn,
 )
@@ -74,7 +74,7 @@ def publish(
         task = progress.add_task("hashing", total=_bytes_of(bill))
         items = []
         for billing in bill:
-            progress.update(task, description=escape(billing.film.path.name))
+            progress.update(task, description=shown(billing.film.path.name))
             items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
     result, warnings = asyncio.run(_announce(found, program, name, items))
     warn([*warnings, *untaken(result.deliveries)])
@@ -134,8 +134,8 @@ def _show_program(result: publishing.Published) -> None:
     for number, item in enumerate(program.items):
         grid.add_row(
             str(number),
-            escape(item.name),
-            item.codec,
+            shown(item.name),
+            shown(item.codec),
             f"{item.width}×{item.height}",
             item.fps or "variable",
             str(item.frames or "–"),

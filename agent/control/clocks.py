@@ -2,11 +2,12 @@
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from agent.control.options import shown
 from agent.control.status import Wall
+from agent.printable import printable
 from agent.told import ClockSource, ClockStatus
 from agent.units import UtcUs
 
@@ -16,7 +17,7 @@ def page_of_clocks(found: list[Wall], now: UtcUs, width: int) -> Group:
     parts: list[Text | Table] = []
     for wall in found:
         if wall.silent or wall.status is None:
-            parts.append(Text.from_markup(f"[bold]{escape(wall.venue)}[/]  [red]SILENT[/]"))
+            parts.append(Text.assemble((printable(wall.venue), "bold"), "  ", ("SILENT", "red")))
             continue
         clock = wall.status.clock
         parts.append(_head(wall.venue, clock))
@@ -32,9 +33,8 @@ def _head(venue: str, clock: ClockStatus) -> Text:
     rate = "" if clock.freq_ppm is None else f", rate {clock.freq_ppm:+.2f} ± {clock.skew_ppm or 0:.2f} ppm"
     host = "" if clock.offset_host_us is None else f", host {clock.offset_host_us / 1000:+.1f} ms"
     colour = "green" if clock.state == "SYNC" else "yellow"
-    return Text.assemble(
-        (venue, "bold"), "  ", (clock.state, colour), f"  {bound}{rate}{host}\n", (f"  {clock.reason}", "dim")
-    )
+    state, reason = (printable(clock.state), colour), (f"  {printable(clock.reason)}", "dim")
+    return Text.assemble((printable(venue), "bold"), "  ", state, f"  {bound}{rate}{host}\n", reason)
 
 
 def _sources(sources: list[ClockSource]) -> Table:
@@ -49,5 +49,5 @@ def _sources(sources: list[ClockSource]) -> Table:
         offset = "–" if source.offset_us is None else f"{source.offset_us / 1000:+.3f}"
         error = "" if source.error_us is None else f" ± {source.error_us / 1000:.1f}"
         delay = "–" if source.delay_us is None else f"{source.delay_us / 1000:.1f}"
-        grid.add_row(mark, source.name, offset + error, delay, source.why)
+        grid.add_row(mark, shown(source.name), offset + error, delay, shown(source.why))
     return grid

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
 from agent.control.times import warn_of
-from agent.control.view import Answer, View, judge
+from agent.control.verdict import Count, Outcome
+from agent.control.view import View
 from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, encode, explain
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -46,7 +47,7 @@ class Sent:
 
     message: Cue | Panic | Lift
     deliveries: list[Delivery]
-    answers: list[Answer]
+    outcomes: list[Outcome]
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -56,13 +57,11 @@ class Sent:
 
     @property
     def exit_code(self) -> int:
-        """0 all good · 1 refused, NO-GO or missed · 3 a venue is silent or late, or none is known."""
-        verdicts = {answer.verdict for answer in self.answers}
-        if not any(delivery.taken for delivery in self.deliveries):
+        """0 all good · 1 refused, NO-GO or missed, which outranks: · 3 a venue is silent or late, or none is known."""
+        verdicts = {outcome.verdict for outcome in self.outcomes}
+        if not any(delivery.taken for delivery in self.deliveries) or verdicts & {"no-go", "bad"}:
             return 1
-        if not verdicts or verdicts & {"silent", "late"}:
-            return 3
-        return 1 if verdicts - {"ok"} else 0
+        return 0 if verdicts == {"ok"} else 3
 
 
 def cue_id(now: UtcUs) -> str:
@@ -140,28 +139,20 @@ async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) ->
     if not any(delivery.taken for delivery in deliveries):
         return Sent(cue, deliveries, [], warnings)
     waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)
-    answers, lost = await gather(link, cue.cue, cue.venues, wanted, waited_s)
-    return Sent(cue, deliveries, answers, [*warnings, *lost])
+    outcomes, lost = await gather(link, cue.cue, cue.venues, wanted, waited_s)
+    return Sent(cue, deliveries, outcomes, [*warnings, *lost])
 
 
 async def gather(
     link: Link, about: str, venues: list[str], wanted: Wanted, timeout_s: float
-) -> tuple[list[Answer], list[str]]:
-    """Wait until every expected venue has settled the cue or panic of this id; their answers, and warnings."""
-
-    def answers() -> list[Answer]:
-        expected = {*link.view.expected(venues), *(ack.venue for ack in link.view.acks if ack.cue == about)}
-        return [judge(about, venue, link.view.acks, wanted) for venue in sorted(expected)]
-
-    def settled() -> bool:
-        found = answers()
-        # Bad does not become better; what is not ready in time may be so in a moment.
-        return bool(found) and all(answer.reached or answer.verdict == "bad" for answer in found)
-
+) -> tuple[list[Outcome], list[str]]:
+    """Wait until every expected venue has settled the cue or panic of this id; what they made of it, and warnings."""
+    count = Count(link.view, about, venues, wanted)
     began_s = time.monotonic()
-    if not await link.wait(settled, timeout_s) and time.monotonic() - began_s < timeout_s:
-        return answers(), ["all brokers were lost while waiting; it is out, `framezero status` shows what came of it"]
-    return answers(), []
+    if not await link.wait(count.settled, timeout_s) and time.monotonic() - began_s < timeout_s:
+        lost = "all brokers were lost while waiting; it is out, `framezero status` shows what came of it"
+        return count.outcomes, [lost]
+    return count.outcomes, []
 
 
 def as_json(link: Link, sent: Sent) -> dict[str, Any]:
@@ -174,13 +165,14 @@ def as_json(link: Link, sent: Sent) -> dict[str, Any]:
         "brokers": deliveries_json(sent.deliveries),
         "venues": [
             {
-                "venue": answer.venue,
-                "verdict": answer.verdict,
-                "online": presences[answer.venue].online if answer.venue in presences else None,
-                "timezone": presences[answer.venue].timezone if answer.venue in presences else None,
-                "ack": answer.ack.model_dump(mode="json") if answer.ack else None,
+                "venue": outcome.venue,
+                "verdict": outcome.verdict,
+                "online": presences[outcome.venue].online if outcome.venue in presences else None,
+                "timezone": presences[outcome.venue].timezone if outcome.venue in presences else None,
+                "unsigned": presences[outcome.venue].unsigned if outcome.venue in presences else None,
+                "ack": outcome.ack.model_dump(mode="json") if outcome.ack else None,
             }
-            for answer in sent.answers
+            for outcome in sent.outcomes
         ],
         "warnings": sent.warnings,
     }

@@ -8,12 +8,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from agent.control import answers, moves
 from agent.control import cue as cues
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, print_json, screen, show_of, takes, warn
+from agent.control.options import BrokerOptions, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
 from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Stop
@@ -169,7 +168,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
                 warn(nobody)  # before the wait, in which the command can still be ended and corrected
             sent = await cues.send(link, cue, given.wait.value, timeout_s)
             sent.warnings[:0] = [*warnings, *draft.warnings, *(nobody if given.json else [])]
-            sent.warnings.extend([*untaken(sent.deliveries), *link.view.odd])
+            sent.warnings.extend([*untaken(sent.deliveries), *link.view.other_versions(), *link.view.odd])
             if given.json:
                 print_json(cues.as_json(link, sent))
             else:
@@ -199,4 +198,4 @@ def _announce(link: Link, cue: Cue, now: UtcUs) -> None:
         if presence := link.view.presences.get(venue):
             zones.setdefault(presence.timezone, []).append(venue)
     for zone, venues in sorted(zones.items()):
-        screen().print(f"  {escape(local_time(cue.at, zone) or zone)}  {escape(', '.join(venues))}")
+        screen().print(f"  {shown(local_time(cue.at, zone) or zone)}  {shown(', '.join(venues))}")

@@ -41,8 +41,8 @@ class Delivery:
 
 
 def untaken(deliveries: list[Delivery]) -> list[str]:
-    """A warning for each broker that did not take a message."""
-    return [f"{delivery.url}: {delivery.detail}" for delivery in deliveries if not delivery.taken]
+    """A warning for each broker that did not take a message, or not wherever it should stand."""
+    return [f"{delivery.url}: {delivery.detail}" for delivery in deliveries if delivery.detail]
 
 
 def deliveries_json(deliveries: list[Delivery]) -> list[dict[str, Any]]:

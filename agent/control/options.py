@@ -21,6 +21,7 @@ from agent.control.link import NoBrokerError
 from agent.control.profile import ProfileError, Settings, load
 from agent.control.publish import PublishError
 from agent.control.times import TimeError
+from agent.printable import printable
 
 WIDE = 160  # columns of a table in a pipe or a file, where there is no window
 
@@ -104,20 +105,25 @@ def show_of(found: Settings) -> str:
     return found.show
 
 
+def shown(text: str) -> str:
+    """Text from outside, fit for a terminal, as markup that means nothing but itself."""
+    return escape(printable(text))
+
+
 def screen() -> Console:
     """Where results go: standard output, wide when it is not a window."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, emoji=False)
 
 
 def complaints() -> Console:
     """Where warnings, progress and errors go: standard error."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else WIDE, highlight=False)
+    return Console(stderr=True, width=None if sys.stderr.isatty() else WIDE, highlight=False, emoji=False)
 
 
 def warn(texts: list[str]) -> None:
     """Say warnings, a line each."""
     for text in texts:
-        complaints().print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+        complaints().print(f"[yellow]warning:[/] {shown(text)}", soft_wrap=True)
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -144,7 +150,7 @@ def ending(as_json: bool) -> Iterator[None]:
 
 def _fail(code: Exit, faults: list[str], as_json: bool) -> None:
     for fault in faults:
-        complaints().print(f"[red]error:[/] {escape(fault)}", soft_wrap=True)
+        complaints().print(f"[red]error:[/] {shown(fault)}", soft_wrap=True)
     if as_json:
         print_json({"exit": int(code), "errors": faults})
     raise typer.Exit(int(code))

@@ -1,17 +1,19 @@
 """Raise a panic, or lift it, and gather what every expected venue makes of it."""
 
+import asyncio
+from hashlib import sha256
 from typing import Literal
 
 from pydantic import ValidationError
 
 from agent.control.cue import CueError, Sent, Wanted, cue_id, gather
-from agent.control.link import Delivery, Link
-from agent.control.view import View
+from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link
+from agent.control.view import View, covers
 from agent.messages import Lift, Panic, encode, explain
 from agent.units import UtcUs
 
 TOPICS = ["venue/+/presence", "venue/+/ack"]
-LIFT_TOPICS = [*TOPICS, "venue/+/status", "panic"]
+LIFT_TOPICS = [*TOPICS, "venue/+/status", "panic/#"]
 
 FIRST_S = 1.0  # then a broker that hangs must not keep the others waiting
 
@@ -53,20 +55,43 @@ async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:
 
     A panic is settled when the walls are covered, a lift when its panic is over.
     """
-    body = encode(message)
-    deliveries = {delivery.url: delivery for delivery in await link.publish("panic", body, patience_s=FIRST_S)}
+    deliveries = {delivery.url: delivery for delivery in await _publish(link, message, FIRST_S)}
     warnings = await link.settle()
     await link.stragglers()
     if not all(delivery.taken for delivery in deliveries.values()) or link.brokers.keys() - deliveries.keys():
         # The same bytes again are silent where they are known.
-        for delivery in await link.publish("panic", body):
+        for delivery in await _publish(link, message, ANSWER_TIMEOUT_S):
             _better(deliveries, delivery)
     found = sorted(deliveries.values(), key=lambda delivery: delivery.url)
     if not any(delivery.taken for delivery in found):
         return Sent(message, found, [], warnings)
     about, wanted = _about(message)
-    answers, lost = await gather(link, about, message.venues, wanted, timeout_s)
-    return Sent(message, found, answers, [*warnings, *lost])
+    outcomes, lost = await gather(link, about, message.venues, wanted, timeout_s)
+    return Sent(message, found, outcomes, [*warnings, *lost])
+
+
+async def _publish(link: Link, message: Panic | Lift, patience_s: float) -> list[Delivery]:
+    """To the topic that every agent knows, and to the panic's own, where several panics do not replace each other.
+
+    Taken at either is taken.
+    """
+    body = encode(message)
+    topics = ("panic", f"panic/{_place(link.view, message)}")
+    found: dict[str, Delivery] = {}
+    for deliveries in await asyncio.gather(*(link.publish(topic, body, patience_s=patience_s) for topic in topics)):
+        for new in deliveries:
+            known = found.get(new.url, Delivery(new.url, False, ""))
+            found[new.url] = Delivery(new.url, known.taken or new.taken, known.detail or new.detail)
+    return list(found.values())
+
+
+def _place(view: View, message: Panic | Lift) -> str:
+    """Where a player that comes later finds it: a lift takes its panic's place, but only if it ends all of it."""
+    if isinstance(message, Panic):
+        return message.panic
+    panic = view.panics.get(message.lift)
+    whole = covers(message.venues, panic.venues if panic else ["*"])
+    return message.lift if whole else f"{message.lift}-{sha256(encode(message)).hexdigest()[:8]}"
 
 
 def _better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:

@@ -7,13 +7,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from agent.control import answers
 from agent.control import panic as panics
 from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, print_json, screen, show_of, takes, warn
+from agent.control.options import BrokerOptions, print_json, screen, show_of, shown, takes, warn
 from agent.control.times import parse_span
 from agent.messages import Lift, Panic
 from agent.units import US_PER_S
@@ -81,7 +80,7 @@ def _told(given: PanicOptions, link: Link, sent: Sent) -> Sent:
         print_json(as_json(link, sent))
         return sent
     warn(sent.warnings)
-    where = escape(", ".join(sent.message.venues))
+    where = shown(", ".join(sent.message.venues))
     if isinstance(sent.message, Panic):
         screen().print(f"panic to [bold]{sent.message.to}[/] on {where}, id {sent.message.panic}")
         answers.show(sent, link.view.presences, "started")

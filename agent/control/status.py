@@ -7,14 +7,15 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+from agent.control.answers import unsigned_line
 from agent.control.link import Link, utc_now
+from agent.control.options import shown
 from agent.control.times import show_span
-from agent.messages import WIRE_VERSIONS
+from agent.control.view import version_fault
 from agent.told import Presence, Status
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -65,10 +66,10 @@ def walls(link: Link, now: UtcUs, now_s: float) -> list[Wall]:
 
 
 def exit_code(found: list[Wall]) -> int:
-    """0 all ready · 1 one is not ready · 3 one is silent, or none is known."""
-    if not found or any(wall.silent for wall in found):
-        return 3
-    return 0 if all(wall.status is not None and wall.status.ready for wall in found) else 1
+    """0 all ready · 1 one is not ready, which outranks: · 3 one is silent, or none is known."""
+    if any(wall.status is not None and not wall.status.ready for wall in found if not wall.silent):
+        return 1
+    return 3 if not found or any(wall.silent for wall in found) else 0
 
 
 def clock_warning(found: list[Wall]) -> str:
@@ -106,19 +107,19 @@ def head(found: list[Wall], now: UtcUs, brokers: Mapping[str, bool], faults: Map
     for url, connected in brokers.items():
         if not connected:
             why = f": {faults[url]}" if url in faults else "; trying again"
-            lines.append(f"[red]no connection to {escape(url + why)}[/]")
+            lines.append(f"[red]no connection to {shown(url + why)}[/]")
     if clock := clock_warning(found):
-        lines.append(f"[yellow]{escape(clock)}[/]")
-    return [Text.from_markup(line) for line in lines]
+        lines.append(f"[yellow]{shown(clock)}[/]")
+    return [Text.from_markup(line, emoji=False) for line in lines]
 
 
 def page(found: list[Wall], now: UtcUs, width: int) -> Group:
     """The table, and below it what did not fit, and a line for each thing that keeps a venue from being ready."""
     grid = table(found, now, width)
-    lines = _remedies(found)
+    lines = [*_panics(found, now), *_remedies(found)]
     if all(column.header != "next" for column in grid.columns):
         lines = [*_nexts(found, now), *lines]
-    return Group(grid, *(Text.from_markup(line) for line in lines))
+    return Group(grid, *(Text.from_markup(line, emoji=False) for line in lines))
 
 
 def table(found: list[Wall], now: UtcUs, width: int) -> Table:
@@ -157,7 +158,7 @@ def _widest(grid: Table) -> int:
 
 def _cells(wall: Wall, now: UtcUs) -> dict[str, str]:
     status = wall.status
-    cells = {"venue": f"[bold]{escape(wall.venue)}[/]", "age": _age(wall)}
+    cells = {"venue": f"[bold]{shown(wall.venue)}[/]", "age": _age(wall)}
     if wall.silent or status is None:
         away = "offline" if wall.presence is not None and not wall.presence.online else "no status"
         return cells | {"wall": "[red]–[/]", "ready": f"[red]SILENT[/] {away}"}
@@ -196,14 +197,14 @@ def _place(status: Status) -> str:
 
 
 def _shows(status: Status) -> str:
-    return "–" if status.program is None else f"{escape(status.program)} {_place(status)}"
+    return "–" if status.program is None else f"{shown(status.program)} {_place(status)}"
 
 
 def _clock(status: Status) -> str:
     clock = status.clock
     if clock.bound_us is None:
-        return f"[red]{escape(clock.state)}[/]"
-    return f"{escape(clock.state)} ±{clock.bound_us / 1000:.1f} ms"
+        return f"[red]{shown(clock.state)}[/]"
+    return f"{shown(clock.state)} ±{clock.bound_us / 1000:.1f} ms"
 
 
 def _cache(status: Status) -> str:
@@ -218,7 +219,7 @@ def _cache(status: Status) -> str:
 def _ready(status: Status) -> str:
     if status.ready:
         return "[green]ready[/]"
-    code = escape(status.reasons[0].code) if status.reasons else "no reason given"
+    code = shown(status.reasons[0].code) if status.reasons else "no reason given"
     return f"[red]NO-GO[/] {code}" + (f" +{len(status.reasons) - 1}" if len(status.reasons) > 1 else "")
 
 
@@ -229,33 +230,39 @@ def _nexts(found: list[Wall], now: UtcUs) -> list[str]:
         if not wall.silent and wall.status is not None and (change := wall.status.next) is not None:
             coming.setdefault((change.at, change.action), []).append(wall.venue)
     return [
-        f"next: {escape(action)} in {show_span(at - now)} – {escape(', '.join(venues))}"
+        f"next: {shown(action)} in {show_span(at - now)} – {shown(', '.join(venues))}"
         for (at, action), venues in sorted(coming.items())
+    ]
+
+
+def _panics(found: list[Wall], now: UtcUs) -> list[str]:
+    """The panics that hold, each with its age and its venues: a very old one may have been sent again by somebody."""
+    holding: dict[tuple[UtcUs | None, str], list[str]] = {}
+    for wall in found:
+        if not wall.silent and wall.status is not None and wall.status.panic is not None:
+            holding.setdefault((wall.status.panic_issued, wall.status.panic), []).append(wall.venue)
+    return [
+        f"[bold red]PANIC[/] {shown(panic)}{'' if issued is None else f', raised {show_span(now - issued)} ago'} – "
+        f"{shown(', '.join(venues))}"
+        for (issued, panic), venues in sorted(holding.items(), key=lambda pair: pair[0][1])
     ]
 
 
 def _remedies(found: list[Wall]) -> list[str]:
     lines = []
     for wall in found:
-        venue = f"[bold]{escape(wall.venue)}[/]:"
+        venue = f"[bold]{shown(wall.venue)}[/]:"
         if wall.silent or wall.status is None:
             lines.append(f"{venue} [red]SILENT[/] – {_silence(wall)}")
         elif not wall.status.ready:
             lines += [
-                f"{venue} [red]{escape(reason.code)}[/] – {escape(reason.detail)}" for reason in wall.status.reasons
+                f"{venue} [red]{shown(reason.code)}[/] – {shown(reason.detail)}" for reason in wall.status.reasons
             ]
     for wall in found:
-        versions = wall.presence.messages if wall.presence else [*WIRE_VERSIONS]
-        if not set(versions) & set(WIRE_VERSIONS):
-            reads = ", ".join(map(str, versions)) or "none"
-            lines.append(
-                f"[bold]{escape(wall.venue)}[/]: [red]version[/] – its agent reads messages of version {reads}, this "
-                f"tool writes {', '.join(map(str, WIRE_VERSIONS))}; bring both to the same version of framezero"
-            )
+        if wall.presence is not None and (fault := version_fault(wall.presence)):
+            lines.append(f"[bold]{shown(wall.venue)}[/]: [red]version[/] – {shown(fault)}")
     unsigned = [wall.venue for wall in found if not wall.silent and wall.status is not None and wall.status.unsigned]
-    if unsigned:
-        lines.append(f"[yellow]takes unsigned cues:[/] {escape(', '.join(unsigned))}")
-    return lines
+    return [*lines, unsigned_line(unsigned)] if unsigned else lines
 
 
 def _silence(wall: Wall) -> str:

@@ -1,23 +1,31 @@
-"""What the venues have said, put together from all brokers. Pure: messages and times come in as arguments."""
+"""What the venues have said, put together from all brokers. Pure: messages and times come in as arguments.
+
+Who speaks is said by the topic, for a broker's access list holds a venue to the topics below its own name; a body that
+names another venue is dropped.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
 
 from agent.connection import Received
 from agent.intake import panic_kind
-from agent.messages import Cue, Lift, Panic, Program, Refusal, decode
-from agent.told import Ack, Presence, Status
-from agent.trust import Kind, Opened, Trust, open_body
+from agent.messages import WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
+from agent.printable import printable
+from agent.told import Ack, Answer, Presence, Status
+from agent.trust import Envelope, Kind, Opened, Trust, open_body
 from agent.units import US_PER_S, UtcUs
 
-M = TypeVar("M", Presence, Status, Ack, Cue, Panic, Lift)
+M = TypeVar("M", Presence, Status, Ack, Answer, Cue, Panic, Lift)
+T = TypeVar("T", Presence, Status, Ack, Answer)
 
 SILENT_S = 12.0
 ANYBODY = Trust(require=False)
 """A tool's trust: it reads whatever a broker keeps, and whether that counts is judged by the venues."""
 CLOCKS_AGREE_US = -2 * US_PER_S
+ODD_KEPT = 20
+REV_DIGITS = 15  # more than any revision has
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,19 @@ class Heard:
     live_at_s: float | None
 
 
+@dataclass(slots=True)
+class Kept:
+    """A cue that brokers keep: under which topic each of them does, by url, and which keys it says it is signed with.
+
+    `keyids` are the envelope's hints, and no proof: only a venue's own keys prove anything.
+    """
+
+    cue: Cue
+    digest: str
+    keyids: tuple[str, ...]
+    where: dict[str, str] = field(default_factory=dict)
+
+
 class View:
     """What venues tell and what brokers keep, as far as it is known; duplicates from further brokers are dropped.
 
@@ -36,39 +57,47 @@ class View:
 
     def __init__(self) -> None:
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
-        self._acks_seen: set[bytes] = set()
+        self._once_each: dict[str, Presence] | None = None
+        self.presence_changes = 0
+        self._seen: set[tuple[str, bytes]] = set()  # acks and answers, with their topics
         self.statuses: dict[str, Heard] = {}
-        self.acks: list[Ack] = []
+        self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
+        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer
         self.programs: dict[tuple[str, int], bytes] = {}
-        self._cues: dict[str, tuple[str, Cue]] = {}  # id → sha256 of the body, and what it says
-        self._panics: dict[str, Panic | Lift] = {}  # url → the last one there
-        self.odd: list[str] = []  # what could not be read, for people
+        self.kept: dict[str, Kept] = {}
+        self._panics: dict[tuple[str, str], Panic | Lift] = {}  # url, topic → the last one there
+        self.odd: list[str] = []  # what could not be read, for people; each once, and the first of many
 
     def take(self, message: Received, now_s: float) -> None:
         """Take in one message, its topic below the root, received at monotonic `now_s`."""
-        if not message.payload:  # nothing is kept there any more
-            return
         match message.topic.split("/"):
+            case ["cue", *_] if not message.payload:
+                self._cleared(message)
+            case _ if not message.payload:  # nothing is kept there any more
+                return
             case ["venue", venue, "presence"]:
-                presence = self._read(Presence, message)
+                presence = self._told(Presence, venue, message)
                 if presence is not None:
                     self._presences.setdefault(venue, {})[message.url] = presence
+                    self._once_each = None
+                    self.presence_changes += 1
             case ["venue", venue, "status"]:
-                status = self._read(Status, message)
+                status = self._told(Status, venue, message)
                 if status is not None:
                     self._take_status(venue, status, None if message.retained else now_s)
-            case ["venue", _, "ack"]:
-                if message.payload in self._acks_seen:
-                    return
-                self._acks_seen.add(message.payload)
-                ack = self._read(Ack, message)
+            case ["venue", venue, "ack"]:
+                ack = self._told_once(Ack, venue, message)
                 if ack is not None:
-                    self.acks.append(ack)
-            case ["program", program, rev] if rev.isdecimal():
+                    self.acks.setdefault(ack.cue, []).append(ack)
+            case ["venue", venue, "answer"]:
+                answer = self._told_once(Answer, venue, message)
+                if answer is not None:
+                    self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
+            case ["program", program, rev] if rev.isdecimal() and len(rev) <= REV_DIGITS:
                 self.programs[program, int(rev)] = message.payload
             case ["cue", *_]:
                 self._take_cue(message)
-            case ["panic"]:
+            case ["panic"] | ["panic", _]:
                 self._take_panic(message)
 
     def _take_cue(self, message: Received) -> None:
@@ -78,10 +107,19 @@ class View:
             return
         body = opened.body
         digest = sha256(body).hexdigest()
-        known = self._cues.get(cue.cue)
+        known = self.kept.get(cue.cue)
         # Of two bodies under one id the venues take the one with the smaller hash.
-        if known is None or digest < known[0]:
-            self._cues[cue.cue] = (digest, cue)
+        if known is None or digest < known.digest:
+            self.kept[cue.cue] = Kept(cue, digest, _keyids(message.payload), known.where if known else {})
+        self.kept[cue.cue].where[message.url] = message.topic
+
+    def _cleared(self, message: Received) -> None:
+        """A broker says that it keeps nothing under a topic any more."""
+        for cue, kept in list(self.kept.items()):
+            if kept.where.get(message.url) == message.topic:
+                del kept.where[message.url]
+                if not kept.where:
+                    del self.kept[cue]
 
     def _take_panic(self, message: Received) -> None:
         opened = self._open(("panic", "lift"), message)
@@ -93,12 +131,12 @@ class View:
         else:
             found = self._read(Panic, message, opened.body)
         if found is not None:
-            self._panics[message.url] = found
+            self._panics[message.url, message.topic] = found
 
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
         opened = open_body(message.payload, kinds, ANYBODY, None)
         if isinstance(opened, Refusal):
-            self.odd.append(f"{message.topic} cannot be read: {opened.detail}")
+            self._say(f"{message.topic} cannot be read: {opened.detail}")
             return None
         return opened
 
@@ -111,32 +149,56 @@ class View:
             return  # a slower broker brought an older one
         self.statuses[venue] = Heard(status, live_at_s)
 
+    def _told_once(self, model: type[T], venue: str, message: Received) -> T | None:
+        if (message.topic, message.payload) in self._seen:
+            return None
+        self._seen.add((message.topic, message.payload))
+        return self._told(model, venue, message)
+
+    def _told(self, model: type[T], venue: str, message: Received) -> T | None:
+        found = self._read(model, message)
+        if found is not None and found.venue != venue:
+            self._say(f"{message.topic} speaks as {found.venue!r}, which it is not; dropped. Who writes there?")
+            return None
+        return found
+
     def _read(self, model: type[M], message: Received, body: bytes | None = None) -> M | None:
         found = decode(model, message.payload if body is None else body)
         if isinstance(found, Refusal):
-            self.odd.append(f"{message.topic} cannot be read: {found.detail}")
+            self._say(f"{message.topic} cannot be read: {found.detail}")
             return None
         return found
+
+    def _say(self, text: str) -> None:
+        text = printable(text)
+        if text in self.odd or len(self.odd) > ODD_KEPT:
+            return
+        self.odd.append(text if len(self.odd) < ODD_KEPT else "and more that cannot be read")
 
     @property
     def cues(self) -> dict[str, Cue]:
         """The cues that a broker keeps, by id."""
-        return {key: cue for key, (_, cue) in self._cues.items()}
+        return {key: kept.cue for key, kept in self.kept.items()}
 
     @property
     def panics(self) -> dict[str, Panic]:
-        """The panics that a broker keeps and no broker's lift names, by id: of each broker the last one at most."""
-        lifted = {message.lift for message in self._panics.values() if isinstance(message, Lift)}
+        """The panics that a broker keeps and that lifts at the brokers have not ended everywhere, by id."""
+        lifted: dict[str, set[str]] = {}
+        for lift in self._panics.values():
+            if isinstance(lift, Lift):
+                lifted.setdefault(lift.lift, set()).update(lift.venues)
         kept = {message.panic: message for message in self._panics.values() if isinstance(message, Panic)}
-        return {key: panic for key, panic in kept.items() if key not in lifted}
+        return {key: panic for key, panic in kept.items() if not covers(lifted.get(key, ()), panic.venues)}
 
     @property
     def presences(self) -> dict[str, Presence]:
         """Each venue once: online if it is so at any broker."""
-        return {
-            venue: max(found.values(), key=lambda presence: presence.online)
-            for venue, found in sorted(self._presences.items())
-        }
+        if self._once_each is None:
+            self._once_each = {
+                venue: max(found.values(), key=lambda presence: presence.online)
+                for venue, found in sorted(self._presences.items())
+            }
+        return self._once_each
 
     def expected(self, patterns: Iterable[str]) -> list[str]:
         """The venues that a cue to these patterns should be answered by: those named, and those known that match."""
@@ -189,62 +251,34 @@ class View:
             return True
         return not CLOCKS_AGREE_US <= now - heard.status.time <= SILENT_S * US_PER_S
 
+    def other_versions(self) -> list[str]:
+        """A warning for each venue that does not read the messages of this tool."""
+        faults = {venue: version_fault(presence) for venue, presence in self.presences.items()}
+        return [f"{venue}: {fault}" for venue, fault in faults.items() if fault]
+
     @property
     def venues(self) -> list[str]:
         """Every venue that left a trace."""
         return sorted(self._presences.keys() | self.statuses.keys())
 
 
-RANK = {"accepted": 1, "armed": 2, "started": 3}
+def covers(patterns: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether a cancel or lift for these patterns reaches every venue that the others name, whoever they are."""
+    wanted = set(patterns)
+    return "*" in wanted or set(others) <= wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one venue made of a cue: `verdict` is ok, no-go, bad, late or silent; `ack` is the one that says so.
-
-    `reached`: it came as far as was wanted, be it ready or not.
-    """
-
-    venue: str
-    verdict: str
-    ack: Ack | None
-    reached: bool = False
+def version_fault(presence: Presence) -> str:
+    """Why this tool and a venue do not understand each other; empty where they do."""
+    if set(presence.messages) & set(WIRE_VERSIONS):
+        return ""
+    reads, writes = (", ".join(map(str, versions)) or "none" for versions in (presence.messages, WIRE_VERSIONS))
+    return (
+        f"its agent reads messages of version {reads}, this tool writes {writes}; "
+        "bring both to the same version of framezero"
+    )
 
 
-def judge(about: str, venue: str, acks: Iterable[Ack], wanted: str) -> Answer:
-    """Judge a venue by its acks to the cue or panic of an id, in the order in which they came.
-
-    ok: the wanted stage was reached · no-go: it is not ready, though it may have armed · bad: refused, missed or
-    overtaken before that · late: it answered, but not as far as wanted · silent: no answer. `cancelled` is wanted of a
-    panic that is lifted: no-go is then a venue in which another one still holds.
-    """
-    ours = [ack for ack in acks if ack.cue == about and ack.venue == venue]
-    if wanted == "cancelled":
-        return _judge_lift(venue, ours)
-    best: Ack | None = None
-    unready: Ack | None = None
-    for ack in ours:
-        if ack.stage == "accepted":
-            unready = ack if ack.ready is False else None
-        if ack.stage in RANK:
-            # A further 'accepted' follows when readiness changes, so of equal stages the later counts.
-            if best is None or RANK[ack.stage] >= RANK[best.stage]:
-                best = ack
-        elif best is None or RANK[best.stage] < RANK[wanted]:
-            return Answer(venue, "bad", ack)
-    if best is None:
-        return Answer(venue, "silent", None)
-    reached = RANK[best.stage] >= RANK[wanted]
-    if unready is not None and best.stage != "started":
-        return Answer(venue, "no-go", unready, reached)
-    return Answer(venue, "ok" if reached else "late", best, reached)
-
-
-def _judge_lift(venue: str, acks: Iterable[Ack]) -> Answer:
-    answer = Answer(venue, "silent", None)
-    for ack in acks:
-        if ack.stage == "cancelled":
-            answer = Answer(venue, "no-go" if ack.ready is False else "ok", ack, True)
-        elif ack.stage == "refused":
-            answer = Answer(venue, "bad", ack)
-    return answer
+def _keyids(payload: bytes) -> tuple[str, ...]:
+    envelope = decode(Envelope, payload)
+    return () if isinstance(envelope, Refusal) else tuple(signature.keyid for signature in envelope.signatures)

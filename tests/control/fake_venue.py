@@ -127,7 +127,7 @@ async def venue(broker: Mosquitto, name: str, reply: Reply = ready, **about: Any
     async with connected(broker) as client:
         await client.publish(f"{ROOT}/cue/_hello", b"{}", qos=1, retain=True)
         await client.publish(f"{ROOT}/venue/{name}/presence", encode(presence(name, **about)), qos=1, retain=True)
-        await client.subscribe([(f"{ROOT}/cue/#", 1), (f"{ROOT}/panic", 1)])
+        await client.subscribe([(f"{ROOT}/cue/#", 1), (f"{ROOT}/panic/#", 1)])
         task = asyncio.create_task(_answer(client, name, reply, got))
         try:
             yield got
@@ -151,7 +151,7 @@ async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue
 
 def _alarmed(message: aiomqtt.Message) -> list[tuple[str, dict[str, Any]]]:
     """A panic is obeyed, and a lift."""
-    if message.topic.value != f"{ROOT}/panic" or not isinstance(message.payload, bytes):
+    if not message.topic.matches(f"{ROOT}/panic/#") or not isinstance(message.payload, bytes):
         return []
     panic, lift = decode(Panic, message.payload), decode(Lift, message.payload)
     if isinstance(panic, Panic):

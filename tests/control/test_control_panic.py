@@ -1,6 +1,7 @@
 """`framezero cue panic` against a real mosquitto and venues that are only messages."""
 
 import uuid
+from pathlib import Path
 
 import pytest
 from brokers import Mosquitto, MosquittoFactory, free_port
@@ -35,6 +36,41 @@ async def test_a_panic_is_kept_until_it_is_lifted_by_its_id_which_the_tool_finds
         assert (code, "no panic holds" in err) == (1, True)
         code, out, _ = await framezero("cue", "panic", "--lift", panic.panic, *where)
         assert code == 0, "named by its id it is lifted whatever is known of it"
+
+
+async def test_several_panics_and_lifts_are_all_kept_for_a_player_that_comes_later(mosquitto: Mosquitto) -> None:
+    where = ("--timeout", "5s", "--broker", mosquitto.url, *SHOW)
+    async with venue(mosquitto, "tokyo"):
+        for _ in range(2):
+            code, out, err = await framezero("cue", "panic", *where)
+            assert code == 0, out + err
+        panics = {topic: decode(Panic, body) for topic, body, _ in await retained(mosquitto, "panic/+")}
+        first, second = sorted(panics)
+        assert [f"panic/{found.panic}" for found in panics.values() if isinstance(found, Panic)] == list(panics)
+        code, out, err = await framezero("cue", "panic", "--lift", *where)
+        assert (code, "more than one panic holds" in err) == (1, True)
+        code, out, err = await framezero("cue", "panic", "--lift", first.removeprefix("panic/"), *where)
+        assert code == 0, out + err
+        kept_now = {topic: body for topic, body, _ in await retained(mosquitto, "panic/+")}
+        assert isinstance(decode(Lift, kept_now[first]), Lift) and isinstance(decode(Panic, kept_now[second]), Panic)
+        # A lift for one venue of many must not take the panic away from those who come later.
+        code, out, err = await framezero("cue", "panic", "--lift", "--venues", "tokyo", *where)
+        assert code == 0, out + err
+        kept_now = {topic: body for topic, body, _ in await retained(mosquitto, "panic/+")}
+        assert isinstance(decode(Panic, kept_now[second]), Panic) and len(kept_now) == 3
+
+
+async def test_a_broker_that_takes_only_the_common_topic_is_enough_and_said(
+    mosquittos: MosquittoFactory, tmp_path: Path
+) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read framezero/#\ntopic write framezero/v1/panic\ntopic write framezero/v1/venue/#\n")
+    acl.chmod(0o600)
+    broker = mosquittos(f"acl_file {acl}")
+    async with venue(broker, "tokyo"):
+        code, out, err = await framezero("cue", "panic", "--broker", broker.url, *SHOW)
+    assert code == 0, out + err
+    assert "access list" in err
 
 
 async def test_to_the_slate_on_some_venues_as_json(mosquitto: Mosquitto) -> None:

@@ -187,6 +187,26 @@ def test_a_lost_broker_stands_above_the_table() -> None:
     assert " 3 s " in shown([live], 80)  # since it was heard, whatever the clocks say
 
 
+def test_a_panic_is_shown_with_its_age_and_unsigned_venues_are_shouted() -> None:
+    now = now_us()
+    raised = status("tokyo", panic="some-id", panic_issued=UtcUs(now - 90 * US_PER_S), unsigned=True)
+    older = status("paris", panic="some-id", unsigned=False)  # an agent that does not tell when
+    text = shown([Seen("tokyo", None, raised, False, 0), Seen("paris", None, older, False, 0)], 80)
+    assert "PANIC some-id, raised 1 m 30 s ago – tokyo" in text
+    assert "PANIC some-id – paris" in text
+    assert "UNSIGNED, takes cues from anybody: tokyo\n" in text
+
+
+def test_what_a_venue_says_cannot_draw_on_the_terminal() -> None:
+    evil = "\x1b[2J\x9b31mall \u202eready[/red][bold]:warning:"
+    reasons = [Refusal(code=evil, detail=evil)]
+    told_evil = status("tokyo", ready=False, reasons=reasons, panic=evil)
+    for width in (80, 160):
+        text = shown([Seen(evil, None, told_evil, False, 0), Seen("oslo", None, None, True, None)], width)
+        assert "\x1b[2J" not in text and "\x9b" not in text and "\u202e" not in text
+        assert "all ready[/red][bold]:warning:" in text
+
+
 def test_one_film_is_singular() -> None:
     cache = status("tokyo").cache
     for films, text in ((1, "1 film "), (2, "2 films ")):
@@ -202,11 +222,11 @@ def test_the_table_names_what_an_operator_looks_for() -> None:
     assert "+0.18 ms / +0.90 ms" in text and "fetching 25 %" in text and "SILENT" in text and "[b]oslo" in text
 
 
-def test_the_exit_code_puts_silence_first() -> None:
+def test_the_exit_code_never_hides_a_no_go_behind_a_silence() -> None:
     good = Seen("a", None, status("a"), False, 0)
     bad = Seen("b", None, status("b", ready=False), False, 0)
     silent = Seen("c", None, status("c"), True, 0)
-    assert [exit_code(walls) for walls in ([good], [good, bad], [bad, silent], [])] == [0, 1, 3, 3]
+    assert [exit_code(walls) for walls in ([good], [good, bad], [bad, silent], [])] == [0, 1, 1, 3]
     assert clock_warning([good]) == ""
     assert BOOT in encode(status("a")).decode()
 

@@ -1,3 +1,5 @@
+import json
+from base64 import b64encode
 from hashlib import sha256
 
 from fake_venue import presence, status
@@ -5,9 +7,10 @@ from makers import cue_body, lift_body, panic_body, uuid_of
 
 from agent.connection import Received
 from agent.control.cue import Draft, build
-from agent.control.view import View, judge
+from agent.control.verdict import Count, judge
+from agent.control.view import ODD_KEPT, View, covers
 from agent.messages import Cue, Stop, decode, encode
-from agent.told import Ack, Stage
+from agent.told import Ack, Answer, Stage
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)
@@ -40,9 +43,8 @@ def test_verdicts_by_what_was_wanted() -> None:
         ([ready, started, ack("superseded")], "started", "ok"),
         ([ack("superseded")], "accepted", "bad"),
         ([ack("refused")], "accepted", "bad"),
-        ([ack("accepted", True, "b")], "accepted", "silent"),
     ):
-        assert judge(CUE.cue, "a", acks, wanted).verdict == verdict, (acks, wanted)
+        assert judge("a", acks, wanted).verdict == verdict, (acks, wanted)
 
 
 def test_of_a_lift_its_own_stage_is_wanted() -> None:
@@ -55,7 +57,7 @@ def test_of_a_lift_its_own_stage_is_wanted() -> None:
         ([held, ack("cancelled", True)], "ok", True),
         ([ack("refused")], "bad", False),
     ):
-        answer = judge(CUE.cue, "a", acks, "cancelled")
+        answer = judge("a", acks, "cancelled")
         assert (answer.verdict, answer.reached) == (verdict, reached), acks
 
 
@@ -84,11 +86,116 @@ def test_a_panic_is_kept_until_any_broker_has_its_lift() -> None:
         assert sorted(view.panics) == [uuid_of(number) for number in held]
 
 
+def test_panics_under_topics_of_their_own_do_not_replace_each_other() -> None:
+    view = View()
+    for topic, body, held in (
+        (f"panic/{uuid_of(1)}", panic_body(1), [1]),
+        ("panic", panic_body(1), [1]),
+        (f"panic/{uuid_of(2)}", panic_body(2), [1, 2]),
+        ("panic", panic_body(2), [1, 2]),
+        (f"panic/{uuid_of(2)}-1", lift_body(2, venues=["a"]), [1, 2]),  # at one venue only
+        (f"panic/{uuid_of(1)}", lift_body(1), [2]),
+        (f"panic/{uuid_of(2)}", lift_body(2), []),
+    ):
+        view.take(Received(topic, body, True, "mqtt://a:1"), 0.0)
+        assert sorted(view.panics) == [uuid_of(number) for number in held], topic
+
+
+def test_who_speaks_is_said_by_the_topic_and_by_nobody_else() -> None:
+    view = View()
+    lie, url = encode(ack("accepted", True, venue="b")), "mqtt://a:1"
+    told = Answer(ask=uuid_of(1), venue="b", boot=CUE.cue, time=NOW, want="poll")
+    for topic, body in (
+        ("ack", lie),
+        ("presence", encode(presence("b"))),
+        ("status", encode(status("b"))),
+        ("answer", encode(told)),
+    ):
+        for _ in range(2):
+            view.take(Received(f"venue/a/{topic}", body, True, url), 0.0)
+        assert f"venue/a/{topic} speaks as 'b'" in view.odd[-1]
+    assert (view.acks, view.answers, view.venues, len(view.odd)) == ({}, {}, [], 4)
+    view.take(Received("venue/b/ack", lie, False, url), 0.0)
+    view.take(Received("venue/b/answer", encode(told), False, url), 0.0)
+    assert (len(view.acks[CUE.cue]), view.answers) == (1, {uuid_of(1): {"b": told}})
+
+
+def test_what_is_odd_is_said_once_and_not_for_ever_and_fit_for_a_terminal() -> None:
+    view = View()
+    for number in range(100):
+        view.take(Received(f"venue/\x1b[2J{number}/ack", b"{", False, "mqtt://a:1"), 0.0)
+    assert len(view.odd) == ODD_KEPT + 1
+    assert view.odd[0].startswith("venue/0/ack cannot be read")
+
+
+def test_a_revision_that_no_number_is_means_nothing() -> None:
+    view = View()
+    for rev in ("9" * 5000, "x", "-1", "1" * 16):
+        view.take(Received(f"program/p/{rev}", b"{}", True, "mqtt://a:1"), 0.0)
+    assert view.programs == {}
+
+
+def test_where_a_cue_is_kept_and_with_which_keys() -> None:
+    view = View()
+    envelope = json.dumps(
+        {
+            "payloadType": "application/vnd.framezero.cue.v1+json",
+            "payload": b64encode(cue_body(1)).decode(),
+            "signatures": [{"keyid": "ab12", "sig": ""}],
+        }
+    ).encode()
+    for url in ("mqtt://a:1", "mqtt://b:1"):
+        view.take(Received(f"cue/{uuid_of(1)}", envelope, True, url), 0.0)
+    kept = view.kept[uuid_of(1)]
+    assert kept.keyids == ("ab12",)
+    assert kept.where == dict.fromkeys(("mqtt://a:1", "mqtt://b:1"), f"cue/{uuid_of(1)}")
+    view.take(Received(f"cue/{uuid_of(1)}", b"", False, "mqtt://a:1"), 0.0)
+    assert list(view.kept[uuid_of(1)].where) == ["mqtt://b:1"]
+    view.take(Received(f"cue/{uuid_of(1)}", b"", False, "mqtt://b:1"), 0.0)
+    assert view.kept == {} == view.cues
+
+
+def test_venues_that_read_other_messages_are_named() -> None:
+    view = View()
+    for venue, versions in (("a", [1]), ("b", [1, 2]), ("c", [2]), ("d", [])):
+        body = encode(presence(venue).model_copy(update={"messages": versions}))
+        view.take(Received(f"venue/{venue}/presence", body, True, "mqtt://a:1"), 0.0)
+    newer, none = view.other_versions()
+    assert newer.startswith("c: its agent reads messages of version 2, this tool writes 1")
+    assert none.startswith("d: its agent reads messages of version none")
+
+
+def test_a_count_looks_at_each_ack_once_and_sees_who_comes_late() -> None:
+    view = View()
+    count = Count(view, CUE.cue, ["*"], "accepted")
+    assert not count.settled() and count.outcomes == []
+
+    def hear(venue: str, what: str, body: bytes) -> None:
+        view.take(Received(f"venue/{venue}/{what}", body, False, "mqtt://a:1"), 0.0)
+
+    hear("a", "presence", encode(presence("a")))
+    assert not count.settled() and [found.verdict for found in count.outcomes] == ["silent"]
+    hear("a", "ack", encode(ack("accepted", False)))
+    assert count.settled() and [found.verdict for found in count.outcomes] == ["no-go"]
+    hear("b", "presence", encode(presence("b")))
+    assert not count.settled()
+    hear("b", "ack", encode(ack("refused", venue="b")))
+    hear("c", "ack", encode(ack("accepted", True, venue="c")))
+    hear("a", "ack", encode(ack("accepted", True)))
+    assert count.settled()
+    assert [(found.venue, found.verdict) for found in count.outcomes] == [("a", "ok"), ("b", "bad"), ("c", "ok")]
+
+
+def test_what_covers_what() -> None:
+    assert covers(["*"], ["a", "@b"]) and covers(["a", "@b"], ["@b"]) and covers(["*"], ["*"])
+    assert not covers(["a"], ["*"]) and not covers(["a"], ["a", "b"]) and not covers([], ["a"])
+
+
 def test_an_ack_from_two_brokers_counts_once() -> None:
     view = View()
     for url in ("mqtt://a:1", "mqtt://b:1"):
         view.take(Received("venue/a/ack", encode(ack("armed")), False, url), 0.0)
-    assert len(view.acks) == 1
+    assert len(view.acks[CUE.cue]) == 1
 
 
 def test_a_venue_is_online_if_it_is_at_any_broker() -> None:
