@@ -1,128 +1,210 @@
 """Films on disk, named by their sha256: a film is there whole and verified, or it is not there.
 
 ``<dir>/ab/<sha256>`` is a committed film, ``<sha256>.part`` one that is being fetched, ``<sha256>.seal`` says what
-the committed file looked like (size, mtime, inode) when its content was last verified. A film without a fitting seal
-(crash between two steps, a disk restored from a copy, a file exchanged by hand) becomes a part again: whoever
-fetches it next re-hashes it, and need not download it if it is sound. Everything else in the folder is left alone.
+the committed file looked like (size, mtime, inode) when its content was last verified, and was last touched when the
+film was last used. A film without a fitting seal (a disk restored from a copy, a file exchanged by hand) becomes a part
+again: whoever fetches it next re-hashes it, and need not download it if it is sound. ``<sha256>.bad`` was found
+damaged and is kept to be looked at until its room is needed; ``<sha256>.gone`` and ``<sha256>.new`` are on their way
+out and in. Everything else in the folder is left alone; what stands where one of these belongs is a fault.
 """
 
-import errno
-import hashlib
+import contextlib
+import fcntl
 import os
 import re
 import shutil
 import stat
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 from pydantic import ValidationError
 
+from agent.cache.disk import SHA256_CHARS, Rest, denied, digest, disk_refusal, odd, place_of, sync_folder
+from agent.contents import Contents
 from agent.messages import Count, Model, Refusal
 
 log = structlog.get_logger()
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
+_OURS = "[0-9a-f][0-9a-f]/*"
+USED_AGAIN_S = 60.0
+"""A film that is used all the time is not stamped more often."""
 
 
 class Seal(Model):
-    """What a film's file looked like when its content was verified: cheap to compare at arming."""
+    """What a film's file looked like when its content was verified, cheap to compare at arming; and what is in it."""
 
     size: Count
     mtime_ns: int
     inode: Count
+    contents: Contents | None = None
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file looks as it did. Raises OSError."""
+        found = path.lstat()
+        looks = (found.st_size, found.st_mtime_ns, found.st_ino)
+        return stat.S_ISREG(found.st_mode) and looks == (self.size, self.mtime_ns, self.inode)
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A part or a damaged film, which takes room too: `name` is its file's, `used` as of films."""
+
+    name: str
+    size: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes on the disk and in the cache, parts included."""
+    """Bytes on the disk and in the cache, and what of those is no film."""
 
     free: int
     used: int
-
-
-def disk_refusal(error: OSError, path: Path) -> Refusal:
-    """A failed file operation as a reason with its remedy."""
-    if error.errno in _NO_SPACE:
-        return Refusal(code="disk_full", detail=f"no space for {path}; delete films or give cache.dir a larger disk")
-    if error.errno in _NO_RIGHT:
-        return Refusal(
-            code="disk_denied",
-            detail=f"{path} cannot be written ({error.strerror}); give cache.dir to the agent's user",
-        )
-    return Refusal(code="disk_error", detail=f"{path}: {error.strerror or error}; check the disk")
-
-
-def place_of(root: Path, sha256: str) -> Path:
-    """Where a film lies in a cache folder when it is there whole."""
-    return root / sha256[:2] / sha256
+    strays: tuple[Stray, ...]
 
 
 class Store:
     """The films below one folder.
 
-    One agent owns the folder. `commit` takes as long as hashing takes: call it in a thread. Everything
-    else is quick.
+    One agent owns the folder; `framezero import` may put films beside it. `commit`, `room` and `delete_gone` take their
+    time: call them in a thread. Everything else is quick.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._seals: dict[str, Seal] = {}
+        self._used: dict[str, int] = {}
+        self._odd: dict[Path, Refusal] = {}
+        self._known: dict[Path, Refusal] = {}
+        self._fault: Refusal | None = None
 
     def open(self) -> Refusal | None:
-        """Make the folder and find the films in it. A refusal says why the folder cannot be used."""
+        """Make the folder and find the films in it; may be called again. A refusal says why it cannot be written.
+
+        What is readable is offered all the same: a film on a disk that has become read-only can be shown.
+        """
+        self._known, self._odd, self._fault = self._odd, {}, None
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / ".writable"
-            probe.touch()
-            probe.unlink()
-            for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            with self.locked():
+                self._sweep()
+        except OSError as error:
+            self._fault = disk_refusal(error, self.root)
+        try:
+            for path in sorted(self.root.glob(_OURS)):
                 if _SHA256.fullmatch(path.name) and path.name.startswith(path.parent.name):
                     self._find(path)
         except OSError as error:
-            return disk_refusal(error, self.root)
-        return None
+            self._fault = self._fault or disk_refusal(error, self.root)
+        return self._fault
+
+    @property
+    def faults(self) -> list[Refusal]:
+        """What is amiss with the folder, each with its remedy; what stands in the way is one fault however many."""
+        odd_ones = list(self._odd.values())
+        if len(odd_ones) > 1:
+            more = Refusal(code=odd_ones[0].code, detail=f"{odd_ones[0].detail} (and {len(odd_ones) - 1} more)")
+            odd_ones = [more]
+        return [*filter(None, [self._fault]), *odd_ones]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep the agent and an import from committing at the same moment. Raises OSError."""
+        fd = os.open(self.root / ".lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def path_of(self, sha256: str) -> Path | None:
         """Where the film lies, or None while it is not there whole."""
-        return self._path(sha256) if sha256 in self._seals else None
+        return place_of(self.root, sha256) if sha256 in self._seals else None
+
+    def contents_of(self, sha256: str) -> Contents | None:
+        """What is in a film that is there, None where nobody has looked."""
+        return self._seals[sha256].contents if sha256 in self._seals else None
 
     def part_of(self, sha256: str) -> Path:
         """Where a film that is being fetched grows; its folder exists after `begin`."""
-        return self._path(sha256).with_suffix(".part")
+        return place_of(self.root, sha256).with_suffix(".part")
 
-    def begin(self, sha256: str) -> int:
-        """Get ready to fetch a film; returns how many bytes of it are there already. Raises OSError."""
+    def begin(self, sha256: str) -> int | Refusal:
+        """Get ready to fetch a film: how many bytes of it are there already. Raises OSError."""
         part = self.part_of(sha256)
         part.parent.mkdir(exist_ok=True)
+        for path in (part, place_of(self.root, sha256)):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    return odd(path)
         return part.stat().st_size if part.exists() else 0
 
     def totals(self) -> tuple[int, int]:
         """How many films are there, and their bytes."""
-        return len(self._seals), sum(seal.size for seal in self._seals.values())
+        seals = list(self._seals.values())
+        return len(seals), sum(seal.size for seal in seals)
+
+    def films(self) -> list[tuple[str, int, int]]:
+        """Each film with its size and when it was last used (greater is later)."""
+        return [(sha256, seal.size, self._used.get(sha256, 0)) for sha256, seal in list(self._seals.items())]
 
     def room(self) -> Room:
         """Space left and taken, looked up anew. Raises OSError."""
-        used = sum(_size(path) for path in self.root.glob("[0-9a-f][0-9a-f]/*"))
-        return Room(free=shutil.disk_usage(self.root).free, used=used)
+        used, strays = 0, []
+        for path in self.root.glob(_OURS):
+            with contextlib.suppress(FileNotFoundError):  # renamed or deleted while we looked
+                found = path.lstat()
+                used += found.st_size if stat.S_ISREG(found.st_mode) else 0
+                if path.suffix in (".part", ".bad") and _SHA256.fullmatch(path.stem) and stat.S_ISREG(found.st_mode):
+                    strays.append(Stray(path.name, found.st_size, found.st_mtime_ns))
+        return Room(free=shutil.disk_usage(self.root).free, used=used, strays=tuple(strays))
 
-    def commit(self, sha256: str, size: int) -> Refusal | None:
-        """Verify a whole part and make it a film. A part with other content is deleted, and refused."""
-        part, path = self.part_of(sha256), self._path(sha256)
+    def commit(
+        self,
+        sha256: str,
+        size: int,
+        look: Callable[[Path], Contents | None] = lambda _path: None,
+        rest: Rest = lambda: None,
+        source: Path | None = None,
+    ) -> Refusal | None:
+        """Verify a whole part (or `source`, beside it) and make it a film; other content is deleted, and refused.
+
+        `look` says what is in a file that has the right hash; `rest` is called now and then and may take its time.
+        """
+        part, path = source or self.part_of(sha256), place_of(self.root, sha256)
         try:
             with part.open("rb") as file:
-                found, length = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
-                if found != sha256 or length != size:
-                    return self._drop(part, _other_content(sha256, size, found, length))
+                before = os.fstat(file.fileno())
+                found = digest(file, rest)
+                if (found, before.st_size) != (sha256, size):
+                    return self._drop(part, _other_content(sha256, size, found, before.st_size))
+                contents = look(part)
                 os.fchmod(file.fileno(), 0o444)
                 os.fsync(file.fileno())
-            part.replace(path)
-            self._seal(sha256, path)
+                after = os.fstat(file.fileno())
+                if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                    return self._drop(part, _written_to(part))
+            seal = Seal(size=size, mtime_ns=after.st_mtime_ns, inode=after.st_ino, contents=contents)
+            with self.locked():
+                # The seal first: a film that stands in its place always has one, after a crash as well.
+                self._write_seal(path, seal)
+                part.replace(path)
+                path.with_suffix(".from").unlink(missing_ok=True)
+                sync_folder(path.parent)
         except OSError as error:
             return disk_refusal(error, part)
+        self._seals[sha256] = seal
+        self.use(sha256)
         return None
+
+    def drop_part(self, sha256: str) -> None:
+        """Forget what was fetched of a film that is there by another way. Raises OSError."""
+        for suffix in (".part", ".from"):
+            place_of(self.root, sha256).with_suffix(suffix).unlink(missing_ok=True)
 
     def check(self, sha256: str) -> Refusal | None:
         """Whether a committed film's file is still the one that was verified: a comparison of size, mtime and inode.
@@ -134,13 +216,13 @@ class Store:
             return Refusal(
                 code="film_missing", detail=f"film {sha256[:12]}… is not in the cache yet; wait or import it"
             )
-        path = self._path(sha256)
+        path = place_of(self.root, sha256)
         try:
-            if _look(path) == seal:
-                return None
+            if seal.fits(path):
+                return None if os.access(path, os.R_OK) else denied(path)
             self._demote(sha256, path)
         except FileNotFoundError:
-            del self._seals[sha256]
+            self._forget(sha256)
             log.error("a film vanished from the cache", sha256=sha256, path=str(path))
         except OSError as error:
             return disk_refusal(error, path)
@@ -149,39 +231,132 @@ class Store:
             detail=f"{path} was changed by someone else; it is verified and if need be fetched again",
         )
 
-    def _path(self, sha256: str) -> Path:
-        return place_of(self.root, sha256)
+    def notice(self, sha256: str) -> bool:
+        """Whether a film is there; one that somebody else has put there whole meanwhile is found."""
+        if sha256 not in self._seals:
+            path = place_of(self.root, sha256)
+            with contextlib.suppress(OSError, ValidationError):
+                seal = Seal.model_validate_json(path.with_suffix(".seal").read_bytes())
+                if seal.fits(path):
+                    self._take(sha256, seal, path)
+                    log.info("a film was put into the cache", sha256=sha256, size=seal.size)
+        return sha256 in self._seals
+
+    def use(self, sha256: str) -> None:
+        """Remember that a film is used now, over restarts too; a clock that was set back does not make it old."""
+        now_ns, last = time.time_ns(), self._used.get(sha256, 0)
+        newest = max(self._used.values(), default=0)
+        if last == newest and 0 <= now_ns - last < USED_AGAIN_S * 1e9:
+            return
+        self._used[sha256] = stamp = max(now_ns, newest + 1)
+        with contextlib.suppress(OSError):  # on a read-only disk nothing is evicted either
+            os.utime(place_of(self.root, sha256).with_suffix(".seal"), ns=(stamp, stamp))
+
+    def evict(self, name: str) -> None:
+        """Take a film, or what else `room` named, out of the cache at once; `delete_gone` then frees its room.
+
+        Raises OSError.
+        """
+        sha256 = name[:SHA256_CHARS]
+        path = self.root / name[:2] / name
+        path.replace(path.with_suffix(".gone"))
+        if name == sha256:
+            self._forget(sha256)
+            path.with_suffix(".seal").unlink(missing_ok=True)
+        elif path.suffix == ".part":
+            path.with_suffix(".from").unlink(missing_ok=True)
+
+    def delete_gone(self, name: str) -> None:
+        """Delete what was evicted, which takes its time for a large file. Raises OSError."""
+        (self.root / name[:2] / name[:SHA256_CHARS]).with_suffix(".gone").unlink(missing_ok=True)
+
+    def set_aside(self, sha256: str) -> Refusal:
+        """A film whose content is not what it was: it is offered no more, and kept as `.bad`. Raises OSError."""
+        path = place_of(self.root, sha256)
+        self._forget(sha256)
+        path.replace(path.with_suffix(".bad"))
+        path.with_suffix(".seal").unlink(missing_ok=True)
+        detail = f"{path} has become another file on this disk; it was moved aside and is fetched again; check the disk"
+        log.error("a film in the cache is damaged; it was moved aside", sha256=sha256, path=str(path))
+        return Refusal(code="film_damaged", detail=detail)
+
+    def describe(self, sha256: str, contents: Contents) -> None:
+        """Remember what is in a film that was committed without a look into it. Raises OSError."""
+        seal = self._seals.get(sha256)
+        if seal is not None:
+            self._seals[sha256] = seal = seal.model_copy(update={"contents": contents})
+            with self.locked():
+                self._write_seal(place_of(self.root, sha256), seal)
+            used = self._used.get(sha256, 0)
+            os.utime(place_of(self.root, sha256).with_suffix(".seal"), ns=(used, used))
+
+    def _sweep(self) -> None:
+        """Leftovers of a crash go. Raises OSError where nothing can be written; an odd entry is a fault of its own."""
+        probe = self.root / ".writable"
+        probe.touch()
+        probe.unlink()
+        for folder in self.root.glob(_OURS.partition("/")[0]):
+            if not folder.is_dir():
+                self._report(folder, odd(folder))
+            elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                self._report(folder, denied(folder))
+        for path in self.root.glob(_OURS):
+            owner = place_of(self.root, path.stem)
+            if not _SHA256.fullmatch(path.stem) or path.parent != owner.parent:
+                continue
+            lost = path.suffix in (".gone", ".new") and _abandoned(path)
+            lost |= path.suffix == ".seal-new" or (path.suffix == ".seal" and not owner.exists())
+            lost |= path.suffix == ".from" and not owner.with_suffix(".part").exists()
+            try:
+                if lost:
+                    path.unlink(missing_ok=True)
+                elif path.suffix in (".part", ".seal", ".bad") and not stat.S_ISREG(path.lstat().st_mode):
+                    self._report(path, odd(path))
+            except OSError as error:
+                self._report(path, disk_refusal(error, path))
 
     def _find(self, path: Path) -> None:
         seal = path.with_suffix(".seal")
         try:
-            if Seal.model_validate_json(seal.read_bytes()) == _look(path):
-                self._seals[path.name] = _look(path)
+            found = Seal.model_validate_json(seal.read_bytes())
+            if found.fits(path):
+                if os.access(path, os.R_OK):
+                    self._take(path.name, found, path)
+                else:
+                    self._report(path, denied(path))
                 return
-        except (FileNotFoundError, ValidationError):
+        except (OSError, ValidationError):
             pass  # not verified as far as anyone can tell: the same as a seal that does not fit
-        self._demote(path.name, path)
+        try:
+            self._demote(path.name, path)
+        except OSError as error:
+            self._report(path, disk_refusal(error, path))
 
-    def _seal(self, sha256: str, path: Path) -> None:
-        """Everything reaches the disk in this order, so that a crash leaves an unsealed film at worst."""
-        seal, fresh = _look(path), path.with_suffix(".seal-new")
+    def _take(self, sha256: str, seal: Seal, path: Path) -> None:
+        self._seals[sha256] = seal
+        self._used[sha256] = path.with_suffix(".seal").stat().st_mtime_ns
+
+    def _forget(self, sha256: str) -> None:
+        self._seals.pop(sha256, None)
+        self._used.pop(sha256, None)
+
+    def _report(self, path: Path, fault: Refusal) -> None:
+        self._odd[path] = fault
+        if self._known.get(path) != fault:  # said once, however often the folder is looked at
+            log.error("the cache has a fault", path=str(path), reason=fault.code, detail=fault.detail)
+
+    def _write_seal(self, path: Path, seal: Seal) -> None:
+        fresh = path.with_suffix(".seal-new")
         with fresh.open("wb") as file:
             file.write(seal.model_dump_json().encode())
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path.with_suffix(".seal"))
-        path.with_suffix(".from").unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self._seals[sha256] = seal
 
     def _demote(self, sha256: str, path: Path) -> None:
-        self._seals.pop(sha256, None)
+        self._forget(sha256)
         if not stat.S_ISREG(path.lstat().st_mode):
-            log.error("a cached film is no regular file; it is ignored", path=str(path))
+            self._report(path, odd(path))
             return
         path.chmod(0o644)
         path.replace(self.part_of(sha256))
@@ -195,16 +370,14 @@ class Store:
         return reason
 
 
-def _look(path: Path) -> Seal:
-    found = path.lstat()
-    return Seal(size=found.st_size, mtime_ns=found.st_mtime_ns, inode=found.st_ino)
-
-
-def _size(path: Path) -> int:
+def _abandoned(path: Path) -> bool:
+    """Whether nobody writes a `.new` file any more: an import holds a lock on its own as long as it lives."""
     try:
-        return path.lstat().st_size
-    except FileNotFoundError:  # renamed or deleted while we looked
-        return 0
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _other_content(sha256: str, size: int, found: str, length: int) -> Refusal:
@@ -212,4 +385,10 @@ def _other_content(sha256: str, size: int, found: str, length: int) -> Refusal:
         code="film_hash",
         detail=f"the film's content is not the one of the program: sha256 {found[:12]}… of {length} bytes instead of "
         f"{sha256[:12]}… of {size}; publish the program again or mend the copy on the server",
+    )
+
+
+def _written_to(path: Path) -> Refusal:
+    return Refusal(
+        code="film_hash", detail=f"{path} was written to while it was verified; keep others out of cache.dir"
     )

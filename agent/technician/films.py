@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.cache.store import place_of
+from agent.cache.disk import place_of
 from agent.config import Config
 from agent.journal import peek
 from agent.messages import Program, Refusal, decode

@@ -2,139 +2,26 @@
 
 import asyncio
 import contextlib
-import hashlib
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from fetching import FILM, OTHER, OTHER_SHA256, SHA256, Bench, Site, reason, retry_quickly, serving, wanted
 
-from agent.cache import fetch
-from agent.cache.fetch import Fetcher, FilmState, Presence, Wanted
-from agent.cache.store import Store
-from agent.config import Cache
-
-FILM = random.Random(1).randbytes(1_500_000)
-SHA256 = hashlib.sha256(FILM).hexdigest()
-OTHER = random.Random(2).randbytes(300_000)
-OTHER_SHA256 = hashlib.sha256(OTHER).hexdigest()
-
-
-@dataclass
-class Site:
-    """A web server whose answers a test can script; `asked` are the Range and If-Range headers it got."""
-
-    base: str = ""
-    asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
-    answers: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = field(default_factory=dict)
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["Accept-Encoding"] == "identity"
-        self.asked.append((request.path, request.headers.get("Range"), request.headers.get("If-Range")))
-        if found := self.answers.get(request.path):
-            return await found(request)
-        return web.Response(status=404)
-
-    def serve(self, path: str, content: bytes, etag: str | None = '"one"') -> str:
-        """Serve as a good static server does, ranges included."""
-
-        async def answer(request: web.Request) -> web.StreamResponse:
-            headers = {"ETag": etag} if etag else {}
-            start = request.http_range.start or 0
-            fits = request.headers.get("If-Range") in (None, etag)
-            if not start or not fits:
-                return web.Response(body=content, headers=headers)
-            if start >= len(content):
-                return web.Response(status=416, headers={"Content-Range": f"bytes */{len(content)}"})
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            return web.Response(status=206, body=content[start:], headers=headers)
-
-        self.answers[path] = answer
-        return self.base + path
+from agent.cache.fetch import FilmState, Presence, Wanted
+from agent.cache.http import Pace
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    site = Site()
-    app = web.Application()
-    app.router.add_get("/{path:.*}", site.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield site
-    await runner.cleanup()
+    async with serving() as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_RETRY_S", 0.02)
-    monkeypatch.setattr(fetch, "LAST_RETRY_S", 0.1)
-
-
-class Bench:
-    """A store, a fetcher over it, and what the fetcher said."""
-
-    def __init__(self, root: Path, **config: float) -> None:
-        self.store = Store(root)
-        assert self.store.open() is None
-        self.said: list[tuple[str, FilmState]] = []
-        self._heard = asyncio.Event()
-        self.fetcher = Fetcher(self.store, Cache(dir=root, **{"reserve_gb": 0, **config}), self._on_change)
-
-    def _on_change(self, sha256: str, state: FilmState) -> None:
-        self.said.append((sha256, state))
-        self._heard.set()
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.fetcher.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def until(self, sha256: str, presence: Presence) -> FilmState:
-        async with asyncio.timeout(10):
-            while True:
-                for told, state in self.said:
-                    if told == sha256 and state.presence is presence:
-                        return state
-                self._heard.clear()
-                await self._heard.wait()
-
-    async def outcome(self, *urls: str) -> FilmState:
-        """Want the film from these urls until it is there or failed."""
-        self.fetcher.want([wanted(*urls)])
-        async with self.running(), asyncio.timeout(10):
-            while True:
-                for _, state in self.said:
-                    if state.presence in (Presence.PRESENT, Presence.FAILED):
-                        return state
-                self._heard.clear()
-                await self._heard.wait()
-
-    def part(self, content: bytes, source: str = "", etag: str = "") -> None:
-        self.store.begin(SHA256)
-        part = self.store.part_of(SHA256)
-        part.write_bytes(content)
-        if source:
-            part.with_suffix(".from").write_text(f"{source}\n{etag}")
-
-
-def wanted(*urls: str, size: int = len(FILM)) -> Wanted:
-    return Wanted(SHA256, size, urls, "koi.mp4")
-
-
-def reason(state: FilmState) -> str:
-    assert state.presence is Presence.FAILED
-    assert state.reason is not None
-    assert "koi.mp4" in state.reason.detail
-    return state.reason.code
+    retry_quickly(monkeypatch)
 
 
 async def test_a_wanted_film_is_missing_then_fetched_then_there(tmp_path: Path, site: Site) -> None:
@@ -324,7 +211,7 @@ async def test_a_server_that_says_no_is_named_with_its_answer(tmp_path: Path, si
 
 async def test_the_reserve_is_never_cut_into(tmp_path: Path, site: Site) -> None:
     state = await Bench(tmp_path, reserve_gb=10**9).outcome(site.serve("/koi.mp4", FILM))
-    assert reason(state) == "disk_full"
+    assert reason(state) == "cache_full"
     assert state.reason is not None
     assert "cache.reserve_gb" in state.reason.detail
     assert not site.asked
@@ -393,11 +280,21 @@ async def test_a_film_changed_on_disk_is_told_at_arming_and_fetched_again(tmp_pa
     assert path.read_bytes() == FILM
 
 
-async def test_the_rate_is_kept(tmp_path: Path, site: Site) -> None:
-    before = asyncio.get_running_loop().time()
-    bench = Bench(tmp_path, rate_mbps=24)  # 1.5 MB at 3 MB/s
+def test_the_rate_is_kept_on_average() -> None:
+    pace = Pace(24)  # 3 MB/s
+    assert [pace.spend(1_500_000, now_s) for now_s in (10.0, 10.5, 10.9)] == pytest.approx([0.5, 0.5, 0.6])
+    assert pace.spend(3_000_000, 100.0) == pytest.approx(1.0)  # a pause is not saved up
+    assert Pace(0).spend(10**12, 0.0) == 0.0
+
+
+async def test_the_rate_holds_for_a_film_that_is_continued_too(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path, rate_mbps=24)
+    waits: list[float] = []
+    pace = bench.fetcher._pace.spend
+    bench.fetcher._pace.spend = lambda count, now_s: waits.append(pace(count, now_s)) or 0.0  # type: ignore[func-returns-value, method-assign]
+    bench.part(FILM[:1_000_000])
     assert (await bench.outcome(site.serve("/koi.mp4", FILM))).presence is Presence.PRESENT
-    assert 0.45 <= asyncio.get_running_loop().time() - before <= 3
+    assert max(waits) >= 500_000 / 3_000_000 * 0.9
 
 
 async def test_a_callback_that_wants_anew_does_no_harm(tmp_path: Path, site: Site) -> None:

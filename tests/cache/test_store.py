@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.cache.store import Store, disk_refusal
+from agent.cache.disk import disk_refusal
+from agent.cache.store import Store
 from agent.messages import Refusal
 
 FILM = b"a film " * 1000

@@ -13,7 +13,7 @@ import typer
 from makers import item_body, program_body
 from typer.testing import CliRunner
 
-from agent.cache.store import place_of
+from agent.cache.disk import place_of
 from agent.clock.kernel import raw_now_ns
 from agent.clock.mapping import ClockState
 from agent.clock.memory import Memory

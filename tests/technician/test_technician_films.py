@@ -3,7 +3,7 @@ from typing import Any
 
 from makers import item_body, program_body
 
-from agent.cache.store import place_of
+from agent.cache.disk import place_of
 from agent.config import Config, parse
 from agent.journal import Journal
 from agent.messages import Refusal
