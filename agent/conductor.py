@@ -14,7 +14,6 @@ from agent.effects import (
     Direct,
     Effect,
     Event,
-    Fetch,
     FilmHeard,
     KeepCue,
     KeepProgram,
@@ -26,7 +25,6 @@ from agent.effects import (
     Record,
     Restored,
     Ticked,
-    Wish,
 )
 from agent.intake import Declined, Taken, Venue, take_cue, take_program
 from agent.ledger import Entry, Ledger
@@ -41,6 +39,7 @@ from agent.told import Stage
 from agent.trust import UNDATED, KeyId, Trust, unverified_body
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
+from agent.wishes import Wishlist
 
 MISS_AFTER_US = 250_000
 STEP_US = 15_000
@@ -67,7 +66,7 @@ class Conductor:
         self._ledger = Ledger()
         self._programs: dict[ProgramKey, Taken[Program]] = {}
         self._films: dict[str, Film] = {}
-        self._wishes: tuple[Wish, ...] = ()
+        self._wishlist = Wishlist()
         self._wall = Wall()
         self._proof = Proof(venue.name)
         self._alarm = Alarm(venue, self._teller, self._ledger.first_refusal)
@@ -89,8 +88,8 @@ class Conductor:
                 self._restore(topic, body, signers, now)
             case KeysHeard(trust, settled):
                 effects += self._keys_heard(trust, settled, now)
-            case FilmHeard(sha256, path, refusal):
-                self._films[sha256] = Film(path, refusal)
+            case FilmHeard(sha256, path, refusal, contents):
+                self._films[sha256] = Film(path, refusal, contents)
             case PlayerHeard(report):
                 effects += self._player_said(report, now)
             case Ticked():
@@ -117,7 +116,8 @@ class Conductor:
         world = self._world(now)
         ahead = list(world.agenda.pending(now.utc)) if now.utc is not None else []
         shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
-        return build_scene(world, self._wall, self._proof.tally, ahead, self._wishes, shorts)
+        shorts += [world.misfit(item) for item in self._wishlist.items]
+        return build_scene(world, self._wall, self._proof.tally, ahead, self._wishlist.wishes, shorts)
 
     # --- messages -----------------------------------------------------------------------------
 
@@ -316,7 +316,7 @@ class Conductor:
             self._notice_step(now.utc - now.raw // NS_PER_US)
         world = self._world(now)
         effects += self._judge_readiness(world, now)
-        effects += self._fetch(world)
+        effects += self._wishlist.update(world, now.utc)
         if now.utc is not None:
             starts = self._wall.direct(world, now.utc)
             if starts is not None:
@@ -384,21 +384,6 @@ class Conductor:
                 entry.short = short
                 effects.append(self._teller.ack(entry.cue.cue, "accepted", now, short, ready=short is None))
         return effects
-
-    def _fetch(self, world: World) -> list[Effect]:
-        """Films of cued programs first, in the order of their cues, then those of the newest revisions."""
-        cued = [world.programs.get(key) for key in world.agenda.programs()]
-        newest = {name: program for (name, _), program in sorted(world.programs.items())}
-        films: dict[str, Wish] = {}
-        for program in [*filter(None, cued), *newest.values()]:
-            for item in program.items:
-                encode = world.encode_of(item)
-                films.setdefault(encode.sha256, Wish(encode.sha256, encode.size, item.name, tuple(encode.urls)))
-        wishes = tuple(films.values())
-        if wishes == self._wishes:
-            return []
-        self._wishes = wishes
-        return [Fetch(wishes)]
 
     def _settle(self, world: World, now: Now) -> list[Effect]:
         """Say what became of cues whose instant has passed."""

@@ -13,7 +13,9 @@ import structlog
 
 from agent import __version__, asks
 from agent.cache.fetch import Fetcher, FilmState, Wanted
+from agent.cache.probe import Probe
 from agent.cache.store import Store
+from agent.cache.upkeep import Upkeep
 from agent.clock.kernel import raw_now_ns, real_now_ns
 from agent.clock.mapping import ClockState, Mapping
 from agent.clock.memory import Memory, runtime_dir
@@ -46,6 +48,7 @@ from agent.effects import (
     Received,
     Record,
     Reply,
+    Rest,
     Restored,
     Ticked,
 )
@@ -61,7 +64,8 @@ from agent.player.wire import Report, Running, Screen, Start
 from agent.status import Surroundings, build_status
 from agent.told import Presence, Status
 from agent.trust import Trust, trust_faults
-from agent.units import NS_PER_US
+from agent.units import NS_PER_US, US_PER_S
+from agent.wishes import NO_REST
 
 log = structlog.get_logger()
 
@@ -99,9 +103,18 @@ class Daemon:
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
         self._journal_fault: Refusal | None = None
-        store = Store(config.cache.dir)
-        _usable(store.open())
-        self._fetcher = Fetcher(store, config.cache, self._on_film)
+        self._rest = NO_REST
+        store, look = Store(config.cache.dir), Probe().look
+        store.open()  # what is amiss with it stands in the status: a wall whose agent does not start stays dark
+        self._fetcher = Fetcher(store, config.cache, self._on_film, look=look, rest_s=self._rest_s)
+        self._upkeep = Upkeep(
+            store,
+            self._fetcher,
+            utc=lambda: self._now().vouched,
+            zone=config.timezone,
+            look=look,
+            rest_s=self._rest_s,
+        )
         self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker)
         memory = Memory(config.state_dir, runtime_dir(config.state_dir, os.environ))
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
@@ -136,6 +149,7 @@ class Daemon:
                 tasks.create_task(self._clock.run(), name="clock")
                 tasks.create_task(self._sessions.run(), name="brokers")
                 tasks.create_task(self._fetcher.run(), name="films")
+                tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
@@ -203,7 +217,7 @@ class Daemon:
         self._handle(Ticked())
 
     def _on_film(self, sha256: str, state: FilmState) -> None:
-        self._handle(FilmHeard(sha256, str(state.path) if state.path else None, state.reason))
+        self._handle(FilmHeard(sha256, str(state.path) if state.path else None, state.reason, state.contents))
 
     def _on_player(self, report: Report) -> None:
         self._handle(PlayerHeard(report))
@@ -230,7 +244,9 @@ class Daemon:
             case Reply():
                 self._answer(effect)
             case Fetch(films):
-                self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name) for film in films])
+                self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name, film.cued) for film in films])
+            case Rest():
+                self._rest = effect
             case Direct(starts):
                 if self._sound(starts):
                     self._player.plan(starts)
@@ -242,6 +258,12 @@ class Daemon:
                 self._sessions.ask_again()
             case Note(level, text, fields):
                 getattr(log, level)(text, **dict(fields))
+
+    def _rest_s(self) -> float:
+        """For how many seconds more downloads and hashing have to rest. Called from threads too."""
+        mapping, rest = self._mapping, self._rest
+        utc = mapping.utc_at(raw_now_ns()) if mapping else None
+        return (rest.until - utc) / US_PER_S if utc is not None and rest.since <= utc < rest.until else 0.0
 
     def _sound(self, starts: Sequence[Start]) -> bool:
         """Whether all files are as they were when their hash was verified; one that is not has replanned by now."""
@@ -337,7 +359,12 @@ class Daemon:
 
     def _faults(self) -> tuple[Refusal, ...]:
         """What is amiss around the conductor."""
-        return (*self._trust_faults(), *self._broker_faults(), *filter(None, [self._journal_fault]))
+        return (
+            *self._trust_faults(),
+            *self._broker_faults(),
+            *filter(None, [self._journal_fault]),
+            *self._fetcher.faults,
+        )
 
     def _trust_faults(self) -> list[Refusal]:
         """A venue that will refuse every cue is not ready, however well all the rest is."""

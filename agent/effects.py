@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.clock.mapping import ClockState
+from agent.contents import Contents
 from agent.messages import Refusal
 from agent.player.wire import Identify, Report, Start
 from agent.told import Ack, AsRun, PolledFilms, Reason
@@ -75,11 +76,15 @@ class KeysHeard:
 
 @dataclass(frozen=True, slots=True)
 class FilmHeard:
-    """What the cache says of a film; `path` is set when it is there, whole and verified."""
+    """What the cache says of a film; `path` is set when it is there, whole and verified.
+
+    `contents`: what is in it, where the cache could look.
+    """
 
     sha256: str
     path: str | None
     refusal: Refusal | None
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +176,13 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One film that should be in the cache, with where it may be had."""
+    """One film that should be in the cache, with where it may be had; `cued`: a cue shows its program now or later."""
 
     sha256: str
     size: int
     name: str
     urls: tuple[str, ...]
+    cued: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,14 @@ class Fetch:
     """The films that are wanted, most urgent first; replaces the list before."""
 
     films: tuple[Wish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """When downloads and other work on films have to rest, for a start's sake; replaces the stretch before."""
+
+    since: UtcUs
+    until: UtcUs
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +245,7 @@ Effect = (
     | Record
     | Reply
     | Fetch
+    | Rest
     | Direct
     | Cover
     | Overlay

@@ -7,6 +7,7 @@ a little later. Behind that stand the starts that the timeline has next, so that
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from agent.contents import Contents, mismatch
 from agent.messages import Cue, Item, Panic, Play, Program, Refusal, Variant
 from agent.player.wire import Start
 from agent.schedule import Agenda, ProgramKey, program_key
@@ -20,10 +21,11 @@ PREPARE_US = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What the cache says of one film."""
+    """What the cache says of one film, as in agent.effects.FilmHeard."""
 
     path: str | None
     refusal: Refusal | None
+    contents: Contents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,17 @@ class World:
         """The encode of an item that this venue plays."""
         return item.for_venue(self.venue, self.groups)
 
+    def misfit(self, item: Item) -> Refusal | None:
+        """Why the film that the cache has of an item is not the one that the item describes; None where it is."""
+        encode = self.encode_of(item)
+        film = self.films.get(encode.sha256)
+        return mismatch(film.contents, item, encode) if film and film.path and film.contents else None
+
     def film(self, item: Item) -> Film:
-        """What the cache has of an item."""
+        """What the cache has of an item; a film that is another one than its program says is as good as none."""
         film = self.films.get(self.encode_of(item).sha256, Film(None, None))
+        if (misfit := self.misfit(item)) is not None:
+            return Film(None, misfit)
         if film.path is None and film.refusal is None:
             return Film(None, Refusal(code="film_missing", detail=f"{item.name} is being fetched, and not here yet"))
         return film

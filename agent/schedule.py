@@ -166,6 +166,14 @@ class Agenda:
                 found.append((first, key))
         return [key for _, key in sorted(found)]
 
+    def programs_ahead(self, t: UtcUs) -> list[ProgramKey]:
+        """The programs of cues that hold at an instant or at a later one; of the one that holds first, then of pending
+        ones, then of those that come back when later ones are over.
+        """
+        back = self._coming_back(t)
+        keys = [program_key(cue) for cue in back[:1] if isinstance(cue.do, Play)] + self.programs_pending(t)
+        return list(dict.fromkeys([*keys, *(program_key(cue) for cue in back if isinstance(cue.do, Play))]))
+
     # --- stretches ----------------------------------------------------------------------------
 
     def _holding(self, t: UtcUs) -> _Place | None:
@@ -179,6 +187,22 @@ class Agenda:
             if begin <= t < until and (best is None or place > best):
                 best = place
         return best
+
+    def _coming_back(self, t: UtcUs) -> list[Cue]:
+        """The cues that began by `t` and hold then or later, the one that holds at `t` first, if one does."""
+        found = []
+        ahead = bisect_left(self._begins, _behind(t))
+        covered = t  # until here greater cues hold from `t` on, without a gap
+        for index in range(bisect_left(self._begins, _behind(t)) - 1, -1, -1):
+            end = self._ends[self._begins[index][1]]
+            while ahead < len(self._begins) and self._begins[ahead][0] <= covered:
+                covered = max(covered, self._ends[self._begins[ahead][1]])
+                ahead += 1
+            if end > covered:
+                found.append(self._cues[self._begins[index][1]])
+                covered = end
+        # Further stretches are rare: it does no harm to take one for shown that is not.
+        return [*found, *(self._cues[cue_id] for _, until, cue_id in self._later if until > t)]
 
     def _until(self, cue_id: str, t: UtcUs) -> UtcUs:
         """Where the stretch of a cue ends that holds at `t`."""

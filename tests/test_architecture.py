@@ -17,6 +17,7 @@ CORE = {
     "agent.alarm",
     "agent.asks",
     "agent.asrun",
+    "agent.cache.room",
     "agent.clock",
     "agent.clock.envelope",
     "agent.clock.estimate",
@@ -33,6 +34,7 @@ CORE = {
     "agent.clock.trend",
     "agent.clock.vote",
     "agent.conductor",
+    "agent.contents",
     "agent.effects",
     "agent.glyphs",
     "agent.identify",
@@ -69,6 +71,7 @@ CORE = {
     "agent.trust",
     "agent.units",
     "agent.wall",
+    "agent.wishes",
 }
 LAYERS = {
     "core": CORE,
@@ -125,6 +128,7 @@ MAY_IMPORT = {
         "machine",
         "channel",
         "technician",
+        "agent.cache.disk",
         "agent.cache.store",
         "agent.player.benchmark",
         "agent.player.stage",

@@ -61,6 +61,7 @@ class FakeWall:
         self.cover = ""
         self.overlays: list[Identify] = []
         self._films = films
+        self._told: set[str] = set()
         self._prepare_us = prepare_us
         self._ready_at: int | None = None
         self._turns = Turns(AHEAD_US)
@@ -112,8 +113,10 @@ class FakeWall:
                 assert self.alive, "an overlay for nobody is lost"
                 self.overlays.append(effect.order)
             elif isinstance(effect, Fetch) and self._films:
-                for film in effect.films:
-                    self.give(FilmHeard(film.sha256, f"/films/{film.sha256}", None))
+                news = [film.sha256 for film in effect.films if film.sha256 not in self._told]
+                self._told.update(news)  # as the cache does: what is known is not told again
+                for sha256 in news:
+                    self.give(FilmHeard(sha256, f"/films/{sha256}", None))
         for answer in answers:
             self.give(PlayerHeard(answer))
 

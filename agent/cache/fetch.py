@@ -119,13 +119,13 @@ class Fetcher:
         self._notice()
         self._woken.set()
 
-    def check(self, sha256: str) -> Refusal | None:
-        """Whether a film may be shown, cheaply (for arming); one that may not is told, and fetched again."""
+    def check(self, sha256: str, *, used: bool = True) -> Refusal | None:
+        """Whether a film may be shown, cheaply (for arming, which `used` it); one that may not is told, and fetched."""
         reason = self._store.check(sha256)
-        if reason is None:
-            self._store.use(sha256)
-        else:
+        if reason is not None:
             self._lost(sha256, reason)
+        elif used:
+            self._store.use(sha256)
         return reason
 
     def damaged(self, sha256: str) -> Refusal:
@@ -214,8 +214,7 @@ class Fetcher:
             if self._store.faults:
                 self._store.open()
             for sha256 in [sha256 for sha256, wish in self._wishes.items() if not wish.open]:
-                if (reason := self._store.check(sha256)) is not None:
-                    self._lost(sha256, reason)
+                self.check(sha256, used=False)
 
     def _notice(self) -> None:
         """Tell each film that has come, by whatever way."""
@@ -297,9 +296,9 @@ class Fetcher:
         stopped = threading.Event()
 
         def rest() -> None:
+            self._lull.hold(stopped)
             if stopped.is_set():
                 raise _StoppedError
-            self._lull.hold()
 
         task = asyncio.create_task(asyncio.to_thread(self._store.commit, sha256, size, self._look_into, rest))
         try:

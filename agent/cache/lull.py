@@ -1,6 +1,7 @@
 """Rest around the start of a film: disk, network and processor belong to the wall then."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
@@ -35,7 +36,8 @@ class Lull:
         while (left_s := self.left_s(time.monotonic())) > 0:  # noqa: ASYNC110  what ends is a time
             await asyncio.sleep(min(left_s, STEP_S))
 
-    def hold(self) -> None:
-        """The same for work in a thread."""
+    def hold(self, ended: threading.Event) -> None:
+        """The same for work in a thread; comes back also when it has been ended."""
         while (left_s := self.left_s(time.monotonic())) > 0:
-            time.sleep(min(left_s, STEP_S))
+            if ended.wait(min(left_s, STEP_S)):
+                return
