@@ -72,6 +72,7 @@ def _mount(first: str) -> None:
         app.command(epilog=f"Example: {example}")(control.publish)
         app.command(epilog="Example: framezero status --watch")(control.status)
         app.add_typer(control.app_cue, name="cue")
+        app.add_typer(control.app_keys, name="keys")
     if first in ("", "clock", "check"):
         from agent.technician import cli as technician
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from agent.effects import Now
 from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Program, Refusal, decode
-from agent.trust import KeyId, Kind, Opened, Trust, open_body
+from agent.trust import KeyId, Kind, Opened, Trust, open_body, unverified_body
 from agent.units import format_utc
 
 T = TypeVar("T", Cue, Program, Panic, Lift)
@@ -54,10 +54,10 @@ def take_cue(
     named = _uuid(topic_id) if topic_id is not None else None
     opened = open_body(payload, ("cue",), trust, now.vouched, floor=now.floor)
     if isinstance(opened, Refusal):
-        return Declined(named or _id_in(payload), opened)
+        return Declined(named or _claimed(payload, "cue"), opened)
     cue = decode(Cue, opened.body)
     if isinstance(cue, Refusal):
-        return Declined(named or _id_in(opened.body), cue)
+        return Declined(named or _id_in(opened.body, "cue"), cue)
     if topic_id is not None and topic_id != cue.cue:
         shown = named or "no id of a cue"
         return Declined(cue.cue, Refusal(code="schema", detail=f"cue: the topic says {shown}; they must be equal"))
@@ -94,7 +94,7 @@ def take_panic(payload: bytes, venue: Venue, trust: Trust, now: Now) -> Taken[Pa
     # Nobody waits for a time server with a panic: a key whose end is not known to have passed will do.
     opened = open_body(payload, ("panic", "lift"), trust, now.at_least)
     if isinstance(opened, Refusal):
-        return Declined(_id_in(payload, "lift" if "lift" in _tree(payload) else "panic"), opened)
+        return Declined(_claimed(payload, "panic", "lift"), opened)
     kind = panic_kind(opened)
     named = _id_in(opened.body, kind)
     if kind == "lift":
@@ -137,9 +137,15 @@ def _tree(payload: bytes) -> dict[str, Any]:
     return tree if isinstance(tree, dict) else {}
 
 
-def _id_in(payload: bytes, key: str = "cue") -> str:
+def _claimed(payload: bytes, *keys: str) -> str:
+    """The id that a message claims whose signatures were refused: nothing hangs on it but to whom it is told."""
+    return _id_in(unverified_body(payload) or payload, *keys)
+
+
+def _id_in(body: bytes, *keys: str) -> str:
     """The id of a message that is refused anyway, for the acknowledgement; '?' where none can be read."""
-    found = _tree(payload).get(key)
+    tree = _tree(body)
+    found = next((tree[key] for key in keys if key in tree), None)
     return (_uuid(found) if isinstance(found, str) else None) or "?"
 
 

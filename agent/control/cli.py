@@ -16,11 +16,13 @@ from agent.control import publish as publishing
 from agent.control import status as statuses
 from agent.control.clocks import page_of_clocks
 from agent.control.cue_cli import app_cue
+from agent.control.keys_cli import app_keys
 from agent.control.link import Link, deliveries_json, untaken, utc_now
 from agent.control.options import (
     BrokerOptions,
     Exit,
     complaints,
+    pen_of,
     print_json,
     screen,
     show_of,
@@ -29,11 +31,12 @@ from agent.control.options import (
     warn,
 )
 from agent.control.profile import Settings
+from agent.control.signing import Pen
 from agent.control.times import parse_span, show_span
 from agent.messages import Item
 from agent.units import UtcUs
 
-__all__ = ["app_cue", "publish", "status"]
+__all__ = ["app_cue", "app_keys", "publish", "status"]
 
 
 @takes(BrokerOptions)
@@ -65,6 +68,7 @@ def publish(
     name = show_of(found)
     publishing.check_names(program, url)
     wishes = publishing.parse_variants(variant or [], files)
+    pen = pen_of(found, "program")
     with complaints().status("decoding every film once"):
         bill = publishing.probe_all(files, parse_span(still), wishes)
     # A broker first: without one the site would be written in vain, and with one the films are soon known.
@@ -76,7 +80,7 @@ def publish(
         for billing in bill:
             progress.update(task, description=shown(billing.film.path.name))
             items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
-    result, warnings = asyncio.run(_announce(found, program, name, items))
+    result, warnings = asyncio.run(_announce(found, pen, program, name, items))
     warn([*warnings, *untaken(result.deliveries)])
     code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
     if given.json:
@@ -120,9 +124,9 @@ async def _reachable(found: Settings, program: str) -> None:
 
 
 async def _announce(
-    found: Settings, program: str, show: str, items: list[Item]
+    found: Settings, pen: Pen, program: str, show: str, items: list[Item]
 ) -> tuple[publishing.Published, list[str]]:
-    async with Link(found.access(), found.root, [f"program/{program}/+"]) as link:
+    async with Link(found.access(), found.root, [f"program/{program}/+"], pen=pen) as link:
         warnings = await link.settle()
         return await publishing.announce(link, program, show, items, utc_now()), warnings
 

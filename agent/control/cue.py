@@ -135,7 +135,7 @@ async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) ->
     now = utc_now()
     warnings = [warning] if (warning := warn_of(cue.at, now)) else []
     expires_s = max(1, -((now - cue.expires) // US_PER_S))
-    deliveries = await link.publish(f"cue/{cue.cue}", encode(cue), expires_s=expires_s)
+    deliveries = await link.publish(f"cue/{cue.cue}", link.pen.seal("cue", encode(cue)), expires_s=expires_s)
     if not any(delivery.taken for delivery in deliveries):
         return Sent(cue, deliveries, [], warnings)
     waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)

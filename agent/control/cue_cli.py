@@ -12,7 +12,7 @@ import typer
 from agent.control import answers, moves
 from agent.control import cue as cues
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
 from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Stop
@@ -155,8 +155,10 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
     now = utc_now()
     cues.build(cues.Draft(Stop(action="stop")), show=show, venues=patterns, at=instant(now), now=now)
 
+    pen = pen_of(found, "cue")
+
     async def run() -> int:
-        async with Link(found.access(), found.root, topics) as link:
+        async with Link(found.access(), found.root, topics, pen=pen) as link:
             warnings = await link.settle()
             now = utc_now()
             at = instant(now)

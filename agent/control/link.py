@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from agent.access import Access, BrokerError
 from agent.connection import Connection, Received, connect
+from agent.control.signing import UNSIGNED, Pen
 from agent.control.view import View
 from agent.units import UtcUs
 
@@ -60,12 +61,15 @@ class Link:
 
     What arrives is in `view`. It is connected once one broker is (the others get a little longer); what is wrong with
     the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
-    In a `hurry` the others are not waited for on entry: `stragglers` does that later.
+    `pen` signs what is sent. In a `hurry` the others are not waited for on entry: `stragglers` does that later.
     """
 
-    def __init__(self, brokers: list[Access], root: str, topics: Sequence[str], *, hurry: bool = False) -> None:
+    def __init__(
+        self, brokers: list[Access], root: str, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED
+    ) -> None:
         self.view = View()
         self.faults: dict[str, str] = {}
+        self.pen = pen
         self._brokers = brokers
         self._root = root
         self._topics = topics

@@ -20,8 +20,11 @@ from agent.control.cue import CueError
 from agent.control.link import NoBrokerError
 from agent.control.profile import ProfileError, Settings, load
 from agent.control.publish import PublishError
+from agent.control.signing import Pen, SigningError, passphrase_in
+from agent.control.signing import load as load_keys
 from agent.control.times import TimeError
 from agent.printable import printable
+from agent.trust import Kind
 
 WIDE = 160  # columns of a table in a pipe or a file, where there is no window
 
@@ -50,7 +53,8 @@ class BrokerOptions:
         str | None, typer.Option("--show", metavar="NAME", help="The show; cues of others are refused.")
     ] = None
     key: Annotated[
-        list[str] | None, typer.Option("--key", metavar="FILE", help="Signing key; this version does not sign yet.")
+        list[str] | None,
+        typer.Option("--key", metavar="FILE", help="Private key to sign with; repeat it for more."),
     ] = None
     ca: Annotated[str | None, typer.Option("--ca", metavar="FILE", help="CA of the brokers, PEM.")] = None
     cert: Annotated[str | None, typer.Option("--cert", metavar="FILE", help="Client certificate, PEM.")] = None
@@ -98,6 +102,23 @@ def takes(options: type[O]) -> Callable[[Callable[Concatenate[O, P], None]], Cal
     return decorate
 
 
+def pen_of(found: Settings, *kinds: Kind) -> Pen:
+    """The keys that sign, fit for these kinds of messages; asks for passphrases. Raises SigningError."""
+
+    def ask(file: str) -> str:
+        if found.passphrase_file:
+            return passphrase_in(Path(found.passphrase_file))
+        if not sys.stdin.isatty():
+            hint = "set passphrase_file in the profile, or FRAMEZERO_CONTROL__PASSPHRASE_FILE"
+            raise SigningError([f"{file}: is locked by a passphrase, and there is no terminal to ask for it; {hint}"])
+        return str(typer.prompt(f"passphrase of {file}", hide_input=True, err=True))
+
+    pen = load_keys(found.key, ask)
+    if lacking := list(filter(None, map(pen.lacks, kinds))):
+        raise SigningError(lacking)
+    return pen
+
+
 def show_of(found: Settings) -> str:
     """The show that a cue or a program is for. Raises ProfileError when none is named."""
     if found.show is None:
@@ -136,7 +157,7 @@ def ending(as_json: bool) -> Iterator[None]:
     """Turn what a command can fail by into its exit code and a line a fault."""
     try:
         yield
-    except (ProfileError, PublishError) as error:
+    except (ProfileError, PublishError, SigningError) as error:
         _fail(Exit.USAGE, error.faults, as_json)
     except TimeError as error:
         _fail(Exit.USAGE, [str(error)], as_json)

@@ -75,7 +75,7 @@ async def _publish(link: Link, message: Panic | Lift, patience_s: float) -> list
 
     Taken at either is taken.
     """
-    body = encode(message)
+    body = link.pen.seal("lift" if isinstance(message, Lift) else "panic", encode(message))
     topics = ("panic", f"panic/{_place(link.view, message)}")
     found: dict[str, Delivery] = {}
     for deliveries in await asyncio.gather(*(link.publish(topic, body, patience_s=patience_s) for topic in topics)):

@@ -46,6 +46,7 @@ class Settings(BaseModel):
     cert_key: str = ""
     username: str = ""
     password_file: str = ""
+    passphrase_file: str = ""
 
     def access(self) -> list[Access]:
         """How to reach each broker, duplicates removed."""
@@ -72,11 +73,6 @@ def load(options: Mapping[str, Any], profile: Path | None, environ: Mapping[str,
     ):
         tree.update(values)
         origin.update(dict.fromkeys(values, source))
-    if tree.get("key"):
-        faults.append(
-            f"{origin['key']}: this version does not sign yet, so a key cannot be used; leave it out, and send to "
-            "agents with trust.require = false"
-        )
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:

@@ -189,14 +189,15 @@ async def announce(link: Link, program: str, show: str, items: list[Item], now: 
     newest = link.view.newest_rev(program)
     known = link.view.program(program, newest) if newest is not None else None
     if known is not None and (known.show, known.items) == (show, items):
-        # A broker that has lost it gets it back, to the byte: revisions never change.
-        payload, message, reused = link.view.programs[program, known.rev], known, True
+        # A broker that has lost it gets it back, the body to the byte: revisions never change.
+        body, message, reused = link.view.program_body(program, known.rev), known, True
     else:
         try:
             message = Program(v=1, program=program, rev=(newest or 0) + 1, show=show, issued=now, items=items)
         except ValidationError as error:
             raise PublishError([explain(error)]) from error
-        payload, reused = encode(message), False
+        body, reused = encode(message), False
+    payload = link.pen.seal("program", body)
     if len(payload) > MAX_BODY_BYTES:
         raise PublishError(
             [

@@ -224,10 +224,13 @@ class View:
 
     def program(self, program: str, rev: int) -> Program | None:
         """A program as it is kept; None when it is not there or cannot be read."""
-        payload = self.programs.get((program, rev))
-        opened = open_body(payload, ("program",), ANYBODY, None) if payload is not None else None
-        found = decode(Program, opened.body) if isinstance(opened, Opened) else None
+        found = decode(Program, self.program_body(program, rev))
         return found if isinstance(found, Program) else None
+
+    def program_body(self, program: str, rev: int) -> bytes:
+        """The exact body of a program as it is kept, without its envelope; empty when it is not there."""
+        opened = open_body(self.programs.get((program, rev), b""), ("program",), ANYBODY, None)
+        return opened.body if isinstance(opened, Opened) else b""
 
     def gone(self, venue: str) -> bool:
         """Whether a venue has said goodbye, or its brokers for it, since its last status (a will can come late)."""

@@ -20,7 +20,8 @@ ROOT = "framezero/v1"
 class Place:
     """One venue as its agent finds it: the loopback ports of its lines, its display, its folder.
 
-    `clock_port` is where the agent serves its own clock, so that the lab can measure it.
+    `clock_port` is where the agent serves its own clock, so that the lab can measure it; `keys` holds the public keys
+    that it trusts.
     """
 
     venue: Venue
@@ -31,6 +32,7 @@ class Place:
     content_port: int
     ntp_ports: tuple[int, ...]
     clock_port: int
+    keys: Path
 
     @property
     def config(self) -> Path:
@@ -75,7 +77,7 @@ quota_gb = 10
 reserve_gb = 0.1
 
 [trust]
-require = false                        # a lab only: anybody who reaches the broker may cue
+keys = {json.dumps(str(place.keys))}
 """
     config.parse(tomllib.loads(text), str(place.config))
     return text

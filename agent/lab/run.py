@@ -83,7 +83,6 @@ async def open_venues(standing: World, films: Reel, line: Link, narrator: Narrat
         standing.processes, "publish", operator.publish_command(standing, list(films.paths)), COMMAND_S
     )
     narrator.say(f"program {operator.PROGRAM!r} of {len(films.paths)} films published")
-    narrator.say("cues go unsigned: the venues run with trust.require = false, since signatures are not there yet")
     published = await watch.program(line, operator.PROGRAM)
     begun_s = time.monotonic()
     standing.start_agents()

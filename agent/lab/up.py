@@ -1,18 +1,20 @@
 """`lab up`: five venues that stay, for cues by hand."""
 
 import asyncio
+import shlex
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from agent.access import BrokerError
 from agent.control.link import NoBrokerError
-from agent.lab import agents, folder, operator, reel, tools, watch, world
+from agent.lab import agents, folder, operator, reel, signers, tools, watch, world
 from agent.lab.console import Narrator
 from agent.lab.processes import LabError, Processes
 from agent.lab.reel import Reel
 from agent.lab.run import NO_BROKER, open_venues
 from agent.lab.world import Wishes, World
+from agent.trust import payload_type
 
 _LOOK_S = 0.5
 _STAMP = "+%Y-%m-%dT%H:%M:%SZ"
@@ -67,7 +69,7 @@ Five venues stand. Everything about them is in {standing.wishes.out / "lab.json"
   framezero status --watch {profile}
   framezero status --clock {profile}
 
-The same with nothing but mosquitto_pub (apt: mosquitto-clients), 20 s from now:
+The same with nothing but openssl and mosquitto_pub (apt: mosquitto-clients), 20 s from now:
 
   {mosquitto_pub(standing, rev)}
 
@@ -83,7 +85,7 @@ A wall ({first.venue.venue}), as a picture, and live where you have a screen:
 
 
 def mosquitto_pub(standing: World, rev: int) -> str:
-    """A shell line that sends a whole cue by hand."""
+    """Shell lines that make a cue by hand, sign it with the lab's show key as DSSE has it, and send it."""
     body = (
         r"{\"v\":1,\"cue\":\"$(cat /proc/sys/kernel/random/uuid)\",\"show\":\""
         + agents.SHOW
@@ -92,4 +94,13 @@ def mosquitto_pub(standing: World, rev: int) -> str:
         rf"\"expires\":\"$(date -u -d '+1 day' {_STAMP})\","
         r"\"do\":{\"action\":\"play\",\"program\":\"" + operator.PROGRAM + rf"\",\"rev\":{rev},\"loop\":true" + "}}"
     )
-    return f'mosquitto_pub -V 5 -p {standing.broker.port} -q 1 -t {agents.ROOT}/cue -m "{body}"'
+    kind, key = payload_type("cue"), str(signers.private(standing.wishes.out, "show"))
+    lines = [
+        f'body="{body}"; said=$(mktemp)',
+        f"printf 'DSSEv1 {len(kind)} {kind} %d %s' ${{#body}} \"$body\" >$said",
+        f"sig=$(openssl pkeyutl -sign -rawin -inkey {shlex.quote(key)} -in $said | base64 -w0)",
+        f"mosquitto_pub -V 5 -p {standing.broker.port} -q 1 -t {agents.ROOT}/cue -m "
+        rf'"{{\"payloadType\":\"{kind}\",\"payload\":\"$(printf %s "$body" | base64 -w0)\",'
+        r'\"signatures\":[{\"sig\":\"$sig\"}]}"; rm $said',
+    ]
+    return "\n  ".join(lines)

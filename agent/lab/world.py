@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.lab import agents, broker, content, displays, liar, ports, relay, timeservers
+from agent.lab import agents, broker, content, displays, liar, ports, relay, signers, timeservers
 from agent.lab.agents import Place
 from agent.lab.processes import LabError, Processes
 from agent.lab.relay import Link
@@ -47,6 +47,7 @@ class World:
     places: tuple[Place, ...]
     udp: relay.Relay
     tcp: relay.Relay
+    keys: tuple[Path, ...]
 
     @property
     def content_folder(self) -> Path:
@@ -126,12 +127,14 @@ def build(processes: Processes, wishes: Wishes, say: Callable[[str], None]) -> W
             content_port=tcp.ports[f"{venue.venue}-content"],
             ntp_ports=tuple(ntp_ports if near else (udp.ports[link.name] for link in ntp_links(venue, ntp_ports, 0))),
             clock_port=clock_port,
+            keys=signers.trusted(out),
         )
         for venue, wall, clock_port in zip(wishes.venues, walls, clock_ports, strict=True)
     )
+    keys = signers.make(out)
     for place in places:
         agents.write(place)
-    world = World(wishes, processes, cue_broker, films, places, udp, tcp)
+    world = World(wishes, processes, cue_broker, films, places, udp, tcp, tuple(keys))
     world.profile.write_text(profile(world), encoding="utf-8")
     return world
 
@@ -142,6 +145,7 @@ def profile(world: World) -> str:
         f"# framezero status --profile {world.profile}\n"
         f"broker = [{json.dumps(world.broker.url)}]\n"
         f"root = {json.dumps(agents.ROOT)}\nshow = {json.dumps(agents.SHOW)}\n"
+        f"key = {json.dumps([str(key) for key in world.keys])}\n"
     )
 
 

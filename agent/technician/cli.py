@@ -23,7 +23,7 @@ from agent.clock.kernel import has_rtc
 from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.player import machine
-from agent.technician import decoding, screen, trial
+from agent.technician import decoding, screen, trial, trusted
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -82,7 +82,7 @@ def check(
     measure: Measure = False,
     films: Films = True,
 ) -> None:
-    """Check configuration, clock, display, decoder and films of this player, and name what mends each finding.
+    """Check configuration, keys, clock, display, decoder and films of this player, and name what mends each finding.
 
     Where the agent runs its word on the clock is taken; otherwise the servers
     are asked. Each film in the cache is decoded for some seconds, which takes
@@ -100,7 +100,7 @@ def check(
         word = "measured just now, by asking the servers"
         if gauge.age_s is not None:
             word = f"the running agent's own word, {gauge.age_s:.0f} s old"
-        findings = [whole, Finding("clock", "ok", "source", word), *judged]
+        findings = [whole, *trusted.look(loaded, datetime.now(UTC)), Finding("clock", "ok", "source", word), *judged]
         more, seen = _decoding(loaded, films, as_script)
         findings += seen
         status = told.status(findings)

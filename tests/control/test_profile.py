@@ -43,13 +43,12 @@ def test_one_broker_twice_is_one_session() -> None:
 
 def test_all_faults_are_said_at_once_with_their_source(tmp_path: Path) -> None:
     profile = written(tmp_path, 'brokers = "mqtt://a:1"\nroot = "a/#"\n')
-    text = faults({"show": "No Show", "key": ["/k"]}, profile, {"FRAMEZERO_CONTROL__COLOUR": "red"})
+    text = faults({"show": "No Show"}, profile, {"FRAMEZERO_CONTROL__COLOUR": "red"})
     assert "no broker is named" in text
     assert f"{profile}: unknown key 'brokers'" in text
     assert f"{profile}: root 'a/#'" in text
     assert "--show: show 'No Show'" in text
     assert "FRAMEZERO_CONTROL__COLOUR: unknown key 'colour'" in text
-    assert "--key: this version does not sign yet" in text
 
 
 def test_a_profile_that_is_named_must_be_there_and_toml(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def status(venue: str, *faults: str) -> Status:
 
 
 def rendered(statuses: dict[str, Status], seen: dict[str, Seen], errors: dict[str, float]) -> str:
-    places = [Place(venue, Path("x"), ":1", Path("y"), 1, 2, (3,), 4) for venue in VENUES[:3]]
+    places = [Place(venue, Path("x"), ":1", Path("y"), 1, 2, (3,), 4, Path("z")) for venue in VENUES[:3]]
     console = Console(file=io.StringIO(), width=120)
     console.print(venues_table(places, statuses, seen, errors))
     text = console.file.getvalue()  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ def line(**statuses: Status) -> Link:
 
 
 def places(clock_port: int = 1) -> tuple[Place, ...]:
-    return tuple(Place(venue, Path("x"), ":1", Path("y"), 1, 2, (3,), clock_port) for venue in VENUES[2:4])
+    return tuple(Place(venue, Path("x"), ":1", Path("y"), 1, 2, (3,), clock_port, Path("z")) for venue in VENUES[2:4])
 
 
 def lab(processes: Processes) -> World:

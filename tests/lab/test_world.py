@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock.ntp import measure
-from agent.lab import broker, up, world
+from agent.lab import broker, signers, up, world
 from agent.lab.processes import LabError, Processes
 from agent.lab.venues import VENUES
 from agent.lab.world import Wishes
@@ -32,6 +32,7 @@ def test_the_world_stands_with_all_its_lines(processes: Processes, tmp_path: Pat
         "broker": [standing.broker.url],
         "root": "framezero/v1",
         "show": "lab",
+        "key": [str(signers.private(standing.wishes.out, role)) for role in ("show", "content", "panic")],
     }
     described = json.loads(world.write_description(standing).read_text())
     assert [venue["venue"] for venue in described["venues"]] == ["tokyo", "paris"]

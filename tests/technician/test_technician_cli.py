@@ -19,6 +19,7 @@ from agent.clock.mapping import ClockState
 from agent.clock.memory import Memory
 from agent.clock.orders import Past
 from agent.clock.report import ClockReport, SourceReport
+from agent.control import signing
 from agent.journal import Journal
 from agent.lab import liar, timeservers
 from agent.lab.ports import free
@@ -31,11 +32,15 @@ def write(folder: Path, servers: list[Any], **more: str) -> Path:
     named = ", ".join(
         f'{{ host = "{host}", port = {port}, ours = {str(ours).lower()} }}' for host, port, ours in servers
     )
+    if not (folder / "keys").exists():
+        signing.make("alice", "show", folder / "keys")
+        signing.make("films", "content", folder / "keys")
     file = folder / "agent.toml"
     file.write_text(
         f'venue = "paris"\nshow = "s"\ntimezone = "Europe/Paris"\nstate_dir = "{folder / "state"}"\n'
         f'[broker]\nurls = ["mqtt://127.0.0.1:1"]\n[clock]\nservers = [{named}]\nchrony = false\n'
         f'[cache]\ndir = "{folder / "cache"}"\n[display]\noutput = "null"\n'
+        f'[trust]\nkeys = "{folder / "keys"}"\n'
     )
     return file
 

@@ -1,0 +1,43 @@
+"""The trust's part of `framezero check`: whose cues, programs and panics this player would take."""
+
+from datetime import datetime
+
+from agent.config import Config
+from agent.keyring import Keyring
+from agent.technician.findings import Finding
+from agent.trust import PublicKey, Trust, trust_faults
+from agent.units import US_PER_S, UtcUs, format_utc
+
+AREA = "trust"
+SOON_US = 14 * 86_400 * US_PER_S
+
+
+def look(config: Config, now: datetime) -> list[Finding]:
+    """What the folder of keys holds, and what it lacks; `now` is the host's own time."""
+    if not config.trust.require:
+        mend = "set trust.require = true in agent.toml, and put the show's public keys into trust.keys"
+        what = "UNSIGNED: whoever reaches the broker may cue this wall (trust.require = false, which is for labs)"
+        return [Finding(AREA, "warning", "unsigned", what, mend)]
+    folder = config.trust.keys
+    seen = Keyring(folder).look()
+    copying = f"copy the .toml files that 'framezero keys new' has made into {folder}"
+    found = [Finding(AREA, "fault", "key_file", fault.detail, f"ls -l {folder}") for fault in seen.faults]
+    asked = Trust(seen.keys, config.trust.threshold)
+    found += [Finding(AREA, "fault", "keys", fault.detail, copying) for fault in trust_faults(asked)]
+    utc = UtcUs(int(now.timestamp() * US_PER_S))
+    for key in seen.keys:
+        found += _ending(key, utc)
+    if not any(finding.verdict == "fault" for finding in found):
+        names = ", ".join(f"{key.name} ({key.role}, {key.id})" for key in seen.keys)
+        needs = f"; a cue needs {config.trust.threshold} of the show keys" if config.trust.threshold > 1 else ""
+        found.insert(0, Finding(AREA, "ok", "keys", f"trusts {names}{needs}"))
+    return found
+
+
+def _ending(key: PublicKey, utc: UtcUs) -> list[Finding]:
+    if key.not_after is None or key.not_after > utc + SOON_US:
+        return []
+    over = key.not_after <= utc
+    what = f"{key.name} ({key.role}) {'expired' if over else 'expires'} {format_utc(key.not_after)}"
+    mend = "have its owner make another: framezero keys new"
+    return [Finding(AREA, "fault" if over else "warning", "key_expired" if over else "key_expires", what, mend)]
