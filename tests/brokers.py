@@ -19,6 +19,12 @@ def free_port() -> int:
     return ports.free("tcp", 1)[0]
 
 
+def accepts(port: int) -> bool:
+    """Whether somebody listens on this TCP port of the loopback interface."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Mosquitto:
     """A mosquitto of this test alone, on loopback; `stop`, `kill` and `start` it again at will.
 
@@ -55,9 +61,8 @@ class Mosquitto:
             self._process = subprocess.Popen([MOSQUITTO, "-c", str(self._config)], stdout=log, stderr=log)
         until = time.monotonic() + 10
         while time.monotonic() < until and self._process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if accepts(self.port):
+                return
             time.sleep(0.02)
         text = (self.directory / "mosquitto.log").read_text()
         self.stop()

@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from agent.lab.processes import Processes
 
+pytest_plugins = ["deployed"]
+
 # The same examples at each run, and no limit of milliseconds on a machine that others use too: what fails here fails
 # everywhere. tests/long/bounds searches further.
 settings.register_profile("same", derandomize=True, deadline=None)
