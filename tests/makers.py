@@ -1,6 +1,7 @@
 """Cues, programs and instants for tests: the shortest valid ones, with what a test cares about given by name."""
 
 import json
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -23,6 +24,7 @@ def uuid_of(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012x}"
 
 
+@cache
 def private(number: int) -> Ed25519PrivateKey:
     """A private key that is the same in every run, and secret to nobody."""
     return Ed25519PrivateKey.from_private_bytes(sha256(b"test %d" % number).digest())

@@ -101,7 +101,12 @@ def test_the_hint_is_no_proof_and_needs_not_be_there() -> None:
     assert refusal(json.dumps(forged).encode()).code == "signature"
 
 
-@pytest.mark.parametrize("data", [b'{"v": 1}', b"no json at all", envelope(), envelope(signatures=[{"sig": "AAAA"}])])
+NOT_ASCII = envelope(signatures=[{"sig": "AAAé"}])
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"v": 1}', b"no json at all", envelope(), envelope(signatures=[{"sig": "AAAA"}]), NOT_ASCII]
+)
 def test_where_trust_is_required_nothing_unsigned_passes(data: bytes) -> None:
     assert refusal(data).code == "signature"
 
