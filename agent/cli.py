@@ -71,6 +71,7 @@ def _mount(first: str) -> None:
         example = "framezero publish koi.mp4 sky.mp4 --program reel --to /srv/films --url https://films.example"
         app.command(epilog=f"Example: {example}")(control.publish)
         app.command(epilog="Example: framezero status --watch")(control.status)
+        app.command(epilog="Example: framezero poll winners-reel --venues @asia")(control.poll)
         app.add_typer(control.app_cue, name="cue")
         app.add_typer(control.app_keys, name="keys")
     if first in ("", "clock", "check"):

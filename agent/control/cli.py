@@ -30,13 +30,14 @@ from agent.control.options import (
     takes,
     warn,
 )
+from agent.control.poll_cli import poll
 from agent.control.profile import Settings
 from agent.control.signing import Pen
 from agent.control.times import parse_span, show_span
 from agent.messages import Item
 from agent.units import UtcUs
 
-__all__ = ["app_cue", "app_keys", "publish", "status"]
+__all__ = ["app_cue", "app_keys", "poll", "publish", "status"]
 
 
 @takes(BrokerOptions)

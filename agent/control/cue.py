@@ -5,13 +5,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
 from agent.control.times import warn_of
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View
-from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, encode, explain
+from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, Venues, encode, explain
 from agent.units import US_PER_S, UtcUs, format_utc
 
 Wanted = Literal["accepted", "armed", "started", "cancelled"]
@@ -21,6 +21,7 @@ KEPT_TOPICS = [*TOPICS, "venue/+/status", "cue/#"]
 LIFE_US = 8 * 86_400 * US_PER_S
 AFTER_US = 86_400 * US_PER_S
 ANSWER_S = 10.0
+_PATTERNS = TypeAdapter(Venues)
 AFTER_INSTANT_S = 5.0
 
 
@@ -62,6 +63,15 @@ class Sent:
         if not any(delivery.taken for delivery in self.deliveries) or verdicts & {"no-go", "bad"}:
             return 1
         return 0 if verdicts == {"ok"} else 3
+
+
+def patterns_of(text: str) -> list[str]:
+    """The venues and groups that an option names. Raises CueError."""
+    patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    try:
+        return _PATTERNS.validate_python(patterns)
+    except ValidationError as error:
+        raise CueError(f"--venues: {explain(error)}", usage=True) from error
 
 
 def cue_id(now: UtcUs) -> str:

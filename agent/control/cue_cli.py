@@ -134,14 +134,10 @@ def _move(given: CueOptions, change: Callable[[moves.Running], cues.Draft]) -> N
     show = show_of(given.settings())
 
     def draft(link: Link, at: UtcUs) -> cues.Draft:
-        moves.check_known(link.view, _patterns(given), utc_now(), time.monotonic())
-        return change(moves.running_at(link.view, show, _patterns(given), at))
+        moves.check_known(link.view, cues.patterns_of(given.venues), utc_now(), time.monotonic())
+        return change(moves.running_at(link.view, show, cues.patterns_of(given.venues), at))
 
     _cue(given, draft, cues.KEPT_TOPICS)
-
-
-def _patterns(given: CueOptions) -> list[str]:
-    return [pattern.strip() for pattern in given.venues.split(",") if pattern.strip()]
 
 
 def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics: Sequence[str] = cues.TOPICS) -> None:
@@ -150,7 +146,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
     instant = _instant(given.at, given.in_)
     instant(utc_now())  # a wrong time is said before anything is connected
     timeout_s = parse_span(given.timeout) / US_PER_S if given.timeout else None
-    patterns = _patterns(given)
+    patterns = cues.patterns_of(given.venues)
     show = show_of(found)
     now = utc_now()
     cues.build(cues.Draft(Stop(action="stop")), show=show, venues=patterns, at=instant(now), now=now)

@@ -115,14 +115,15 @@ class Link:
         """Which brokers are connected now, by url."""
         return {access.url: access.url in self._live for access in self._brokers}
 
-    async def settle(self) -> list[str]:
-        """Wait until what the brokers keep has arrived; returns warnings.
+    async def settle(self, within_s: float = HELLO_TIMEOUT_S + LONGEST_QUIET_S) -> list[str]:
+        """Wait until what the brokers keep has arrived, at most so long; returns warnings.
 
         The hello is subscribed to last, so that the retained messages of the other topics come before it; where it is
         missing, a time without any message has to do.
         """
-        await self._until(lambda: not self._ungreeted(), HELLO_TIMEOUT_S)
-        until_s = time.monotonic() + LONGEST_QUIET_S
+        end_s = time.monotonic() + within_s
+        await self._until(lambda: not self._ungreeted(), min(HELLO_TIMEOUT_S, within_s))
+        until_s = min(time.monotonic() + LONGEST_QUIET_S, end_s)
         while (rest_s := min(self._arrived_s + QUIET_S, until_s) - time.monotonic()) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(rest_s)  # tells that nothing more comes
         return [
@@ -135,9 +136,15 @@ class Link:
         return [url for url in self._live if self._hellos[url] < self._hellos_due]
 
     async def publish(
-        self, topic: str, payload: bytes, *, expires_s: int | None = None, patience_s: float = ANSWER_TIMEOUT_S
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = True,
+        expires_s: int | None = None,
+        patience_s: float = ANSWER_TIMEOUT_S,
     ) -> list[Delivery]:
-        """Publish retained with QoS 1 to every broker that is there; the message is out if one has taken it.
+        """Publish with QoS 1 to every broker that is there; the message is out if one has taken it.
 
         A broker that has not answered within `patience_s` may have it, or get it yet.
         """
@@ -145,7 +152,7 @@ class Link:
         verdicts: dict[str, asyncio.Future[str]] = {}
         for url, connection in list(self._live.items()):
             try:
-                verdicts[url] = connection.send(f"{self._root}/{topic}", payload, retain=True, expires_s=expires_s)
+                verdicts[url] = connection.send(f"{self._root}/{topic}", payload, retain=retain, expires_s=expires_s)
             except BrokerError as error:
                 found.append(Delivery(url, False, str(error)))
         if verdicts:

@@ -10,7 +10,7 @@ import typer
 
 from agent.control import answers
 from agent.control import panic as panics
-from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for
+from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.times import parse_span
@@ -54,7 +54,7 @@ def panic(
         to, panic_id = Hide(panic_id), None  # whoever writes 'panic black' has no second to read a refusal
     found = given.settings()
     show = show_of(found)
-    patterns = [pattern.strip() for pattern in given.venues.split(",") if pattern.strip()]
+    patterns = patterns_of(given.venues)
     timeout_s = parse_span(given.timeout) / US_PER_S if given.timeout else ANSWER_S
     # What is wrong with the command is said before anything is connected.
     raised = panics.build_panic(to.value, show=show, venues=patterns, now=utc_now())

@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
-from rich.console import Console, Group
-from rich.measure import Measurement
-from rich.table import Column, Table
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
 from agent.control.answers import unsigned_line
 from agent.control.link import Link, utc_now
 from agent.control.options import shown
+from agent.control.tables import fitting
 from agent.control.times import show_span
 from agent.control.view import version_fault
 from agent.told import Presence, Status
@@ -124,15 +123,7 @@ def page(found: list[Wall], now: UtcUs, width: int) -> Group:
 
 def table(found: list[Wall], now: UtcUs, width: int) -> Table:
     """A line a venue, with as many columns as `width` (in characters) holds; venue and verdict are always whole."""
-    for columns in _LAYOUTS:
-        grid = Table(*(Column(_HEADS.get(column, column), no_wrap=True) for column in columns), box=box.SIMPLE_HEAD)
-        grid.show_edge, grid.pad_edge, grid.padding = False, False, (0, 1, 0, 0)
-        for wall in found:
-            cells = _cells(wall, now)
-            grid.add_row(*(cells.get(column, "") for column in columns))
-        if _widest(grid) <= width:
-            break
-    return grid
+    return fitting([_cells(wall, now) for wall in found], _LAYOUTS, _HEADS, width)
 
 
 # From wide to narrow; the last one is for windows in which nothing more fits.
@@ -149,11 +140,6 @@ _LAYOUTS = (
 )
 _HEADS = {"clock in frames": "clock", "error": "error med/p99", "p99": "p99", "place": "shows"}
 _COLOUR = {"playing": "green", "armed": "green", "held": "yellow", "starting": "yellow", "fault": "red", "panic": "red"}
-
-
-def _widest(grid: Table) -> int:
-    console = Console(width=1000)
-    return Measurement.get(console, console.options, grid).maximum
 
 
 def _cells(wall: Wall, now: UtcUs) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -11,8 +12,21 @@ from typing import Any
 import aiomqtt
 from brokers import Mosquitto
 
-from agent.messages import Cue, Lift, Panic, Refusal, decode, encode
-from agent.told import Ack, CacheStatus, ClockStatus, HostStatus, NextCue, Presence, Status
+from agent.messages import Ask, Cue, Lift, Panic, Refusal, decode, encode
+from agent.told import (
+    Ack,
+    Answer,
+    CacheStatus,
+    ClockStatus,
+    Fetching,
+    HostStatus,
+    NextCue,
+    Poll,
+    PolledFilms,
+    Presence,
+    Reason,
+    Status,
+)
 from agent.units import US_PER_S, UtcUs
 
 ROOT = "framezero/v1"
@@ -120,23 +134,61 @@ async def retained(broker: Mosquitto, topic: str) -> list[tuple[str, bytes, Any]
     return found
 
 
+def polled(*, go: bool = True, rev: int = 3, **more: Any) -> Poll:
+    missing = Reason(question="films", code="film_missing", detail="koi.mp4 is being fetched, and not here yet")
+    fields: dict[str, Any] = {
+        "go": go,
+        "reasons": [] if go else [missing],
+        "films": PolledFilms(
+            program="reel",
+            rev=rev,
+            films=12,
+            present=12 if go else 11,
+            bytes=48_318_382_080,
+            bytes_present=48_318_382_080 if go else 40_100_000_000,
+            fetching=None if go else Fetching(name="koi.mp4", done=1_000_000, size=8_218_382_080),
+            missing=[] if go else ["koi.mp4"],
+        ),
+        "clock": status("any").clock,
+        "state": "slate",
+        "cue": None,
+        "next": NextCue(cue=str(uuid.uuid4()), at=UtcUs(now_us() + 90 * US_PER_S), action="play"),
+        "pending": 1,
+        "panic": None,
+        "display": "1920x1080@60",
+        "decoder": "vaapi",
+        "disk_free_gb": 88.0,
+        "brokers": {"mqtts://cue-a.example:8883": True, "mqtts://cue-b.example:8883": True},
+        "unsigned": False,
+    }
+    return Poll(**{**fields, **more})
+
+
 @asynccontextmanager
-async def venue(broker: Mosquitto, name: str, reply: Reply = ready, **about: Any) -> AsyncIterator[list[Cue]]:
-    """A venue that is online at one broker; yields the cues it got."""
+async def venue(
+    broker: Mosquitto, name: str, reply: Reply = ready, *, poll: Poll | Refusal | None = None, **about: Any
+) -> AsyncIterator[list[Cue]]:
+    """A venue that is online at one broker; yields the cues it got. It answers asks with `poll`, if it has one."""
     got: list[Cue] = []
     async with connected(broker) as client:
         await client.publish(f"{ROOT}/cue/_hello", b"{}", qos=1, retain=True)
         await client.publish(f"{ROOT}/venue/{name}/presence", encode(presence(name, **about)), qos=1, retain=True)
-        await client.subscribe([(f"{ROOT}/cue/#", 1), (f"{ROOT}/panic/#", 1)])
-        task = asyncio.create_task(_answer(client, name, reply, got))
+        await client.subscribe(
+            [(f"{ROOT}/cue/#", 1), (f"{ROOT}/panic/#", 1), (f"{ROOT}/ask/all", 1), (f"{ROOT}/ask/{name}", 1)]
+        )
+        task = asyncio.create_task(_answer(client, name, reply, got, poll))
         try:
             yield got
         finally:
             task.cancel()
 
 
-async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue]) -> None:
+async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue], poll: Poll | Refusal | None) -> None:
     async for message in client.messages:
+        if poll is not None and isinstance(ask := decode(Ask, message.payload), Ask):
+            found: dict[str, Any] = {"refused" if isinstance(poll, Refusal) else "poll": poll}
+            answer = Answer(ask=ask.ask, venue=name, boot=BOOT, time=now_us(), want="poll", **found)
+            await client.publish(f"{ROOT}/venue/{name}/answer", encode(answer), qos=1)
         for about, more in _alarmed(message):
             ack = Ack(cue=about, venue=name, boot=BOOT, time=now_us(), **more)
             await client.publish(f"{ROOT}/venue/{name}/ack", encode(ack), qos=1)
@@ -160,16 +212,9 @@ def _alarmed(message: aiomqtt.Message) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def framezero(*arguments: str) -> tuple[int, str, str]:
-    """Run one operator command as it is mounted; returns exit code, stdout and stderr."""
-    import sys
-
-    program = (
-        "import typer; from agent.control.cli import app_cue, publish, status\n"
-        "app = typer.Typer(pretty_exceptions_enable=False); app.add_typer(app_cue, name='cue')\n"
-        "app.command()(publish); app.command()(status); app()"
-    )
+    """Run one command as an operator does; returns exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "agent.cli", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, err = await process.communicate()
     assert b"Traceback" not in err, err.decode()
