@@ -129,8 +129,18 @@ class Bench:
             part.with_suffix(".from").write_text(f"{source}\n{etag}")
 
 
-def wanted(*urls: str, size: int = len(FILM)) -> Wanted:
-    return Wanted(SHA256, size, urls, "koi.mp4")
+def filled(root: Path, content: bytes) -> Store:
+    """A store that has a film of this content."""
+    store, sha256 = Store(root), hashlib.sha256(content).hexdigest()
+    assert store.open() is None
+    store.begin(sha256)
+    store.part_of(sha256).write_bytes(content)
+    assert store.commit(sha256, len(content)) is None
+    return store
+
+
+def wanted(*urls: str, size: int = len(FILM), cued: bool = True) -> Wanted:
+    return Wanted(SHA256, size, urls, "koi.mp4", cued)
 
 
 def reason(state: FilmState) -> str:

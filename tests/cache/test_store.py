@@ -1,15 +1,19 @@
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.cache.disk import disk_refusal
 from agent.cache.store import Store
+from agent.contents import Contents
 from agent.messages import Refusal
 
 FILM = b"a film " * 1000
@@ -188,3 +192,235 @@ def test_a_full_disk_at_the_commit_is_a_refusal(tmp_path: Path, monkeypatch: pyt
         assert code(store.commit(SHA256, len(FILM))) == "disk_full"
     assert store.path_of(SHA256) is None
     assert store.commit(SHA256, len(FILM)) is None
+
+
+# --- odd entries ----------------------------------------------------------------------------------
+
+
+def folder_at(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "inside").write_text("mine")
+
+
+def link_at(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to("/etc/passwd")
+
+
+ODD = "00" + "1" * 62
+
+
+@pytest.mark.parametrize("suffix", ["", ".part", ".seal"])
+@pytest.mark.parametrize("put", [folder_at, link_at])
+def test_what_stands_where_a_film_belongs_is_a_fault_with_a_remedy_and_harms_no_other(
+    tmp_path: Path, suffix: str, put: object
+) -> None:
+    filled(tmp_path)
+    path = tmp_path / "00" / f"{ODD}{suffix}"
+    assert callable(put)
+    put(path)
+    if suffix == ".seal":
+        (tmp_path / "00" / ODD).write_bytes(FILM)
+    store = opened(tmp_path)
+    assert store.totals() == (1, len(FILM))
+    faults = {fault.code: fault.detail for fault in store.faults}
+    assert faults.keys() == {"cache_entry"}
+    assert str(path) in faults["cache_entry"] and "move it out" in faults["cache_entry"]
+    # What is not ours is not deleted, but for a link in the place of a seal: it says nothing of the film.
+    assert os.path.lexists(path) or (put is link_at and suffix == ".seal")
+
+
+def test_a_folder_in_the_place_of_a_film_refuses_that_film_only(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    folder_at(store.part_of(SHA256))
+    refused = store.begin(SHA256)
+    assert isinstance(refused, Refusal) and refused.code == "cache_entry"
+    assert store.begin(ODD) == 0
+
+
+def test_a_file_where_a_folder_of_films_belongs_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / SHA256[:2]).write_text("not a folder")
+    store = opened(tmp_path)
+    assert [fault.code for fault in store.faults] == ["cache_entry"]
+    with pytest.raises(OSError, match=SHA256[:2]) as caught:
+        store.begin(SHA256)
+    assert disk_refusal(caught.value, store.part_of(SHA256)).code == "cache_entry"
+
+
+def test_many_odd_entries_are_one_fault_and_gone_when_they_are(tmp_path: Path) -> None:
+    for number in range(5):
+        folder_at(tmp_path / "00" / f"00{number:062}")
+    store = opened(tmp_path)
+    [fault] = store.faults
+    assert "and 4 more" in fault.detail
+    shutil.rmtree(tmp_path / "00")
+    assert store.open() is None and not store.faults
+
+
+def test_films_on_a_disk_that_is_read_only_are_offered_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path)
+    (tmp_path / SHA256[:2] / (SHA256[:2] + "0" * 62)).write_bytes(b"unsealed")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+
+    for module, name in ((Path, "touch"), (Path, "chmod"), (Path, "replace"), (Path, "unlink"), (os, "utime")):
+        monkeypatch.setattr(module, name, read_only)
+    store = Store(tmp_path)
+    refused = store.open()
+    assert code(refused) == "disk_denied"
+    assert {fault.code for fault in store.faults} == {"disk_denied"}
+    assert store.path_of(SHA256) is not None and store.check(SHA256) is None
+    store.use(SHA256)
+
+
+def test_a_film_that_may_not_be_read_is_said_and_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = filled(tmp_path).path_of(SHA256)
+    store = opened(tmp_path)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda asked, mode: asked != path and access(asked, mode))
+    assert code(store.check(SHA256)) == "disk_denied"
+    assert opened(tmp_path).path_of(SHA256) is None
+    assert [fault.code for fault in opened(tmp_path).faults] == ["disk_denied"]
+
+
+def test_leftovers_of_a_crash_go_and_what_others_still_write_stays(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    place = tmp_path / SHA256[:2] / SHA256
+    left = [place.with_suffix(suffix) for suffix in (".gone", ".new", ".seal-new", ".from")]
+    orphan = tmp_path / "00" / f"{ODD}.seal"
+    orphan.parent.mkdir()
+    for path in (*left, orphan):
+        path.write_bytes(b"left")
+    busy = tmp_path / "00" / f"{ODD}.new"
+    with busy.open("wb") as writing:
+        fcntl.flock(writing, fcntl.LOCK_EX)
+        assert store.open() is None
+        assert busy.exists()
+    assert not any(path.exists() for path in (*left, orphan))
+    assert store.open() is None
+    assert not busy.exists() and store.totals() == (1, len(FILM))
+
+
+# --- room and recency -----------------------------------------------------------------------------
+
+
+def put(store: Store, content: bytes) -> str:
+    sha256 = hashlib.sha256(content).hexdigest()
+    store.begin(sha256)
+    store.part_of(sha256).write_bytes(content)
+    assert store.commit(sha256, len(content)) is None
+    return sha256
+
+
+def by_age(store: Store) -> list[str]:
+    return [sha256 for sha256, _, _ in sorted(store.films(), key=lambda film: film[2])]
+
+
+def test_what_was_used_last_is_known_after_a_restart_and_whatever_the_clock_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(tmp_path)
+    a, b, c = (put(store, content) for content in (b"a", b"b", b"c"))
+    assert by_age(store) == [a, b, c]
+    store.use(a)
+    assert by_age(store) == by_age(opened(tmp_path)) == [b, c, a]
+    monkeypatch.setattr(time, "time_ns", lambda: 1)  # a player without a battery wakes up in 1970
+    again = opened(tmp_path)
+    again.use(b)
+    assert by_age(again) == by_age(opened(tmp_path)) == [c, a, b]
+    assert again.check(b) is None
+
+
+def test_an_evicted_film_is_gone_at_once_and_its_room_soon(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.evict(SHA256)
+    assert store.path_of(SHA256) is None and opened(tmp_path).totals() == (0, 0)
+    store = filled(tmp_path)
+    store.evict(SHA256)
+    store.delete_gone(SHA256)
+    assert not list((tmp_path / SHA256[:2]).iterdir())
+
+
+def test_a_part_can_go_too(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.begin(SHA256)
+    store.part_of(SHA256).write_bytes(b"12345")
+    [stray] = store.room().strays
+    assert (stray.name, stray.size) == (f"{SHA256}.part", 5)
+    store.evict(stray.name)
+    store.delete_gone(stray.name)
+    assert not store.room().strays and store.begin(SHA256) == 0
+
+
+def test_a_film_that_another_process_has_put_there_is_noticed(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    assert not store.notice(SHA256)
+    filled(tmp_path)
+    assert store.notice(SHA256) and store.path_of(SHA256) is not None
+    (tmp_path / "00").mkdir()
+    (tmp_path / "00" / ODD).write_bytes(b"without a seal")
+    assert not store.notice(ODD)
+
+
+def test_a_film_is_never_in_its_place_without_its_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = opened(tmp_path)
+    store.begin(SHA256)
+    store.part_of(SHA256).write_bytes(FILM)
+
+    replace = Path.replace
+    for stop_at in (1, 2):
+        calls = iter(range(1, 3))
+
+        def crash(self: Path, target: Path, calls: Iterator[int] = calls, stop_at: int = stop_at) -> Path:
+            if next(calls) == stop_at:
+                raise KeyboardInterrupt
+            return replace(self, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "replace", crash)
+            with pytest.raises(KeyboardInterrupt):
+                store.commit(SHA256, len(FILM))
+        assert opened(tmp_path).path_of(SHA256) is None
+        assert opened(tmp_path).begin(SHA256) == len(FILM)
+    assert opened(tmp_path).commit(SHA256, len(FILM)) is None
+
+
+def test_a_damaged_film_is_kept_aside_and_counts_for_nothing(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    refused = store.set_aside(SHA256)
+    assert refused.code == "film_damaged" and "check the disk" in refused.detail
+    assert store.path_of(SHA256) is None and opened(tmp_path).totals() == (0, 0)
+    assert [stray.name for stray in store.room().strays] == [f"{SHA256}.bad"]
+
+
+def test_what_is_in_a_film_is_remembered(tmp_path: Path) -> None:
+    contents = Contents(codec="h264", width=320, height=180, rates=("30/1",), frames=90)
+    store = opened(tmp_path)
+    store.begin(SHA256)
+    store.part_of(SHA256).write_bytes(FILM)
+    assert store.commit(SHA256, len(FILM), look=lambda _path: contents) is None
+    assert opened(tmp_path).contents_of(SHA256) == contents
+    older = filled(tmp_path / "older")
+    used = older.films()
+    assert older.contents_of(SHA256) is None
+    older.describe(SHA256, contents)
+    again = opened(tmp_path / "older")
+    assert again.contents_of(SHA256) == contents and again.check(SHA256) is None
+    assert again.films() == used
+
+
+def test_a_part_that_is_written_to_while_it_is_verified_is_refused(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.begin(SHA256)
+    part = store.part_of(SHA256)
+    part.write_bytes(FILM)
+
+    def exchange(_path: Path) -> None:
+        part.write_bytes(FILM[:-1] + b"X")
+        os.utime(part, ns=(1, 1))
+
+    assert code(store.commit(SHA256, len(FILM), look=exchange)) == "film_hash"
+    assert store.path_of(SHA256) is None
