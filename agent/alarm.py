@@ -1,16 +1,18 @@
 """From panics to their effects: the cover at once, the journal, the acks. Pure; agent.panic says which panic holds.
 
 The player is told to cover the wall before anything else happens, the write to the journal included, for a disk may
-take its time. Under the cover the planner changes to black or to the venue's own slate; once that slate is on the
-wall the cover is taken away, so that it is seen. The cover itself is a slate that needs no file and no clock.
+take its time; what a disk fails to take is obeyed all the same. Under the cover the planner changes to black or to the
+venue's own slate; once that slate is on the wall the cover is taken away, so that it is seen. The cover itself is a
+slate that needs no file and no clock.
 
-Acks carry the panic's id in `cue`: `accepted {ready}` when it is in the journal, `started` when the display has done
-it (`observed` is then, by the agent's clock, None without one), `superseded` when it came below a newer panic that
-says what is shown, `cancelled` when it is lifted (`ready` false and a reason where another panic still holds), or
+Acks carry the panic's id in `cue`: `accepted {ready}` when it is in the journal (or cannot be written: `ready` is then
+false, and it follows once more when it is there), `started` when the display has done it (`observed` is then, by the
+agent's clock, None without one), `superseded` when it came below a newer panic that says what is shown, `cancelled`
+when it is lifted (`ready` false and a reason where another panic still holds, or the journal cannot keep the lift), or
 `refused`.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from agent.asrun import vouched_us
@@ -19,24 +21,36 @@ from agent.intake import Declined, Taken, Venue, take_panic
 from agent.messages import Lift, Panic, Refusal, Uuid
 from agent.panic import Panics
 from agent.player.wire import Covered, Failed, Hello, Report
+from agent.promises import Promises
+from agent.refusals import Refusals
 from agent.teller import Teller
 from agent.trust import Trust
+from agent.units import UtcUs
 from agent.wall import Wall
 
 
+@dataclass(slots=True)
+class _Untold:
+    """A panic or lift whose ack waits for the journal; `said`: that it is on no disk."""
+
+    panic: Uuid
+    lift: bool
+    said: bool = False
+
+
 class Alarm:
-    """One venue's panics, and what its player has been told of them.
+    """One venue's panics, and what its player has been told of them."""
 
-    `first_refusal` says whether a payload is refused for the first time: a retained one comes with each reconnect.
-    """
-
-    def __init__(self, venue: Venue, teller: Teller, first_refusal: Callable[[str, bytes], bool]) -> None:
+    def __init__(self, venue: Venue, teller: Teller, refusals: Refusals, promises: Promises) -> None:
         self._venue = venue
         self._teller = teller
-        self._first_refusal = first_refusal
+        self._refusals = refusals
+        self._promises = promises
+        self._untold: dict[str, _Untold] = {}
         self._panics = Panics()
         self._started: set[Uuid] = set()
         self._restored: set[Uuid] = set()
+        self._hidden_at: dict[Uuid, UtcUs | None] = {}
         self._ordered: Literal["", "black", "slate"] = ""
         self._hidden_by: Literal["", "black", "slate"] = ""
 
@@ -45,19 +59,35 @@ class Alarm:
         """The panic that says what is shown; None when all is well."""
         return self._panics.holding
 
-    def receive(self, payload: bytes, trust: Trust, now: Now, fault: Refusal | None) -> list[Effect]:
-        """Take a message of the topic `panic`; `fault` is what keeps the player from showing anything."""
+    def receive(self, payload: bytes, trust: Trust, now: Now) -> list[Effect]:
+        """Take a message of the topic `panic`."""
         taken = take_panic(payload, self._venue, trust, now)
         if taken is None:
             return []
         if isinstance(taken, Declined):
-            if not self._first_refusal("panic", payload):
+            if not self._refusals.tell("panic", payload, now):
                 return []
             fields = (("panic", taken.cue), ("reason", taken.refusal.code), ("detail", taken.refusal.detail))
             return [Note("error", "panic refused", fields), self._teller.ack(taken.cue, "refused", now, taken.refusal)]
         if isinstance(taken.message, Lift):
-            return self._lift(taken.message.lift, taken.body, taken.digest, now)
-        return self._begin(taken.message, taken.body, taken.digest, now, fault)
+            return self._lift(taken.message.lift, taken.body, taken.digest)
+        return self._begin(taken.message, taken.body, taken.digest, now)
+
+    def tell(self, now: Now, fault: Refusal | None) -> list[Effect]:
+        """The acks of panics and lifts that are on the disk by now, or will not get there; `fault` is the player's."""
+        effects: list[Effect] = []
+        for key, untold in list(self._untold.items()):
+            short = self._promises.short(key)
+            if self._promises.waiting(key) or (short is not None and untold.said):
+                continue
+            untold.said = short is not None
+            if short is None:
+                del self._untold[key]
+            if untold.lift or self._panics.lift_digest(untold.panic) is not None:
+                effects.append(self._lifted(untold.panic, now, short))
+            else:
+                effects += self._accepted(untold.panic, now, fault or short)
+        return [*effects, *self._started_now(now)] if effects else []
 
     def restore(self, body: bytes, trust: Trust, now: Now) -> None:
         """Take again what the journal kept; `trust` asks for no signature, since that was judged on receipt."""
@@ -83,9 +113,13 @@ class Alarm:
         panic = self.holding
         if panic is None or self._hidden_by != panic.to or panic.panic in self._started:
             return []
+        if self._promises.waiting(f"panic/{panic.panic}"):  # 'accepted' comes first
+            self._hidden_at.setdefault(panic.panic, now.utc)
+            return []
         self._started.add(panic.panic)
+        observed = self._hidden_at.pop(panic.panic, now.utc)
         bound_us = None if now.bound_us is None else vouched_us(now.bound_us, now.clock)
-        facts = {"observed": now.utc, "bound_us": bound_us, "joined": panic.panic in self._restored}
+        facts = {"observed": observed, "bound_us": bound_us, "joined": panic.panic in self._restored}
         return [self._teller.ack(panic.panic, "started", now, None, **facts)]
 
     def cover(self, wall: Wall, slate: str) -> list[Effect]:
@@ -109,7 +143,7 @@ class Alarm:
                 return ""
         return panic.to
 
-    def _begin(self, panic: Panic, body: bytes, digest: str, now: Now, fault: Refusal | None) -> list[Effect]:
+    def _begin(self, panic: Panic, body: bytes, digest: str, now: Now) -> list[Effect]:
         known = self._panics.digest(panic.panic)
         if known == digest:
             return []
@@ -120,27 +154,34 @@ class Alarm:
             if known < digest:
                 return effects
         self._panics.begin(panic, digest)
-        effects.append(KeepPanic(panic.panic, "panic", body))
-        if self._panics.lift_digest(panic.panic) is not None:
-            return [*effects, self._lifted(panic.panic, now)]
-        ready = self._teller.ack(panic.panic, "accepted", now, fault, ready=fault is None)
-        effects += [Note("warning", "panic", (("panic", panic.panic), ("to", panic.to))), ready]
-        above = self.holding
-        if above is not None and above.panic != panic.panic:
-            detail = f"panic {above.panic} was issued later and says what is shown; this one goes on below it"
-            effects.append(self._teller.ack(panic.panic, "superseded", now, Refusal(code="panic", detail=detail)))
+        effects.append(self._keep(KeepPanic(panic.panic, "panic", body)))
+        if self._panics.lift_digest(panic.panic) is None:
+            effects.append(Note("warning", "panic", (("panic", panic.panic), ("to", panic.to))))
         return [*effects, *self._started_now(now)]
 
-    def _lift(self, panic: Uuid, body: bytes, digest: str, now: Now) -> list[Effect]:
+    def _keep(self, write: KeepPanic) -> KeepPanic:
+        self._promises.ordered(write.key)
+        self._untold[write.key] = _Untold(write.panic, write.kind == "lift")
+        return write
+
+    def _accepted(self, panic: Uuid, now: Now, short: Refusal | None) -> list[Effect]:
+        effects: list[Effect] = [self._teller.ack(panic, "accepted", now, short, ready=short is None)]
+        above = self.holding
+        if above is not None and above.panic != panic:
+            detail = f"panic {above.panic} was issued later and says what is shown; this one goes on below it"
+            effects.append(self._teller.ack(panic, "superseded", now, Refusal(code="panic", detail=detail)))
+        return effects
+
+    def _lift(self, panic: Uuid, body: bytes, digest: str) -> list[Effect]:
         if self._panics.lift_digest(panic) == digest:
             return []
         self._panics.lift(panic, digest)
         note = Note("warning", "panic lifted", (("panic", panic),))
-        return [KeepPanic(panic, "lift", body), note, self._lifted(panic, now)]
+        return [self._keep(KeepPanic(panic, "lift", body)), note]
 
-    def _lifted(self, panic: Uuid, now: Now) -> Effect:
+    def _lifted(self, panic: Uuid, now: Now, short: Refusal | None) -> Effect:
         left = self.holding
         if left is None:
-            return self._teller.ack(panic, "cancelled", now, None, ready=True)
+            return self._teller.ack(panic, "cancelled", now, short, ready=short is None)
         detail = f"panic {left.panic} still holds; lift it too: framezero cue panic --lift {left.panic}"
         return self._teller.ack(panic, "cancelled", now, Refusal(code="panic", detail=detail), ready=False)

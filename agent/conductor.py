@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, assert_never
+from typing import assert_never
 
-from agent import identify
+from agent import asks, identify
 from agent.alarm import Alarm
-from agent.asks import Asks, Shorts
 from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
 from agent.effects import (
@@ -15,8 +14,12 @@ from agent.effects import (
     Effect,
     Event,
     FilmHeard,
+    ForgetCue,
+    ForgetProgram,
     KeepCue,
+    KeepId,
     KeepProgram,
+    Kept,
     KeysHeard,
     Note,
     Now,
@@ -24,24 +27,27 @@ from agent.effects import (
     Received,
     Record,
     Restored,
+    RestoredId,
     Ticked,
 )
-from agent.intake import Declined, Taken, Venue, take_cue, take_program
-from agent.ledger import Entry, Ledger
-from agent.messages import Cancel, Cue, Identify, Program, Refusal
-from agent.planner import Billed, Film, World, readiness
+from agent.intake import Declined, Taken, Venue, expired, take_cue, take_program
+from agent.ledger import MOST_CUES, Ledger
+from agent.library import MOST_PROGRAMS, Library
+from agent.messages import Cue, Refusal
+from agent.planner import Billed, Film, World
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
+from agent.promises import Promises
+from agent.refusals import Refusals
 from agent.revocation import Revocation
 from agent.scene import Scene, build_scene
-from agent.schedule import ProgramKey, program_key
+from agent.schedule import program_key
+from agent.stages import Shorts, Stages
 from agent.teller import Teller
-from agent.told import Stage
 from agent.trust import UNDATED, KeyId, Trust, unverified_body
 from agent.units import NS_PER_US, UtcUs
 from agent.wall import Wall
 from agent.wishes import Wishlist
 
-MISS_AFTER_US = 250_000
 STEP_US = 15_000
 
 
@@ -63,14 +69,18 @@ class Conductor:
         self._trust = trust
         self._teller = Teller(venue.name, boot)
         self._limits = limits
+        self._refusals = Refusals()
+        self._promises = Promises()
         self._ledger = Ledger()
-        self._programs: dict[ProgramKey, Taken[Program]] = {}
+        self._library = Library()
+        self._stages = Stages(self._teller, self._ledger, self._library, self._promises)
         self._films: dict[str, Film] = {}
+        self._films_heard = 0
         self._wishlist = Wishlist()
         self._wall = Wall()
         self._proof = Proof(venue.name)
-        self._alarm = Alarm(venue, self._teller, self._ledger.first_refusal)
-        self._asks = Asks()
+        self._alarm = Alarm(venue, self._teller, self._refusals, self._promises)
+        self._asks = asks.Asks()
         self._overlays = identify.Overlays()
         self._slate = limits.slate
         self._slate_fault = limits.slate_fault
@@ -86,10 +96,16 @@ class Conductor:
                 effects += self._receive(topic, payload, now)
             case Restored(topic, body, signers):
                 self._restore(topic, body, signers, now)
+                return []  # what follows is said when all is restored
+            case RestoredId(cue, digest, until, signers):
+                self._ledger.recall(cue, digest, until, signers)
+                return []
+            case Kept():
+                self._promises.heard(event)
             case KeysHeard(trust, settled):
                 effects += self._keys_heard(trust, settled, now)
             case FilmHeard(sha256, path, refusal, contents):
-                self._films[sha256] = Film(path, refusal, contents)
+                self._hear_film(sha256, Film(path, refusal, contents))
             case PlayerHeard(report):
                 effects += self._player_said(report, now)
             case Ticked():
@@ -114,10 +130,11 @@ class Conductor:
     def snapshot(self, now: Now) -> Scene:
         """What this venue does now, and whether it is ready for what comes."""
         world = self._world(now)
-        ahead = list(world.agenda.pending(now.utc)) if now.utc is not None else []
+        ahead = world.agenda.programs_pending(now.utc) if now.utc is not None else []
         shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
+        shorts += [self._stages.ready(world, key, self._films_heard) for key in ahead]
         shorts += [world.misfit(item) for item in self._wishlist.items]
-        return build_scene(world, self._wall, self._proof.tally, ahead, self._wishlist.wishes, shorts)
+        return build_scene(world, self._wall, self._proof.tally, now.utc, self._wishlist.wishes, shorts)
 
     # --- messages -----------------------------------------------------------------------------
 
@@ -134,37 +151,75 @@ class Conductor:
             case ["program", program, rev]:
                 return self._receive_program(payload, (program, rev), now)
             case ["panic"] | ["panic", _]:
-                return self._alarm.receive(payload, self._trust, now, self._wall.fault)
+                return self._alarm.receive(payload, self._trust, now)
             case ["ask", _]:
                 world = self._world(now)
-                return self._asks.receive(payload, now, world, self._shorts(world, now))
-        return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic),))]
+                return self._asks.receive(payload, now, world, self._questions(world, now))
+        if not self._refusals.tell("topic", b"", now, where=topic):
+            return []
+        return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic[:80]),))]
 
     def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
         taken = take_cue(payload, topic_id, self._venue, self._trust, now)
-        if taken is None:
-            return []
         if isinstance(taken, Declined):
             if taken.refusal.code == UNDATED:
                 return self._wait_for_time("cue", taken.cue, taken.refusal)
-            if self._holds_already(taken, payload):
-                return []
-            if not self._ledger.first_refusal(topic_id, payload):
-                return []
-            fields = (("cue", taken.cue), ("reason", taken.refusal.code), ("detail", taken.refusal.detail))
-            return [Note("warning", "cue refused", fields), self._teller.ack(taken.cue, "refused", now, taken.refusal)]
-        cue = taken.message
-        known = self._ledger.get(cue.cue)
-        effects: list[Effect] = []
+            return [] if self._holds_already(taken, payload) else self._decline(taken, payload, topic_id, now)
+        cue, known = taken.message, self._ledger.digest(taken.message.cue)
+        if known == taken.digest:
+            return []
         if known is not None:
-            if known.digest == taken.digest:
-                return []
+            return self._collide(taken, known, now)
+        if not cue.names(self._venue.name, self._venue.groups):
+            return self._remember(taken) if expired(cue, now.at_least) is None else []
+        refusal = expired(cue, now.at_least)
+        if refusal is None and self._ledger.full(cue):
+            detail = f"{MOST_CUES} cues are known here already; let some expire, or name fewer venues"
+            refusal = Refusal(code="full", detail=detail)
+        if refusal is not None:
+            return self._decline(Declined(cue.cue, refusal), payload, topic_id, now)
+        return self._accept(taken)
+
+    def _decline(self, declined: Declined, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
+        if not self._refusals.tell("cue", payload, now, where=topic_id or ""):
+            return []
+        cue, refusal = declined.cue, declined.refusal
+        fields = (("cue", cue), ("reason", refusal.code), ("detail", refusal.detail))
+        return [Note("warning", "cue refused", fields), self._teller.ack(cue, "refused", now, refusal)]
+
+    def _accept(self, taken: Taken[Cue]) -> list[Effect]:
+        cue = taken.message
+        self._ledger.put(cue, taken.digest, taken.signers)
+        write = KeepCue(cue.cue, taken.body, cue.at, cue.expires, taken.signers)
+        self._promises.ordered(write.key)
+        return [write]
+
+    def _remember(self, taken: Taken[Cue]) -> list[Effect]:
+        """No cue of this venue, but its id is taken."""
+        cue = taken.message
+        memory = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers)
+        return [KeepId(cue.cue, memory.digest, memory.until, memory.signers)]
+
+    def _collide(self, taken: Taken[Cue], known: str, now: Now) -> list[Effect]:
+        """Of two bodies under one id the smaller hash counts, whichever came first, whom they name, and what expired.
+
+        Only bodies with good signatures, for this show, get so far.
+        """
+        cue, effects = taken.message, list[Effect]()
+        if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
             text = "two different cues under one id; the smaller hash counts"
             effects.append(Note("error", text, (("cue", cue.cue),)))
-            if known.digest < taken.digest:
-                return effects
-        self._ledger.put(cue, taken.digest, taken.signers)
-        return [*effects, KeepCue(cue.cue, taken.body, cue.at, cue.expires, taken.signers)]
+        if known < taken.digest:
+            memory = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers)
+            return [*effects, KeepId(cue.cue, known, memory.until, memory.signers)]
+        ousted = self._ledger.get(cue.cue)
+        if cue.names(self._venue.name, self._venue.groups) and expired(cue, now.at_least) is None:
+            until = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers).until
+            return [*effects, *self._accept(taken), KeepId(cue.cue, taken.digest, until, taken.signers)]
+        effects += self._remember(taken)
+        if ousted is not None:
+            effects += [ForgetCue(cue.cue), self._stages.ousted(ousted, now)]
+        return effects
 
     def _holds_already(self, declined: Declined, payload: bytes) -> bool:
         """Whether it is a cue that was taken while its key was trusted: it goes on, whatever a broker repeats."""
@@ -180,10 +235,10 @@ class Conductor:
         more = set(trust.keys) - set(self._trust.keys)
         self._trust = trust
         shown = self._wall.on_wall.cue if self._wall.on_wall else None
-        effects = self._revocation.heard(trust, settled, self._ledger, self._programs, shown, now)
+        effects = self._revocation.heard(trust, settled, self._ledger, self._library, shown, now)
         if not more:
             return effects
-        self._ledger.forget_refusals()
+        self._refusals.forget()
         return [*effects, AskAgain()]
 
     def _receive_program(self, payload: bytes, topic: tuple[str, str], now: Now) -> list[Effect]:
@@ -195,17 +250,30 @@ class Conductor:
             return self._wait_for_time("program", "/".join(topic)[:80], taken)
         if isinstance(taken, Refusal):
             fields = (*where, ("reason", taken.code), ("detail", taken.detail))
-            first = self._ledger.first_refusal("/".join(topic), payload)
+            first = self._refusals.tell("program", payload, now, where="/".join(topic))
             return [Note("warning", "program refused", fields)] if first else []
         key = (taken.message.program, taken.message.rev)
-        known = self._programs.get(key)
-        if known is None:
-            self._programs[key] = taken
-            return [KeepProgram(*key, taken.body, taken.signers), Note("info", "program known", where)]
-        if known.digest != taken.digest:
-            text = "program refused: a published revision never changes; publish the next one"
-            return [Note("error", text, where)]
-        return []
+        known = self._library.digest(key)
+        if known == taken.digest:
+            return []
+        effects: list[Effect] = []
+        if known is not None:
+            if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
+                text = "two different programs under one revision; the smaller hash counts. Publish the next revision"
+                effects.append(Note("error", text, where))
+            if known < taken.digest:
+                return effects
+        elif self._library.full:
+            spare = self._library.spare(key, set(self._ledger.agenda.programs()))
+            if spare is None:
+                full = Note("error", f"program refused: {MOST_PROGRAMS} revisions are known and needed here", where)
+                return [full] if self._refusals.tell("program", payload, now, where="/".join(topic)) else []
+            self._library.pop(spare)
+            effects.append(ForgetProgram(*spare))
+        self._library.put(taken)
+        write = KeepProgram(*key, taken.body, taken.signers)
+        self._promises.ordered(write.key)
+        return [*effects, write, Note("info", "program known", where)]
 
     def _restore(self, topic: str, body: bytes, signers: frozenset[KeyId], now: Now) -> None:
         """What the journal kept was judged when it was accepted; only its form is looked at again."""
@@ -213,14 +281,15 @@ class Conductor:
         match topic.split("/"):
             case ["cue", cue_id]:
                 cue = take_cue(body, cue_id, self._venue, judged, now)
-                if isinstance(cue, Taken):
-                    entry = self._ledger.put(cue.message, cue.digest, signers)
-                    entry.told.add("accepted")
-                    entry.restored = True
+                if isinstance(cue, Taken) and expired(cue.message, now.at_least) is None:
+                    if cue.message.names(self._venue.name, self._venue.groups):
+                        self._ledger.put(cue.message, cue.digest, signers, restored=True)
+                    else:  # the venue is in other groups than before
+                        self._ledger.recall(cue.message.cue, cue.digest, cue.message.expires, signers)
             case ["program", program_id, rev]:
                 program = take_program(body, (program_id, rev), self._venue, judged, now)
                 if isinstance(program, Taken):
-                    self._programs[program.message.program, program.message.rev] = replace(program, signers=signers)
+                    self._library.put(replace(program, signers=signers))
             case ["panic"]:
                 self._alarm.restore(body, judged, now)
 
@@ -246,7 +315,7 @@ class Conductor:
                     return []
                 return [Note("error", "player down", (("reason", reason), ("detail", detail)))]
             case Armed():
-                return self._once(told, "armed", now)
+                return self._stages.once(told, "armed", now)
             case Fired(observed_us=observed, error_us=error_us):
                 bound_us = vouched_us(report.bound_us, now.clock)
                 figures = (
@@ -260,7 +329,8 @@ class Conductor:
                 records = self._proof.fired(billed, report, now.clock, self._world(now))
                 facts = {"due": billed.start.at, "observed": observed, "error_us": error_us, "bound_us": bound_us}
                 shown = [Record(record) for record in records]
-                return [note, *shown, *self._once(told, "started", now, None, **facts, joined=billed.piece.joined)]
+                started = self._stages.once(told, "started", now, None, **facts, joined=billed.piece.joined)
+                return [note, *shown, *started]
             case Running() if now.utc is not None:
                 records = self._proof.running(report, now.utc, now.bound_us, now.clock, self._world(now))
                 return [Record(record) for record in records]
@@ -271,7 +341,7 @@ class Conductor:
                 if reason == "film_broken" and billed is not None:
                     self._unplayable(billed, detail)
                 fields = (("start", report.id), ("reason", reason), ("detail", detail))
-                missed = self._once(told, "missed", now, Refusal(code=reason, detail=detail))
+                missed = self._stages.once(told, "missed", now, Refusal(code=reason, detail=detail))
                 return [Note("warning", "start missed", fields), *missed]
         return []
 
@@ -281,33 +351,29 @@ class Conductor:
             self._slate = ""
             self._slate_fault = Refusal(code="slate_broken", detail=f"display.slate: {detail}")
         elif billed.cue is not None and billed.piece.item is not None:
-            program = self._world_programs()[program_key(billed.cue)]
+            program = self._library.programs[program_key(billed.cue)]
             item = program.items[billed.piece.item]
             encode = item.for_venue(self._venue.name, self._venue.groups)
-            self._films[encode.sha256] = Film(None, Refusal(code="film_broken", detail=f"{item.name}: {detail}"))
+            broken = Refusal(code="film_broken", detail=f"{item.name}: {detail}")
+            self._hear_film(encode.sha256, Film(None, broken))
 
-    def _shorts(self, world: World, now: Now) -> Shorts:
+    def _hear_film(self, sha256: str, film: Film) -> None:
+        if self._films.get(sha256) != film:
+            self._films[sha256] = film
+            self._films_heard += 1
+
+    def _questions(self, world: World, now: Now) -> asks.Shorts:
         """What keeps this venue from being ready, whatever is played."""
         clock, display = self._clock_short(now), (self._wall.fault, self._slate_fault)
         return [("panic", world.panic_short), ("clock", clock), *(("display", fault) for fault in display)]
-
-    # --- telling ------------------------------------------------------------------------------
-
-    def _once(
-        self, entry: Entry | None, stage: Stage, now: Now, refusal: Refusal | None = None, **more: Any
-    ) -> list[Effect]:
-        """Acknowledge a stage that was not yet told; after `started` only what ends the cue is news."""
-        if entry is None or stage in entry.told or (stage in {"armed", "missed"} and "started" in entry.told):
-            return []
-        entry.told.add(stage)
-        return [self._teller.ack(entry.cue.cue, stage, now, refusal, **more)]
 
     # --- consequences -------------------------------------------------------------------------
 
     def _consequences(self, now: Now) -> list[Effect]:
         effects: list[Effect] = []
         self._ledger.forget_expired(now.at_least)
-        effects += self._revocation.dated(self._ledger, self._programs, now)
+        effects += self._revocation.dated(self._ledger, self._library, now)
+        effects += [*self._refusals.summary(now), *self._alarm.tell(now, self._wall.fault)]
         if self._undated and now.vouched is not None:
             self._undated = False
             effects.append(AskAgain())
@@ -315,7 +381,10 @@ class Conductor:
         if now.utc is not None and not now.leaping:
             self._notice_step(now.utc - now.raw // NS_PER_US)
         world = self._world(now)
-        effects += self._judge_readiness(world, now)
+        shorts = Shorts(world.panic_short, self._clock_short(now), self._wall.fault)
+        if now.utc is not None:
+            self._stages.wake(world, now)
+        effects += self._stages.accepted(world, shorts, self._films_heard, now)
         effects += self._wishlist.update(world, now.utc)
         if now.utc is not None:
             starts = self._wall.direct(world, now.utc)
@@ -325,7 +394,8 @@ class Conductor:
                 # A panic outranks every cue, and so whatever is laid over the picture.
                 agenda = world.agenda if world.panic is None else None
                 effects += self._overlays.orders(agenda, self._venue, now.utc)
-            effects += self._settle(world, now)
+            player = self._wall.player is not None
+            effects += self._stages.settle(world, shorts, self._films_heard, player, now)
         return effects
 
     def _notice_step(self, offset_us: int) -> None:
@@ -334,14 +404,11 @@ class Conductor:
             self._wall.reanchor()
         self._offset_us = offset_us
 
-    def _world_programs(self) -> dict[ProgramKey, Program]:
-        return {key: taken.message for key, taken in self._programs.items()}
-
     def _world(self, now: Now) -> World:
         too_bad = now.bound_us is None or now.bound_us > self._limits.show_error_us
         return World(
             agenda=self._ledger.agenda,
-            programs=self._world_programs(),
+            programs=self._library.programs,
             films=self._films,
             venue=self._venue.name,
             groups=self._venue.groups,
@@ -366,60 +433,3 @@ class Conductor:
         bound_ms, limit_ms = now.bound_us / 1000, self._limits.ready_error_us / 1000
         detail = f"the clock may be {bound_ms:.1f} ms wrong, more than {limit_ms:.1f}: {now.clock_reason}"
         return Refusal(code="clock_bound", detail=detail)
-
-    def _short(self, world: World, cue: Cue, now: Now) -> Refusal | None:
-        """Why a cue could not be shown as things are."""
-        return world.panic_short or readiness(world, cue) or self._clock_short(now) or self._wall.fault
-
-    def _judge_readiness(self, world: World, now: Now) -> list[Effect]:
-        effects: list[Effect] = []
-        for entry in self._ledger.entries():
-            first = "accepted" not in entry.told
-            if entry.restored or (entry.settled and not first):
-                continue
-            short = None if isinstance(entry.cue.do, Cancel) else self._short(world, entry.cue, now)
-            changed = (short.code if short else None) != (entry.short.code if entry.short else None)
-            if first or changed:
-                entry.told.add("accepted")
-                entry.short = short
-                effects.append(self._teller.ack(entry.cue.cue, "accepted", now, short, ready=short is None))
-        return effects
-
-    def _settle(self, world: World, now: Now) -> list[Effect]:
-        """Say what became of cues whose instant has passed."""
-        assert now.utc is not None, "called with a time"
-        effects: list[Effect] = []
-        wanted = world.agenda.wanted_at(now.utc)
-        for entry in self._ledger.entries():
-            cue = entry.cue
-            if entry.restored and cue.at <= now.utc:
-                # It had its instant before the restart; only what is still to come is news.
-                entry.told |= {"missed"} if cue is wanted else {"missed", "superseded", "cancelled"}
-                if isinstance(cue.do, Identify):
-                    entry.told.add("started")
-            entry.restored = False
-            if world.agenda.cancelled(cue.cue, now.utc):
-                effects += self._once(entry, "cancelled", now)
-            elif isinstance(cue.do, Identify):
-                effects += self._settle_identify(entry, world, now)
-            elif isinstance(cue.do, Cancel) or cue.at > now.utc or wanted is None:
-                continue
-            elif cue is not wanted:
-                effects += self._once(entry, "superseded", now)
-            elif cue.at < now.utc - MISS_AFTER_US:
-                late = Refusal(code="late", detail="it came after its instant; the wall joins at the right frame")
-                effects += self._once(entry, "missed", now, self._short(world, cue, now) or late)
-        return effects
-
-    def _settle_identify(self, entry: Entry, world: World, now: Now) -> list[Effect]:
-        """The overlay is taken for shown when its instant has come and there is a player that shows it."""
-        assert now.utc is not None, "called with a time"
-        cue = entry.cue
-        if cue.at > now.utc:
-            return []
-        if now.utc >= identify.ends_at(cue, world.agenda.cancels_of(cue.cue), now.utc):
-            late = Refusal(code="late", detail="its time was over when it came; send it again for a later instant")
-            return self._once(entry, "missed", now, self._short(world, cue, now) or late)
-        if self._wall.player is None or world.panic is not None:
-            return []
-        return self._once(entry, "started", now, None, due=cue.at, joined=cue.at < now.utc - MISS_AFTER_US)

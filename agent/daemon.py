@@ -23,6 +23,7 @@ from agent.clock.orders import EARLIEST_UTC
 from agent.clock.report import ClockReport
 from agent.clock.serve import serve
 from agent.clock.service import ClockService
+from agent.commits import Commits
 from agent.conductor import Conductor, Limits
 from agent.config import Config, unserved
 from agent.connection import Received as Message
@@ -36,8 +37,10 @@ from agent.effects import (
     Fetch,
     FilmHeard,
     ForgetCue,
+    ForgetId,
     ForgetProgram,
     KeepCue,
+    KeepId,
     KeepPanic,
     KeepProgram,
     KeysHeard,
@@ -50,6 +53,7 @@ from agent.effects import (
     Reply,
     Rest,
     Restored,
+    RestoredId,
     Ticked,
 )
 from agent.host import Host
@@ -102,7 +106,7 @@ class Daemon:
         self._mapping: Mapping | None = None
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
-        self._journal_fault: Refusal | None = None
+        self._commits = Commits(self._journal, self._handle)
         self._rest = NO_REST
         store, look = Store(config.cache.dir), Probe().look
         store.open()  # what is amiss with it stands in the status: a wall whose agent does not start stays dark
@@ -157,6 +161,7 @@ class Daemon:
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
         finally:
+            self._commits.commit()
             self._journal.close()
             log.info("agent ends", venue=self._config.venue)
 
@@ -175,6 +180,8 @@ class Daemon:
             self._handle(Restored(topic, program.payload, frozenset(program.signers.split())))
         for cue in self._journal.cues():
             self._handle(Restored(f"cue/{cue.cue}", cue.payload, frozenset(cue.signers.split())))
+        for row in self._journal.ids():
+            self._handle(RestoredId(row.cue, row.sha256, row.until, frozenset(row.signers.split())))
         self._handle(KeysHeard(self._trust(), settled=False))
 
     # --- events -------------------------------------------------------------------------------
@@ -226,16 +233,8 @@ class Daemon:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case KeepCue(cue, body, at, expires, signers):
-                self._kept(self._journal.accept_cue(cue, body, at, expires, signers))
-            case ForgetCue(cue):
-                self._kept(self._journal.forget_cue(cue))
-            case KeepProgram(program, rev, body, signers):
-                self._kept(self._journal.accept_program(program, rev, body, signers))
-            case ForgetProgram(program, rev):
-                self._kept(self._journal.forget_program(program, rev))
-            case KeepPanic(panic, kind, body):
-                self._kept(self._journal.accept_panic(panic, kind, body))
+            case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram() | KeepPanic():
+                self._commits.add(effect)
             case Acknowledge(ack):
                 log.info("cue", cue=ack.cue, stage=ack.stage, ready=ack.ready, reason=ack.reason, detail=ack.detail)
                 self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
@@ -270,12 +269,6 @@ class Daemon:
         films = [Path(start.path).name for start in starts if start.kind == "film"]
         return all(self._fetcher.check(sha256) is None for sha256 in films)
 
-    def _kept(self, fault: Refusal | None) -> None:
-        """A journal that cannot write does not stop the show; status says what a restart would lose."""
-        if fault is not None and self._journal_fault is None:
-            log.error("journal cannot be written", reason=fault.code, detail=fault.detail)
-        self._journal_fault = fault
-
     # --- time passing -------------------------------------------------------------------------
 
     async def _tick(self) -> None:
@@ -293,7 +286,9 @@ class Daemon:
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(TIDY_S)
-            self._kept(self._journal.forget_expired(self._now().at_least))
+            fault = self._journal.forget_expired(self._now().at_least)
+            if fault is not None:
+                log.error("expired cues cannot be struck from the journal", reason=fault.code, detail=fault.detail)
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -362,7 +357,7 @@ class Daemon:
         return (
             *self._trust_faults(),
             *self._broker_faults(),
-            *filter(None, [self._journal_fault]),
+            *filter(None, [self._commits.fault]),
             *self._fetcher.faults,
         )
 

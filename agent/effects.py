@@ -1,7 +1,7 @@
 """What goes into the conductor and what comes out of it: closed sets of values.
 
-Events are facts with their bytes, effects are orders to the shell. The shell carries effects out in order: a cue is on
-disk before its acknowledgement leaves.
+Events are facts with their bytes, effects are orders to the shell, which carries them out in order. Writes to the
+journal are gathered for a moment and answered together by Kept, so that a burst of cues costs one turn of the disk.
 """
 
 from dataclasses import dataclass
@@ -63,6 +63,24 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoredId:
+    """An id that the journal kept over a restart: see KeepId."""
+
+    cue: str
+    digest: str
+    until: UtcUs
+    signers: frozenset[KeyId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of writes to the journal, by their keys: they are on the disk, or why not (then tried again)."""
+
+    keys: tuple[str, ...]
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeysHeard:
     """The keys that this venue trusts from now on.
 
@@ -99,14 +117,14 @@ class Ticked:
     """Time has passed: the deadline was reached, or the clock changed."""
 
 
-Event = Received | Restored | KeysHeard | FilmHeard | PlayerHeard | Ticked
+Event = Received | Restored | RestoredId | Kept | KeysHeard | FilmHeard | PlayerHeard | Ticked
 
 # --- effects ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class KeepCue:
-    """Write the cue to the journal before anything else happens with it."""
+    """Write the cue to the journal, which answers with Kept: before that it is not acknowledged."""
 
     cue: str
     body: bytes
@@ -114,12 +132,52 @@ class KeepCue:
     expires: UtcUs
     signers: frozenset[KeyId] = frozenset()
 
+    @property
+    def key(self) -> str:
+        """What the write is about: of several about the same only the last one counts."""
+        return f"cue/{self.cue}"
+
 
 @dataclass(frozen=True, slots=True)
 class ForgetCue:
     """Strike a cue from the journal."""
 
     cue: str
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"cue/{self.cue}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepId:
+    """Write down which body counts under a cue's id, and until when that has to be known.
+
+    For bodies that are no cue of this venue (they name others, or have expired) and keep out another one all the same.
+    """
+
+    cue: str
+    digest: str
+    until: UtcUs
+    signers: frozenset[KeyId] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"id/{self.cue}"
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetId:
+    """Strike an id from the journal."""
+
+    cue: str
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"id/{self.cue}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +189,11 @@ class KeepProgram:
     body: bytes
     signers: frozenset[KeyId] = frozenset()
 
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"program/{self.program}/{self.rev}"
+
 
 @dataclass(frozen=True, slots=True)
 class ForgetProgram:
@@ -138,6 +201,11 @@ class ForgetProgram:
 
     program: str
     rev: int
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"program/{self.program}/{self.rev}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +215,11 @@ class KeepPanic:
     panic: str
     kind: Literal["panic", "lift"]
     body: bytes
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return f"{self.kind}/{self.panic}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,20 +308,5 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Effect = (
-    KeepCue
-    | ForgetCue
-    | KeepProgram
-    | ForgetProgram
-    | KeepPanic
-    | Acknowledge
-    | Record
-    | Reply
-    | Fetch
-    | Rest
-    | Direct
-    | Cover
-    | Overlay
-    | AskAgain
-    | Note
-)
+Write = KeepCue | ForgetCue | KeepId | ForgetId | KeepProgram | ForgetProgram | KeepPanic
+Effect = Write | Acknowledge | Record | Reply | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note

@@ -1,7 +1,8 @@
 """What comes off the broker → a cue, a program or a panic that this venue takes, or why it does not.
 
-The order of the checks is part of the trust model: size, signatures, strict form, show, venues from the body (never
-from the topic), expiry. Whether the id is new is the conductor's question, since it owns what is known.
+The order of the checks is part of the trust model: size, signatures, strict form, show; then whether the id is new,
+which the conductor knows; then venues from the body (never from the topic), and expiry. The id goes before the venues,
+so that of two bodies under one id the same one counts at all venues, whichever they name.
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from agent.effects import Now
 from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Program, Refusal, decode
 from agent.trust import KeyId, Kind, Opened, Trust, open_body, unverified_body
-from agent.units import format_utc
+from agent.units import UtcUs, format_utc
 
 T = TypeVar("T", Cue, Program, Panic, Lift)
 P = TypeVar("P", Panic, Lift)
@@ -47,10 +48,8 @@ class Declined:
     refusal: Refusal
 
 
-def take_cue(
-    payload: bytes, topic_id: str | None, venue: Venue, trust: Trust, now: Now
-) -> Taken[Cue] | Declined | None:
-    """Judge a cue; None when it is for other venues. Its expiry is judged by a time that somebody vouches for."""
+def take_cue(payload: bytes, topic_id: str | None, venue: Venue, trust: Trust, now: Now) -> Taken[Cue] | Declined:
+    """Judge a cue of this show, be it for this venue or for others."""
     named = _uuid(topic_id) if topic_id is not None else None
     opened = open_body(payload, ("cue",), trust, now.vouched, floor=now.floor)
     if isinstance(opened, Refusal):
@@ -63,12 +62,15 @@ def take_cue(
         return Declined(cue.cue, Refusal(code="schema", detail=f"cue: the topic says {shown}; they must be equal"))
     if cue.show != venue.show:
         return Declined(cue.cue, _other_show(cue.show, venue))
-    if not cue.names(venue.name, venue.groups):
-        return None
-    if now.at_least >= cue.expires:
-        detail = f"expires: {format_utc(cue.expires)} has passed; send it again under a new id"
-        return Declined(cue.cue, Refusal(code="expired", detail=detail))
     return _taken(cue, opened)
+
+
+def expired(cue: Cue, at_least: UtcUs) -> Refusal | None:
+    """That a cue exists for nobody any more; None where it may still count. `at_least` is what the time surely is."""
+    if at_least < cue.expires:
+        return None
+    detail = f"expires: {format_utc(cue.expires)} has passed; send it again under a new id"
+    return Refusal(code="expired", detail=detail)
 
 
 def take_program(

@@ -1,7 +1,8 @@
 """What must survive a power cut: cues, programs and panics.
 
 SQLite in WAL mode with ``synchronous=FULL``: when a call returns, its bytes are on the disk. Payloads are kept
-verbatim, for they are what was signed. All calls are synchronous, and quick enough for an event loop.
+verbatim, for they are what was signed. All calls are synchronous, and quick enough for an event loop; writes that
+belong together are one transaction, which costs the disk one turn however many they are.
 """
 
 import hashlib
@@ -9,13 +10,15 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import structlog
 
+from agent.effects import ForgetCue, ForgetId, ForgetProgram, KeepCue, KeepId, KeepPanic, KeepProgram, Write
 from agent.messages import Refusal
+from agent.trust import KeyId
 from agent.units import UtcUs
 
 log = structlog.get_logger()
@@ -36,6 +39,9 @@ CREATE TABLE panics (panic TEXT NOT NULL, kind TEXT NOT NULL, payload BLOB NOT N
     """
 ALTER TABLE cues ADD COLUMN signers TEXT NOT NULL DEFAULT '';
 ALTER TABLE programs ADD COLUMN signers TEXT NOT NULL DEFAULT '';
+""",
+    """
+CREATE TABLE ids (cue TEXT PRIMARY KEY, sha256 TEXT NOT NULL, until_us INTEGER NOT NULL, signers TEXT NOT NULL) STRICT;
 """,
 )
 """What leads from each version of the schema to the next; only ever added to."""
@@ -63,6 +69,16 @@ class ProgramRow:
     payload: bytes
     sha256: str
     signers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRow:
+    """Which body counts under a cue's id, by its sha256, and until when that has to be known; `signers`: see CueRow."""
+
+    cue: str
+    sha256: str
+    until: UtcUs
+    signers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,55 +154,76 @@ class Journal:
         """Let go of the file."""
         self._db.close()
 
-    def accept_cue(
-        self, cue: str, payload: bytes, at: UtcUs, expires: UtcUs, signers: Iterable[str] = ()
-    ) -> Refusal | None:
-        """Keep a cue in place of what stood under its id; when this returns None it is on the disk."""
-        sha256 = hashlib.sha256(payload).hexdigest()
-        row = (cue, payload, sha256, at, expires, " ".join(sorted(signers)))
-        return self._write("INSERT OR REPLACE INTO cues VALUES (?, ?, ?, ?, ?, ?)", row)
+    def keep(self, *writes: Write) -> Refusal | None:
+        """Write all of it, or nothing: when this returns None it is on the disk.
 
-    def forget_cue(self, cue: str) -> Refusal | None:
-        """Strike a cue; when this returns None it is off the disk."""
-        return self._write("DELETE FROM cues WHERE cue = ?", (cue,))
+        What stood under a cue's id, or a program's revision, is replaced.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for write in writes:
+                    self._db.execute(*_statement(write))
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                if self._db.in_transaction:  # some failures have ended it already
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
 
     def cues(self) -> list[CueRow]:
         """All cues, in the order of `(at, cue)`."""
         return [CueRow(*row) for row in self._db.execute("SELECT * FROM cues ORDER BY at_us, cue")]
 
+    def ids(self) -> list[IdRow]:
+        """All ids that are taken, but for those of the cues."""
+        return [IdRow(*row) for row in self._db.execute("SELECT * FROM ids ORDER BY cue")]
+
     def forget_expired(self, now: UtcUs) -> Refusal | None:
-        """Drop every cue whose time is over: nobody may accept it again, so its id is needed no more."""
-        return self._write("DELETE FROM cues WHERE expires_us <= ?", (now,))
-
-    def accept_program(self, program: str, rev: int, payload: bytes, signers: Iterable[str] = ()) -> Refusal | None:
-        """Keep a program; when this returns None it is on the disk."""
-        sha256 = hashlib.sha256(payload).hexdigest()
-        row = (program, rev, payload, sha256, " ".join(sorted(signers)))
-        return self._write("INSERT OR REPLACE INTO programs VALUES (?, ?, ?, ?, ?)", row)
-
-    def forget_program(self, program: str, rev: int) -> Refusal | None:
-        """Strike a program; when this returns None it is off the disk."""
-        return self._write("DELETE FROM programs WHERE program = ? AND rev = ?", (program, rev))
+        """Drop every cue and id whose time is over: nobody may accept it again, so it is needed no more."""
+        try:
+            for statement in ("DELETE FROM cues WHERE expires_us <= ?", "DELETE FROM ids WHERE until_us <= ?"):
+                self._db.execute(statement, (now,))
+        except sqlite3.Error as error:
+            return _unwritten(error)
+        return None
 
     def programs(self) -> list[ProgramRow]:
         """All programs, oldest revision first."""
         return [ProgramRow(*row) for row in self._db.execute("SELECT * FROM programs ORDER BY program, rev")]
 
-    def accept_panic(self, panic: str, kind: str, payload: bytes) -> Refusal | None:
-        """Keep a panic, or its lift; when this returns None it is on the disk."""
-        sha256 = hashlib.sha256(payload).hexdigest()
-        return self._write("INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", (panic, kind, payload, sha256))
-
     def panics(self) -> list[PanicRow]:
         """All panics and lifts."""
         return [PanicRow(*row) for row in self._db.execute("SELECT * FROM panics ORDER BY panic, kind")]
 
-    def _write(self, statement: str, values: tuple[str | int | bytes, ...]) -> Refusal | None:
-        try:
-            self._db.execute(statement, values)
-        except sqlite3.Error as error:
-            return _unwritten(error)
-        return None
+
+def _statement(write: Write) -> tuple[str, tuple[str | int | bytes, ...]]:
+    match write:
+        case KeepCue(cue, body, at, expires, signers):
+            row = (cue, body, hashlib.sha256(body).hexdigest(), at, expires, _listed(signers))
+            return "INSERT OR REPLACE INTO cues VALUES (?, ?, ?, ?, ?, ?)", row
+        case ForgetCue(cue):
+            return "DELETE FROM cues WHERE cue = ?", (cue,)
+        case KeepId(cue, digest, until, signers):
+            return "INSERT OR REPLACE INTO ids VALUES (?, ?, ?, ?)", (cue, digest, until, _listed(signers))
+        case ForgetId(cue):
+            return "DELETE FROM ids WHERE cue = ?", (cue,)
+        case KeepProgram(program, rev, body, signers):
+            revision = (program, rev, body, hashlib.sha256(body).hexdigest(), _listed(signers))
+            return "INSERT OR REPLACE INTO programs VALUES (?, ?, ?, ?, ?)", revision
+        case ForgetProgram(program, rev):
+            return "DELETE FROM programs WHERE program = ? AND rev = ?", (program, rev)
+        case KeepPanic(panic, kind, body):
+            alarm = (panic, kind, body, hashlib.sha256(body).hexdigest())
+            return "INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", alarm
+        case _:
+            assert_never(write)
+
+
+def _listed(signers: frozenset[KeyId]) -> str:
+    return " ".join(sorted(signers))
 
 
 def peek(state_dir: Path) -> list[ProgramRow] | Refusal:

@@ -99,18 +99,16 @@ class World:
         return film
 
 
-def readiness(world: World, cue: Cue) -> Refusal | None:
-    """Why a cue could not be shown as things are, apart from clock and display; None when it could."""
-    if not isinstance(cue.do, Play):
-        return None
-    program = world.program_of(cue)
+def readiness(world: World, key: ProgramKey) -> Refusal | None:
+    """Why a program could not be shown as things are, apart from clock and display; None when it could."""
+    program = world.programs.get(key)
     if program is None:
-        return _unknown(cue.do)
+        return _unknown(key)
     return next((film.refusal for film in map(world.film, program.items) if film.path is None), None)
 
 
-def _unknown(play: Play) -> Refusal:
-    detail = f"program {play.program} rev {play.rev} is not known here; publish it with 'framezero publish'"
+def _unknown(key: ProgramKey) -> Refusal:
+    detail = f"program {key[0]} rev {key[1]} is not known here; publish it with 'framezero publish'"
     return Refusal(code="program_unknown", detail=detail)
 
 
@@ -196,7 +194,7 @@ class Outlook:
         if piece.kind != "film" or piece.item is None:
             short = self._world.panic_short
             if cue is not None and isinstance(cue.do, Play) and self._world.program_of(cue) is None:
-                short = _unknown(cue.do)
+                short = _unknown(program_key(cue))
             path = self._world.slate if piece.kind == "slate" else ""
             return Billed(
                 Start(id=f"{identity}:{piece.kind}", kind=piece.kind, at=piece.at, path=path), cue, piece, short

@@ -6,9 +6,10 @@ holds is let be, with its program: revoking a key never blanks a running show. T
 what the journal kept of keys that went, or of a time when unsigned cues counted.
 """
 
-from agent.effects import Effect, ForgetCue, ForgetProgram, Note, Now
+from agent.effects import Effect, ForgetCue, ForgetId, ForgetProgram, Note, Now
 from agent.intake import Taken
 from agent.ledger import Entry, Ledger
+from agent.library import Library
 from agent.messages import Cue, Play, Program, Refusal
 from agent.schedule import Agenda, ProgramKey, program_key
 from agent.teller import Teller
@@ -36,7 +37,7 @@ class Revocation:
         trust: Trust,
         settled: bool,
         ledger: Ledger,
-        programs: dict[ProgramKey, Taken[Program]],
+        library: Library,
         shown: Cue | None,
         now: Now,
     ) -> list[Effect]:
@@ -47,11 +48,11 @@ class Revocation:
             ledger.restore(self._cues.pop(entry.cue.cue))
         for key, taken in list(self._programs.items()):
             if trust.suffice("program", taken.signers):
-                programs.setdefault(key, self._programs.pop(key))
-        effects = self._set_aside(ledger, programs, _holding(ledger, shown, now), now)
+                _give_back(library, self._programs.pop(key))
+        effects = self._set_aside(ledger, library, _holding(ledger, shown, now), now)
         return [*effects, *self._strike()]
 
-    def dated(self, ledger: Ledger, programs: dict[ProgramKey, Taken[Program]], now: Now) -> list[Effect]:
+    def dated(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
         """What was set aside before anybody knew the time: with the time it shows which cue of it holds."""
         if not self._undated or now.utc is None:
             return []
@@ -62,15 +63,17 @@ class Revocation:
         if holding is not None and holding.cue in entries:
             ledger.restore(self._cues.pop(holding.cue))
             if isinstance(holding.do, Play) and (taken := self._programs.pop(program_key(holding), None)):
-                programs.setdefault(program_key(holding), taken)
+                _give_back(library, taken)
             effects.append(_goes_on(holding))
         return [*effects, *self._strike()]
 
-    def _set_aside(
-        self, ledger: Ledger, programs: dict[ProgramKey, Taken[Program]], holding: Cue | None, now: Now
-    ) -> list[Effect]:
+    def _set_aside(self, ledger: Ledger, library: Library, holding: Cue | None, now: Now) -> list[Effect]:
         effects: list[Effect] = []
-        for entry in ledger.entries():
+        for cue, memory in ledger.strangers():
+            if self._settled and not self._trust.suffice("cue", memory.signers):
+                ledger.drop(cue)
+                effects.append(ForgetId(cue))
+        for entry in list(ledger.entries()):
             if self._trust.suffice("cue", entry.signers):
                 continue
             if holding is not None and entry.cue.cue == holding.cue:
@@ -84,9 +87,11 @@ class Revocation:
                 self._teller.ack(entry.cue.cue, "refused", now, GONE),
             ]
         kept = program_key(holding) if holding is not None and isinstance(holding.do, Play) else None
-        for key, taken in list(programs.items()):
-            if key != kept and not self._trust.suffice("program", taken.signers):
-                self._programs[key] = programs.pop(key)
+        for key in library:
+            if key != kept and not self._trust.suffice("program", library.signers(key)):
+                taken = library.pop(key)
+                assert taken is not None, "it has signers"
+                self._programs[key] = taken
                 named = (("program", f"{key[0]}/{key[1]}"),)
                 effects.append(Note("warning", "program no longer counts: its key is gone", named))
         return effects
@@ -94,11 +99,17 @@ class Revocation:
     def _strike(self) -> list[Effect]:
         if not self._settled or self._undated:
             return []
-        struck: list[Effect] = [ForgetCue(cue) for cue in self._cues]
+        struck: list[Effect] = [forget for cue in self._cues for forget in (ForgetCue(cue), ForgetId(cue))]
         struck += [ForgetProgram(*key) for key in self._programs]
         self._cues.clear()
         self._programs.clear()
         return struck
+
+
+def _give_back(library: Library, taken: Taken[Program]) -> None:
+    """A program counts again, unless another body stands under its revision by now."""
+    if library.digest((taken.message.program, taken.message.rev)) is None:
+        library.put(taken)
 
 
 def _holding(ledger: Ledger, shown: Cue | None, now: Now) -> Cue | None:

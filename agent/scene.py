@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.effects import Wish
-from agent.messages import Cue, Play, Refusal
-from agent.planner import Film, World, readiness
+from agent.messages import Play, Refusal
+from agent.planner import Film, World
 from agent.player.wire import Running
 from agent.tally import Tally
 from agent.told import NextCue, WallState
@@ -41,11 +41,11 @@ def build_scene(
     world: World,
     wall: Wall,
     tally: Tally | None,
-    ahead: Sequence[Cue],
+    utc: UtcUs | None,
     wishes: Sequence[Wish],
     shorts: Sequence[Refusal | None],
 ) -> Scene:
-    """Put the scene together; `ahead` are the cues to come, `shorts` what else is not ready."""
+    """Put the scene together; `shorts` say why what is to come could not be shown as things are."""
     # In a panic nothing of a cue is seen, whatever runs below the cover.
     billed = wall.on_wall if world.panic is None else None
     cue = billed.cue if billed else None
@@ -55,10 +55,10 @@ def build_scene(
         [
             wall.fault,
             *shorts,
-            *(readiness(world, cue) for cue in ahead),
             *(film.refusal for film in films if film.path is None),
         ]
     )
+    following = next(world.agenda.pending(utc), None) if utc is not None else None
     return Scene(
         state="panic" if world.panic is not None and wall.player is not None else _state(wall),
         cue=cue.cue if cue else None,
@@ -70,8 +70,8 @@ def build_scene(
         held=(billed.start.position_us, billed.piece.frame) if billed and billed.start.held else None,
         ready=not reasons,
         reasons=reasons,
-        next=NextCue(cue=ahead[0].cue, at=ahead[0].at, action=ahead[0].do.action) if ahead else None,
-        pending=len(ahead),
+        next=NextCue(cue=following.cue, at=following.at, action=following.do.action) if following else None,
+        pending=world.agenda.count_pending(utc) if utc is not None else 0,
         missing=sum(film.path is None for film in films),
         tally=tally,
         panic=world.panic.panic if world.panic else None,

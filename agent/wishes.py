@@ -13,8 +13,6 @@ QUIET_BEFORE_US = 5 * US_PER_S
 QUIET_AFTER_US = 1 * US_PER_S
 NO_REST = Rest(UtcUs(0), UtcUs(0))
 
-_Key = tuple[int, tuple[Program, ...], bool]
-
 
 class Wishlist:
     """What is wanted, worked out anew only when cues, programs or what may still be shown have changed."""
@@ -22,7 +20,8 @@ class Wishlist:
     def __init__(self) -> None:
         self.wishes: tuple[Wish, ...] = ()
         self.items: tuple[Item, ...] = ()
-        self._key: _Key | None = None
+        self._changes: tuple[int, bool] | None = None
+        self._key: tuple[list[Program], list[Program]] | None = None
         self._until: UtcUs | None = None
         self._rest = NO_REST
 
@@ -31,15 +30,19 @@ class Wishlist:
         return [*self._fetch(world, utc), *self._quiet(world, utc)]
 
     def _fetch(self, world: World, utc: UtcUs | None) -> list[Effect]:
-        key = (world.agenda.changes, tuple(world.programs.values()), utc is None)
+        changes = (world.agenda.changes, utc is None)
         passed = utc is not None and self._until is not None and utc >= self._until
-        if key == self._key and not passed:
+        known = list(world.programs.values())
+        if changes == self._changes and not passed and self._key is not None and self._key[1] == known:
             return []
-        self._key = key
+        self._changes = changes
         self._until = None if utc is None else world.agenda.next_change(utc)
         # Without a clock nobody knows which cues are over.
         cued = world.agenda.programs() if utc is None else world.agenda.programs_ahead(utc)
         pinned = [program for program in map(world.programs.get, cued) if program is not None]
+        if (pinned, known) == self._key:  # a further cue of the same programs
+            return []
+        self._key = (pinned, known)
         newest = {name: program for (name, _), program in sorted(world.programs.items())}
         items = [(item, True) for program in pinned for item in program.items]
         items += [(item, False) for program in newest.values() for item in program.items]

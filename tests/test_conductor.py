@@ -393,7 +393,8 @@ def test_what_the_journal_kept_is_played_without_any_broker() -> None:
     wall.start_player()
     wall.until(T0 + S)
     assert wall.films_shown()[-1] == (0.0, "a", 0)
-    assert wall.stages() == ["armed", "started"], "that it is accepted was told before the restart"
+    told = [(ack.stage, ack.ready) for ack in wall.acks]
+    assert told[-3:] == [("accepted", True), ("armed", None), ("started", None)], "whoever waits sees that it is known"
 
 
 def test_a_restart_in_the_middle_of_the_show_joins_and_tells_no_old_news() -> None:

@@ -1,9 +1,10 @@
 import pytest
-from makers import ANYBODY, T0, VENUE, S, cue_body, lift_body, now_at, panic_body, program_body, uuid_of
+from makers import ANYBODY, T0, VENUE, S, cue, cue_body, lift_body, now_at, panic_body, program_body, uuid_of
 
-from agent.intake import Declined, Taken, take_cue, take_panic, take_program
+from agent.intake import Declined, Taken, expired, take_cue, take_panic, take_program
 from agent.messages import Lift, Panic, Refusal
 from agent.trust import Trust
+from agent.units import UtcUs
 
 NOW = now_at(T0 - 60 * S)
 
@@ -18,7 +19,16 @@ def test_a_cue_for_everyone_is_taken_with_its_exact_bytes() -> None:
 @pytest.mark.parametrize(("venues", "ours"), [(["paris"], True), (["@west"], True), (["@asia", "tokyo"], False)])
 def test_only_the_body_says_for_whom_a_cue_is(venues: list[str], ours: bool) -> None:
     taken = take_cue(cue_body(venues=venues), uuid_of(1), VENUE, ANYBODY, NOW)
-    assert isinstance(taken, Taken) if ours else taken is None
+    assert isinstance(taken, Taken)
+    assert taken.message.names(VENUE.name, VENUE.groups) is ours
+
+
+def test_from_its_very_end_on_a_cue_is_expired() -> None:
+    ends = cue(expires="2025-06-02T12:00:10Z")
+    assert expired(ends, UtcUs(T0 + 10 * S - 1)) is None
+    refusal = expired(ends, UtcUs(T0 + 10 * S))
+    assert refusal is not None
+    assert (refusal.code, "expires: 2025-06-02T12:00:10" in refusal.detail) == ("expired", True)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +36,6 @@ def test_only_the_body_says_for_whom_a_cue_is(venues: list[str], ours: bool) -> 
     [
         (b'{"v":1,', None, "schema", "not JSON"),
         (cue_body(show="other"), None, "show", "other"),
-        (cue_body(at=T0 - 200 * S, expires="2025-06-02T11:58:00Z"), None, "expired", "expires"),
         (cue_body(), uuid_of(2), "schema", "topic"),
         (cue_body(colour="red"), None, "schema", "colour"),
         (cue_body(do={"action": "dance"}), None, "schema", "do"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.effects import KeepCue, KeepPanic, KeepProgram
 from agent.journal import FILE_NAME, SCHEMA_VERSION, Journal, ProgramRow, peek
 from agent.messages import Refusal
 from agent.units import UtcUs
@@ -34,9 +35,9 @@ def refused(path: Path) -> Refusal:
 def test_cues_come_back_verbatim_after_a_restart_in_their_order(tmp_path: Path) -> None:
     odd = b' {"cue" : "\xff\x00"} '
     journal = opened(tmp_path / "state")
-    assert journal.accept_cue(B, odd, AT, EXPIRES) is None
-    assert journal.accept_cue(A, b"one", AT, EXPIRES) is None
-    assert journal.accept_cue("c", b"early", UtcUs(1), EXPIRES) is None
+    assert journal.keep(KeepCue(B, odd, AT, EXPIRES)) is None
+    assert journal.keep(KeepCue(A, b"one", AT, EXPIRES)) is None
+    assert journal.keep(KeepCue("c", b"early", UtcUs(1), EXPIRES)) is None
     journal.close()
     rows = opened(tmp_path / "state").cues()
     assert [row.cue for row in rows] == ["c", A, B]
@@ -47,16 +48,16 @@ def test_cues_come_back_verbatim_after_a_restart_in_their_order(tmp_path: Path) 
 
 def test_a_cue_takes_the_place_of_the_one_under_its_id(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    journal.accept_cue(A, b"one", AT, EXPIRES)
-    journal.accept_cue(A, b"two", AT, UtcUs(EXPIRES + 1))
+    journal.keep(KeepCue(A, b"one", AT, EXPIRES))
+    journal.keep(KeepCue(A, b"two", AT, UtcUs(EXPIRES + 1)))
     [row] = journal.cues()
     assert (row.payload, row.expires) == (b"two", EXPIRES + 1)
 
 
 def test_what_has_expired_is_forgotten_at_its_very_instant(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    journal.accept_cue(A, b"one", AT, EXPIRES)
-    journal.accept_cue(B, b"two", AT, UtcUs(EXPIRES + 1))
+    journal.keep(KeepCue(A, b"one", AT, EXPIRES))
+    journal.keep(KeepCue(B, b"two", AT, UtcUs(EXPIRES + 1)))
     journal.forget_expired(UtcUs(EXPIRES - 1))
     assert [row.cue for row in journal.cues()] == [A, B]
     journal.forget_expired(EXPIRES)
@@ -66,15 +67,20 @@ def test_what_has_expired_is_forgotten_at_its_very_instant(tmp_path: Path) -> No
 def test_programs_come_back_by_revision(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     for rev in (10, 9):
-        assert journal.accept_program("reel", rev, b"rev %d" % rev) is None
-    assert journal.accept_program("reel", 9, b"rev 9") is None
+        assert journal.keep(KeepProgram("reel", rev, b"rev %d" % rev)) is None
+    assert journal.keep(KeepProgram("reel", 9, b"rev 9")) is None
     assert [(row.rev, row.payload) for row in journal.programs()] == [(9, b"rev 9"), (10, b"rev 10")]
 
 
 def test_panics_and_lifts_come_back(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    for panic, kind, payload in ((B, "panic", b"b"), (A, "panic", b"a"), (A, "lift", b"one"), (A, "lift", b"two")):
-        assert journal.accept_panic(panic, kind, payload) is None
+    for write in (
+        KeepPanic(B, "panic", b"b"),
+        KeepPanic(A, "panic", b"a"),
+        KeepPanic(A, "lift", b"one"),
+        KeepPanic(A, "lift", b"two"),
+    ):
+        assert journal.keep(write) is None
     journal.close()
     rows = opened(tmp_path).panics()
     assert [(row.panic, row.kind, row.payload) for row in rows] == [
@@ -103,7 +109,7 @@ def test_the_journal_of_an_older_agent_is_taken_over_with_what_it_holds(tmp_path
         journal = opened(tmp_path)
         assert [(row.cue, row.at) for row in journal.cues()] == [(A, AT)]
         assert [(row.program, row.rev) for row in journal.programs()] == [("reel", 3)]
-        assert journal.accept_panic(A, "panic", b"a") is None
+        assert journal.keep(KeepPanic(A, "panic", b"a")) is None
         journal.close()
     assert not list(tmp_path.glob("*corrupt*"))
 
@@ -119,7 +125,7 @@ def test_a_second_agent_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    journal.accept_cue(A, b"one", AT, EXPIRES)
+    journal.keep(KeepCue(A, b"one", AT, EXPIRES))
     journal.close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as db:
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
@@ -152,19 +158,19 @@ def other_schema(path: Path) -> None:
 def test_a_damaged_journal_is_moved_aside_and_a_new_one_begun(tmp_path: Path, harm: object) -> None:
     journal = opened(tmp_path)
     for number in range(50):
-        journal.accept_cue(f"cue{number}", os.urandom(1000), AT, EXPIRES)
+        journal.keep(KeepCue(f"cue{number}", os.urandom(1000), AT, EXPIRES))
     journal.close()
     assert callable(harm)
     harm(tmp_path / FILE_NAME)
     journal = opened(tmp_path)
     assert journal.cues() == []
-    assert journal.accept_cue(A, b"one", AT, EXPIRES) is None
+    assert journal.keep(KeepCue(A, b"one", AT, EXPIRES)) is None
     assert len(list(tmp_path.glob(f"{FILE_NAME}.corrupt-*"))) >= 1
 
 
 def test_an_empty_file_is_a_new_journal(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).touch()
-    assert opened(tmp_path).accept_cue(A, b"one", AT, EXPIRES) is None
+    assert opened(tmp_path).keep(KeepCue(A, b"one", AT, EXPIRES)) is None
 
 
 def test_a_folder_that_cannot_be_used_is_refused_with_a_remedy(tmp_path: Path) -> None:
@@ -178,9 +184,9 @@ def test_a_write_that_fails_is_a_refusal(tmp_path: Path) -> None:
     journal = opened(tmp_path)
     journal._db.execute("PRAGMA query_only=ON")
     for outcome in (
-        journal.accept_cue(A, b"one", AT, EXPIRES),
-        journal.accept_program("reel", 1, b"one"),
-        journal.accept_panic(A, "panic", b"one"),
+        journal.keep(KeepCue(A, b"one", AT, EXPIRES)),
+        journal.keep(KeepProgram("reel", 1, b"one")),
+        journal.keep(KeepPanic(A, "panic", b"one")),
         journal.forget_expired(AT),
     ):
         assert isinstance(outcome, Refusal)
@@ -194,7 +200,7 @@ def test_a_commit_is_on_the_disk_and_quick_enough_for_an_event_loop(tmp_path: Pa
     times = []
     for number in range(100):
         before = time.perf_counter()
-        journal.accept_cue(f"cue{number}", b"x" * 1500, AT, EXPIRES)
+        journal.keep(KeepCue(f"cue{number}", b"x" * 1500, AT, EXPIRES))
         times.append(time.perf_counter() - before)
     assert sorted(times)[50] < 0.05
 
@@ -202,11 +208,12 @@ def test_a_commit_is_on_the_disk_and_quick_enough_for_an_event_loop(tmp_path: Pa
 WRITER = """
 import sys
 from pathlib import Path
+from agent.effects import KeepCue
 from agent.journal import Journal
 journal = Journal.open(Path(sys.argv[1]))
 start = int(sys.argv[2])
 for number in range(start, start + 1_000_000):
-    assert journal.accept_cue(f"cue{number:09}", b"x" * (number % 3000), number, 10**18) is None
+    assert journal.keep(KeepCue(f"cue{number:09}", b"x" * (number % 3000), number, 10**18)) is None
     print(number, flush=True)
 """
 
@@ -240,9 +247,9 @@ def programs_in(path: Path) -> list[ProgramRow]:
 
 def test_a_running_agents_programs_can_be_read_beside_it_and_it_goes_on(tmp_path: Path) -> None:
     journal = opened(tmp_path)
-    assert journal.accept_program("reel", 1, b"first") is None
+    assert journal.keep(KeepProgram("reel", 1, b"first")) is None
     assert [row.payload for row in programs_in(tmp_path)] == [b"first"]
-    assert journal.accept_program("reel", 2, b"second") is None
+    assert journal.keep(KeepProgram("reel", 2, b"second")) is None
     assert [(row.rev, row.payload) for row in programs_in(tmp_path)] == [(1, b"first"), (2, b"second")]
     assert journal.programs() == programs_in(tmp_path)
     journal.close()
@@ -258,7 +265,7 @@ def test_a_journal_that_changes_while_it_is_copied_is_copied_again(
     def disturbed(source: Path, target: Path) -> None:
         copy(source, target)
         if writes:
-            assert journal.accept_program(f"reel-{len(writes)}", 1, writes.pop()) is None
+            assert journal.keep(KeepProgram(f"reel-{len(writes)}", 1, writes.pop())) is None
 
     monkeypatch.setattr(shutil, "copyfile", disturbed)
     assert len(programs_in(tmp_path)) == 2

@@ -116,13 +116,14 @@ def test_the_same_start_has_the_same_id_however_it_is_reached() -> None:
 
 def test_readiness_names_the_first_thing_that_is_missing() -> None:
     play = cue(1, T0, LOOP)
-    assert readiness(world(play), play) is None
+    key = ("reel", 1)
+    assert readiness(world(play), key) is None
     for found, code in ((world(play, programs={}), "program_unknown"), (world(play, films={}), "film_missing")):
-        refusal = readiness(found, play)
+        refusal = readiness(found, key)
         assert refusal is not None
         assert refusal.code == code
     failed = {**FILMS, "b" * 64: Film(None, Refusal(code="film_hash", detail="other content"))}
-    refusal = readiness(world(play, films=failed), play)
+    refusal = readiness(world(play, films=failed), key)
     assert refusal is not None
     assert refusal.code == "film_hash"
 

@@ -4,6 +4,7 @@ The fake decks answer as `agent.player.loop` does; tests/player/test_process.py 
 conversation.
 """
 
+from collections import deque
 from dataclasses import replace
 
 from makers import ANYBODY, T0, S, now_at, uuid_of
@@ -18,13 +19,16 @@ from agent.effects import (
     Event,
     Fetch,
     FilmHeard,
+    Kept,
     Now,
     Overlay,
     PlayerHeard,
     Received,
     Ticked,
+    Write,
 )
 from agent.intake import Venue
+from agent.messages import Refusal
 from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.wire import Armed, Covered, Fired, Hello, Identify, Missed, Report, Start
 from agent.told import Ack
@@ -39,7 +43,8 @@ AHEAD_US = 5_000
 class FakeWall:
     """Plays a venue forward in steps of 10 ms; `shown` is every start with its instant, `covers` every cover.
 
-    `broken` names the paths that mpv cannot play; a `deaf` player hears of no new plan.
+    `broken` names the paths that mpv cannot play; a `deaf` player hears of no new plan. The journal answers at once,
+    unless `disk` is false; `disk_fault` is what it then says.
     """
 
     def __init__(
@@ -68,6 +73,9 @@ class FakeWall:
         self.alive = False
         self.broken: set[str] = set()
         self.deaf = False
+        self._events: deque[Event] = deque()
+        self.disk = True
+        self.disk_fault: Refusal | None = None
         self.clock = ClockState.SYNC
         self.leaping = False
         self._stepped_us = 0
@@ -98,8 +106,19 @@ class FakeWall:
         self.give(Received(topic, payload))
 
     def give(self, event: Event) -> None:
+        """Have the conductor handle an event, and then what the world around it says to the effects."""
+        self._events.append(event)
+        if len(self._events) == 1:  # else its turn comes after the one that is under way
+            while self._events:
+                self._handle(self._events[0])
+                self._events.popleft()
+
+    def _handle(self, event: Event) -> None:
         effects = self.conductor.handle(event, self.now())
         self.effects += effects
+        writes = tuple(effect.key for effect in effects if isinstance(effect, Write))
+        if writes and self.disk:
+            self.give(Kept(writes, self.disk_fault))
         answers: list[Report] = []  # what the player says comes after all that it was told at once
         for effect in effects:
             if isinstance(effect, Direct) and self.alive and not self.deaf:

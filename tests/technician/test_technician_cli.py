@@ -20,6 +20,7 @@ from agent.clock.memory import Memory
 from agent.clock.orders import Past
 from agent.clock.report import ClockReport, SourceReport
 from agent.control import signing
+from agent.effects import KeepProgram
 from agent.journal import Journal
 from agent.lab import liar, timeservers
 from agent.lab.ports import free
@@ -188,7 +189,7 @@ def test_check_measures_the_films_that_this_player_has(tmp_path: Path) -> None:
     film.rename(place)
     journal = Journal.open(tmp_path / "state")
     assert isinstance(journal, Journal)
-    journal.accept_program("reel", 1, program_body([item_body("a", sha256=sha256), item_body("b")], show="s"))
+    journal.keep(KeepProgram("reel", 1, program_body([item_body("a", sha256=sha256), item_body("b")], show="s")))
     config = write(tmp_path, [("127.0.0.1", free("udp", 1)[0], False)])
     done = framezero("check", "--config", str(config), "--seconds", "1", "--json")
     journal.close()

@@ -5,6 +5,7 @@ from makers import item_body, program_body
 
 from agent.cache.disk import place_of
 from agent.config import Config, parse
+from agent.effects import KeepProgram
 from agent.journal import Journal
 from agent.messages import Refusal
 from agent.technician.films import Stock, stock
@@ -36,9 +37,9 @@ def test_the_films_of_a_running_agent_are_known_each_once_and_in_this_venues_enc
     variant = {"sha256": "c" * 64, "size": 1, "width": 180, "height": 320, "urls": ["http://films.example/c"]}
     still: dict[str, Any] = {"name": "still.png", "codec": "png", "fps": None, "frames": None, "duration_us": 5_000_000}
     items = [item_body("a"), item_body("b", variants={"@west": variant}), item_body("d"), item_body("e", **still)]
-    journal.accept_program("reel", 1, program_body(items))
-    journal.accept_program("reel", 2, program_body([*items[:1], item_body("f", fps="25")], rev=2))
-    journal.accept_program("other", 1, program_body([item_body("9")], show="another-show", program="other"))
+    journal.keep(KeepProgram("reel", 1, program_body(items)))
+    journal.keep(KeepProgram("reel", 2, program_body([*items[:1], item_body("f", fps="25")], rev=2)))
+    journal.keep(KeepProgram("other", 1, program_body([item_body("9")], show="another-show", program="other")))
     for letter in "abcef":
         put(tmp_path, letter)
     try:
@@ -60,7 +61,7 @@ def test_the_films_of_a_running_agent_are_known_each_once_and_in_this_venues_enc
 def test_a_program_that_this_version_cannot_read_is_named(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "state")
     assert isinstance(journal, Journal)
-    journal.accept_program("reel", 3, b"{}")
+    journal.keep(KeepProgram("reel", 3, b"{}"))
     journal.close()
     found = stock(config(tmp_path))
     assert isinstance(found, Stock) and found.unread == ("reel/3",)

@@ -5,6 +5,7 @@ import pytest
 from makers import item_body, program_body
 from test_technician_films import config, put
 
+from agent.effects import KeepProgram
 from agent.journal import Journal
 from agent.player import benchmark
 from agent.player.capacity import Library, Measured, Unmeasured
@@ -28,8 +29,8 @@ class Rig:
         journal = Journal.open(folder / "state")
         assert isinstance(journal, Journal)
         still: dict[str, Any] = {"codec": "png", "fps": None, "frames": None, "duration_us": 5_000_000}
-        journal.accept_program(
-            "reel", 1, program_body([item_body("a"), item_body("b", 240, "60"), item_body("c", **still)])
+        journal.keep(
+            KeepProgram("reel", 1, program_body([item_body("a"), item_body("b", 240, "60"), item_body("c", **still)]))
         )
         journal.close()
         for letter in "abc":
