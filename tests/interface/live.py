@@ -21,7 +21,7 @@ ROOT = "framezero/v1"
 Told = dict[str, Any]
 
 
-def config(folder: Path, broker: Mosquitto, servers: list[int], keys: Path | None) -> Path:
+def config(folder: Path, broker: Mosquitto, servers: list[int], keys: Path | None, threshold: int = 1) -> Path:
     """Write the agent.toml of the venue `paris-opera`, which asks for signatures where there are keys."""
     clocks = ", ".join(f'{{host = "127.0.0.1", port = {port}, ours = true}}' for port in servers)
     path = folder / "agent.toml"
@@ -29,7 +29,7 @@ def config(folder: Path, broker: Mosquitto, servers: list[int], keys: Path | Non
         f'venue = "paris-opera"\ngroups = ["europe"]\nshow = "bring-your-vision"\ntimezone = "Europe/Paris"\n'
         f'state_dir = "{folder}/state"\n[broker]\nurls = ["{broker.url}"]\n[clock]\nservers = [{clocks}]\n'
         f'[display]\noutput = "null"\n[cache]\ndir = "{folder}/cache"\nreserve_gb = 0\n'
-        f"[trust]\n" + (f'keys = "{keys}"\n' if keys else "require = false\n")
+        f"[trust]\n" + (f'keys = "{keys}"\nthreshold = {threshold}\n' if keys else "require = false\n")
     )
     return path
 
@@ -66,12 +66,13 @@ class LiveAgent:
         async for message in self.client.messages:
             kind = str(message.topic).rpartition("/")[2]
             assert isinstance(message.payload, bytes)
-            self.told.setdefault(kind, []).append(json.loads(message.payload))
+            with contextlib.suppress(ValueError, RecursionError):  # where others than the agent write as well
+                self.told.setdefault(kind, []).append(json.loads(message.payload))
 
 
 @asynccontextmanager
 async def live_agent(
-    folder: Path, broker: Mosquitto, processes: Processes, keys: Path | None = None
+    folder: Path, broker: Mosquitto, processes: Processes, keys: Path | None = None, threshold: int = 1
 ) -> AsyncIterator[LiveAgent]:
     """Run one until the end of the block; it is connected, and on time, at the beginning.
 
@@ -81,7 +82,7 @@ async def live_agent(
     async with aiomqtt.Client("127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
         await client.publish(f"{ROOT}/cue/_hello", b"hello", qos=1, retain=True)
         await client.subscribe(f"{ROOT}/venue/#", qos=1)
-        path = config(folder, broker, servers, keys)
+        path = config(folder, broker, servers, keys, threshold)
         child = processes.start("agent", [sys.executable, "-m", "agent.cli", "agent", "--config", str(path)])
         agent = LiveAgent(folder, broker, child, client)
         listener = asyncio.create_task(agent._listen())
