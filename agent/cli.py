@@ -79,6 +79,11 @@ def _mount(first: str) -> None:
 
         app.command(epilog="Example: framezero clock --config /etc/framezero/agent.toml")(technician.clock)
         app.command(epilog="Example: framezero check --config /etc/framezero/agent.toml")(technician.check)
+    if first in ("", "import"):
+        from agent.technician.import_cli import import_films
+
+        example = "framezero import /media/usb --config /etc/framezero/agent.toml"
+        app.command("import", epilog=f"Example: {example}")(import_films)
     if first in ("", "lab"):
         from agent.lab.cli import app as lab
 

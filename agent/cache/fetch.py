@@ -213,6 +213,9 @@ class Fetcher:
             self._looked_s = now
             if self._store.faults:
                 self._store.open()
+            else:
+                with contextlib.suppress(OSError):  # then fetching will say what is wrong with the disk
+                    self._store.survey()
             for sha256 in [sha256 for sha256, wish in self._wishes.items() if not wish.open]:
                 self.check(sha256, used=False)
 

@@ -45,6 +45,7 @@ class Shelf:
         rest = max(0, film.size - done)
         while True:
             room = await asyncio.to_thread(self._store.room)
+            self._store.survey()
             # Nothing is awaited from here until one film is gone: what is wanted may change at each await, and others
             # may have put films here meanwhile, so all is judged anew for each.
             claims = self._claims()

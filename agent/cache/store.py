@@ -11,7 +11,6 @@ out and in. Everything else in the folder is left alone; what stands where one o
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import stat
 import time
@@ -23,30 +22,14 @@ import structlog
 from pydantic import ValidationError
 
 from agent.cache.disk import SHA256_CHARS, Rest, denied, digest, disk_refusal, odd, place_of, sync_folder
+from agent.cache.seal import ENTRIES, Seal, films_in, is_ours, leftovers, oddities, read_seal, write_seal
 from agent.contents import Contents
-from agent.messages import Count, Model, Refusal
+from agent.messages import Refusal
 
 log = structlog.get_logger()
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_OURS = "[0-9a-f][0-9a-f]/*"
 USED_AGAIN_S = 60.0
 """A film that is used all the time is not stamped more often."""
-
-
-class Seal(Model):
-    """What a film's file looked like when its content was verified, cheap to compare at arming; and what is in it."""
-
-    size: Count
-    mtime_ns: int
-    inode: Count
-    contents: Contents | None = None
-
-    def fits(self, path: Path) -> bool:
-        """Whether the file looks as it did. Raises OSError."""
-        found = path.lstat()
-        looks = (found.st_size, found.st_mtime_ns, found.st_ino)
-        return stat.S_ISREG(found.st_mode) and looks == (self.size, self.mtime_ns, self.inode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +75,16 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             with self.locked():
                 self._sweep()
+        except (FileExistsError, NotADirectoryError):
+            detail = f"cache.dir: {self.root} is no folder, or lies in none; name another one"
+            self._fault = Refusal(code="disk_error", detail=detail)
         except OSError as error:
             self._fault = disk_refusal(error, self.root)
         try:
-            for path in sorted(self.root.glob(_OURS)):
-                if _SHA256.fullmatch(path.name) and path.name.startswith(path.parent.name):
-                    self._find(path)
+            for path, fault in oddities(self.root):
+                self._report(path, fault)
+            for path in films_in(self.root):
+                self._find(path)
         except OSError as error:
             self._fault = self._fault or disk_refusal(error, self.root)
         return self._fault
@@ -155,11 +142,11 @@ class Store:
     def room(self) -> Room:
         """Space left and taken, looked up anew. Raises OSError."""
         used, strays = 0, []
-        for path in self.root.glob(_OURS):
+        for path in self.root.glob(ENTRIES):
             with contextlib.suppress(FileNotFoundError):  # renamed or deleted while we looked
                 found = path.lstat()
                 used += found.st_size if stat.S_ISREG(found.st_mode) else 0
-                if path.suffix in (".part", ".bad") and _SHA256.fullmatch(path.stem) and stat.S_ISREG(found.st_mode):
+                if path.suffix in (".part", ".bad") and is_ours(path, self.root) and stat.S_ISREG(found.st_mode):
                     strays.append(Stray(path.name, found.st_size, found.st_mtime_ns))
         return Room(free=shutil.disk_usage(self.root).free, used=used, strays=tuple(strays))
 
@@ -191,7 +178,7 @@ class Store:
             seal = Seal(size=size, mtime_ns=after.st_mtime_ns, inode=after.st_ino, contents=contents)
             with self.locked():
                 # The seal first: a film that stands in its place always has one, after a crash as well.
-                self._write_seal(path, seal)
+                write_seal(path, seal)
                 part.replace(path)
                 path.with_suffix(".from").unlink(missing_ok=True)
                 sync_folder(path.parent)
@@ -232,15 +219,22 @@ class Store:
         )
 
     def notice(self, sha256: str) -> bool:
-        """Whether a film is there; one that somebody else has put there whole meanwhile is found."""
-        if sha256 not in self._seals:
-            path = place_of(self.root, sha256)
-            with contextlib.suppress(OSError, ValidationError):
-                seal = Seal.model_validate_json(path.with_suffix(".seal").read_bytes())
-                if seal.fits(path):
-                    self._take(sha256, seal, path)
-                    log.info("a film was put into the cache", sha256=sha256, size=seal.size)
+        """Whether a film is there, by a cheap look; one that somebody else has put there whole meanwhile is found."""
+        if sha256 in self._seals:
+            return self.check(sha256) is None
+        path = place_of(self.root, sha256)
+        with contextlib.suppress(OSError, ValidationError):
+            seal = read_seal(path)
+            if seal.fits(path):
+                self._take(sha256, seal, path)
+                log.info("a film was put into the cache", sha256=sha256, size=seal.size)
         return sha256 in self._seals
+
+    def survey(self) -> None:
+        """Find every film that somebody else has put there. Raises OSError."""
+        for path in films_in(self.root):
+            if path.name not in self._seals:
+                self.notice(path.name)
 
     def use(self, sha256: str) -> None:
         """Remember that a film is used now, over restarts too; a clock that was set back does not make it old."""
@@ -286,7 +280,7 @@ class Store:
         if seal is not None:
             self._seals[sha256] = seal = seal.model_copy(update={"contents": contents})
             with self.locked():
-                self._write_seal(place_of(self.root, sha256), seal)
+                write_seal(place_of(self.root, sha256), seal)
             used = self._used.get(sha256, 0)
             os.utime(place_of(self.root, sha256).with_suffix(".seal"), ns=(used, used))
 
@@ -295,35 +289,18 @@ class Store:
         probe = self.root / ".writable"
         probe.touch()
         probe.unlink()
-        for folder in self.root.glob(_OURS.partition("/")[0]):
-            if not folder.is_dir():
-                self._report(folder, odd(folder))
-            elif not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-                self._report(folder, denied(folder))
-        for path in self.root.glob(_OURS):
-            owner = place_of(self.root, path.stem)
-            if not _SHA256.fullmatch(path.stem) or path.parent != owner.parent:
-                continue
-            lost = path.suffix in (".gone", ".new") and _abandoned(path)
-            lost |= path.suffix == ".seal-new" or (path.suffix == ".seal" and not owner.exists())
-            lost |= path.suffix == ".from" and not owner.with_suffix(".part").exists()
+        for path in leftovers(self.root):
             try:
-                if lost:
-                    path.unlink(missing_ok=True)
-                elif path.suffix in (".part", ".seal", ".bad") and not stat.S_ISREG(path.lstat().st_mode):
-                    self._report(path, odd(path))
+                path.unlink(missing_ok=True)
             except OSError as error:
                 self._report(path, disk_refusal(error, path))
 
     def _find(self, path: Path) -> None:
-        seal = path.with_suffix(".seal")
         try:
-            found = Seal.model_validate_json(seal.read_bytes())
+            found = read_seal(path)
             if found.fits(path):
                 if os.access(path, os.R_OK):
                     self._take(path.name, found, path)
-                else:
-                    self._report(path, denied(path))
                 return
         except (OSError, ValidationError):
             pass  # not verified as far as anyone can tell: the same as a seal that does not fit
@@ -345,14 +322,6 @@ class Store:
         if self._known.get(path) != fault:  # said once, however often the folder is looked at
             log.error("the cache has a fault", path=str(path), reason=fault.code, detail=fault.detail)
 
-    def _write_seal(self, path: Path, seal: Seal) -> None:
-        fresh = path.with_suffix(".seal-new")
-        with fresh.open("wb") as file:
-            file.write(seal.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path.with_suffix(".seal"))
-
     def _demote(self, sha256: str, path: Path) -> None:
         self._forget(sha256)
         if not stat.S_ISREG(path.lstat().st_mode):
@@ -368,16 +337,6 @@ class Store:
         path.with_suffix(".from").unlink(missing_ok=True)
         log.error("a film with other content than its name says was deleted", path=str(path), detail=reason.detail)
         return reason
-
-
-def _abandoned(path: Path) -> bool:
-    """Whether nobody writes a `.new` file any more: an import holds a lock on its own as long as it lives."""
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _other_content(sha256: str, size: int, found: str, length: int) -> Refusal:
