@@ -25,6 +25,7 @@ from agent.config import Cache
 from agent.contents import Contents
 from agent.control.probe import Film
 from agent.control.publish import Billing, store
+from agent.effects import KeepProgram
 from agent.journal import Journal
 from agent.technician import importing
 from agent.technician.import_cli import import_films
@@ -62,7 +63,7 @@ class Player:
         ]
         journal = Journal.open(self.folder / "state")
         assert isinstance(journal, Journal)
-        assert journal.accept_program(program, 1, program_body(items, program=program), frozenset()) is None
+        assert journal.keep(KeepProgram(program, 1, program_body(items, program=program))) is None
         journal.close()
 
     def put(self, name: str, content: bytes) -> Path:
@@ -157,7 +158,7 @@ def test_films_of_another_show_are_not_wanted(player: Player) -> None:
     journal = Journal.open(player.folder / "state")
     assert isinstance(journal, Journal)
     item = item_body("a", sha256=sha(KOI), size=len(KOI))
-    journal.accept_program("reel", 1, program_body([item], show="rehearsal"), frozenset())
+    assert journal.keep(KeepProgram("reel", 1, program_body([item], show="rehearsal"))) is None
     journal.close()
     player.put("koi.mp4", KOI)
     assert player.run()[0] == 1
