@@ -20,11 +20,14 @@ esac
 shift
 body=$(printf '{"v": 1, "%s": "%s", "show": "%s", "venues": %s, "issued": "%s"%s}' "$kind" "$panic" "$SHOW" \
     "${VENUES:-[\"*\"]}" "$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)" "$to")
+# A lift takes its panic's place at the brokers, but one of some venues only leaves it there for the others.
+place=$panic
+[[ $kind == panic || ${VENUES:-[\"*\"]} == '["*"]' ]] || place+=-$(sha256sum <<< "$body" | cut -c 1-8)
 read -ra keys <<< "$KEYS"
 envelope=$("${BASH_SOURCE[0]%/*}/seal.sh" "$kind" "${keys[@]}" <<< "$body")
 status=1
 for broker in $BROKERS; do
-    for topic in panic "panic/$panic"; do
+    for topic in panic "panic/$place"; do
         mosquitto_pub -V 5 -h "${broker%:*}" -p "${broker##*:}" -q 1 -r -t "${ROOT:-framezero/v1}/$topic" \
             -m "$envelope" "$@" && status=0
     done

@@ -129,10 +129,15 @@ def test_a_panic_and_its_lift_stand_under_both_topics(tmp_path: Path, mosquitto:
     read = decode(Panic, opened(envelope.encode(), "panic", panic_key))
     assert isinstance(read, Panic) and (read.panic, read.to, read.venues) == (panic, "slate", ["*"])
     assert send("send-panic.sh", panic, brokers=[mosquitto], keys=[show_key], VENUES='["paris-opera"]') == panic
-    messages = kept(mosquitto)
-    (envelope,) = {message["payload"] for message in messages}
-    lift = decode(Lift, opened(envelope.encode(), "lift", show_key))
+    found = {message["topic"].removeprefix(f"{ROOT}/"): message["payload"] for message in kept(mosquitto)}
+    assert found[f"panic/{panic}"] == envelope, "for the other venues it goes on"
+    assert len(found) == 3 and any(topic.startswith(f"panic/{panic}-") for topic in found)
+    lift = decode(Lift, opened(found["panic"].encode(), "lift", show_key))
     assert isinstance(lift, Lift) and (lift.lift, lift.venues) == (panic, ["paris-opera"])
+    send("send-panic.sh", panic, brokers=[mosquitto], keys=[show_key])
+    messages = kept(mosquitto)
+    found = {message["topic"].removeprefix(f"{ROOT}/"): message["payload"] for message in messages}
+    assert found["panic"] == found[f"panic/{panic}"] != envelope
     assert all(
         message["retain"] and "message-expiry-interval" not in message.get("properties", {}) for message in messages
     )
@@ -271,11 +276,18 @@ async def test_a_live_agent_takes_what_others_sign_and_nothing_else(
 
 @needs_sh
 @pytest.mark.needs("chronyd")
-async def test_a_lab_takes_a_bare_body(tmp_path: Path, mosquitto: Mosquitto, processes: Processes) -> None:
+async def test_a_lab_takes_a_bare_body_and_anybody_may_ask(
+    tmp_path: Path, mosquitto: Mosquitto, processes: Processes
+) -> None:
     command = readme('"action": "identify"').replace("-p 1883", f"-p {mosquitto.port}")
+    ask = readme("ask/all").replace("cue-a.example -p 8883 --cafile ca.pem", f"127.0.0.1 -p {mosquitto.port}")
     async with live_agent(tmp_path, mosquitto, processes) as agent:
         await shell(command)
         assert (await agent.until("ack", lambda _: True))["stage"] == "accepted"
+        await shell(ask)
+        answer = await agent.until("answer", lambda _: True)
+        assert answer["poll"]["go"] is False
+        assert answer["poll"]["reasons"][0]["code"] == "program_unknown"
 
 
 def test_the_scripts_are_short_and_can_be_run() -> None:
