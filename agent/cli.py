@@ -73,6 +73,7 @@ def _mount(first: str) -> None:
         app.command(epilog="Example: framezero status --watch")(control.status)
         app.command(epilog="Example: framezero poll winners-reel --venues @asia")(control.poll)
         app.add_typer(control.app_cue, name="cue")
+        app.add_typer(control.app_venue, name="venue")
         app.add_typer(control.app_keys, name="keys")
     if first in ("", "clock", "check"):
         from agent.technician import cli as technician

@@ -34,10 +34,11 @@ from agent.control.poll_cli import poll
 from agent.control.profile import Settings
 from agent.control.signing import Pen
 from agent.control.times import parse_span, show_span
+from agent.control.venue_cli import app_venue
 from agent.messages import Item
 from agent.units import UtcUs
 
-__all__ = ["app_cue", "app_keys", "poll", "publish", "status"]
+__all__ = ["app_cue", "app_keys", "app_venue", "poll", "publish", "status"]
 
 
 @takes(BrokerOptions)

@@ -137,15 +137,20 @@ def default_timeout_s(cue: Cue, wanted: Wanted, now: UtcUs) -> float:
     return ANSWER_S if wanted == "accepted" else max(ANSWER_S, (cue.at - now) / US_PER_S + AFTER_INSTANT_S)
 
 
+async def publish(link: Link, cue: Cue, now: UtcUs) -> list[Delivery]:
+    """Publish a cue, signed and retained until it expires."""
+    expires_s = max(1, -((now - cue.expires) // US_PER_S))
+    return await link.publish(f"cue/{cue.cue}", link.pen.seal("cue", encode(cue)), expires_s=expires_s)
+
+
 async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) -> Sent:
-    """Publish a cue retained until it expires, and wait until every expected venue has settled it.
+    """Publish a cue, and wait until every expected venue has settled it.
 
     The link has settled with presences and acks among its topics.
     """
     now = utc_now()
     warnings = [warning] if (warning := warn_of(cue.at, now)) else []
-    expires_s = max(1, -((now - cue.expires) // US_PER_S))
-    deliveries = await link.publish(f"cue/{cue.cue}", link.pen.seal("cue", encode(cue)), expires_s=expires_s)
+    deliveries = await publish(link, cue, now)
     if not any(delivery.taken for delivery in deliveries):
         return Sent(cue, deliveries, [], warnings)
     waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)

@@ -11,6 +11,7 @@ import typer
 
 from agent.control import answers, moves
 from agent.control import cue as cues
+from agent.control.kept_cli import cancel_, list_
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
@@ -21,6 +22,8 @@ from agent.units import US_PER_S, UtcUs, format_utc
 DEFAULT_LEAD_US = 5 * US_PER_S
 
 app_cue = typer.Typer(no_args_is_help=True, help="Send a cue to the walls and wait for their acks.")
+app_cue.command("list", epilog="Examples: framezero cue list · framezero cue list --venues @asia --clean")(list_)
+app_cue.command("cancel", epilog="Example: framezero cue cancel 0198f3a0-7c1e")(cancel_)
 app_cue.command("panic", epilog="Examples: framezero cue panic · framezero cue panic --lift")(panic)
 
 

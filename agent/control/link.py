@@ -164,6 +164,12 @@ class Link:
                 found.append(Delivery(url, not verdict.result(), verdict.result()))
         return sorted(found, key=lambda delivery: delivery.url)
 
+    async def clear(self, topic: str) -> list[Delivery]:
+        """Have every broker keep nothing under a topic any more; one that is away is told as one that did not."""
+        known = {found.url: found for found in await self.publish(topic, b"")}
+        away = "is away; what it keeps there comes back with it: do this again then"
+        return [known.get(url, Delivery(url, False, away)) for url in sorted(self.brokers)]
+
     async def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for something to come true of the view; False when it has not in time, or all brokers are gone."""
         return await self._until(lambda: condition() or not self._live, timeout_s) and condition()

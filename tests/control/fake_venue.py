@@ -197,7 +197,7 @@ async def _answer(client: aiomqtt.Client, name: str, reply: Reply, got: list[Cue
             continue
         got.append(cue)
         for more in reply(cue):
-            ack = Ack(cue=cue.cue, venue=name, boot=BOOT, time=now_us(), **more)
+            ack = Ack(**{"cue": cue.cue, "venue": name, "boot": BOOT, "time": now_us(), **more})
             await client.publish(f"{ROOT}/venue/{name}/ack", encode(ack), qos=1)
 
 

@@ -245,12 +245,14 @@ async def test_wrong_usage_is_exit_2_with_the_remedy(arguments: tuple[str, ...],
 
 
 async def test_every_command_helps_with_an_example() -> None:
-    for command in ("play", "stop", "black", "identify", "hold", "resume", "seek", "panic"):
-        code, out, _ = await framezero("cue", command, "--help")
+    own = {"play": "[the newest]", "panic": "[10s]", "cancel": "[10s]", "list": "--clean"}
+    commands = ("play", "stop", "black", "identify", "hold", "resume", "seek", "panic", "cancel", "list")
+    for command, (code, out, _) in zip(
+        commands, await asyncio.gather(*(framezero("cue", command, "--help") for command in commands)), strict=True
+    ):
         assert (code, "Example" in out) == (0, True)
-        for default in ("[framezero/v1]", "[10s]" if command == "panic" else "[5s]", "[~/.config"):
+        for default in ("[framezero/v1]", "[~/.config", own.get(command, "[5s]")):
             assert default in out, out
-    assert "[the newest]" in (await framezero("cue", "play", "--help"))[1]
 
 
 def test_later_cue_ids_are_greater() -> None:

@@ -134,12 +134,9 @@ async def test_watching_draws_again_and_survives_the_broker(mosquitto: Mosquitto
 
 
 async def test_help_has_an_example() -> None:
-    for command in ("status", "publish"):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "agent.cli", command, "--help", stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await process.communicate()
-        assert (process.returncode, out.decode().count("Example:")) == (0, 1), out.decode()
+    for command in (("status",), ("publish",), ("poll",), ("venue", "forget")):
+        code, out, _ = await framezero(*command, "--help")
+        assert (code, out.count("Example:")) == (0, 1), out
 
 
 def shown(walls: list[Seen], width: int) -> str:

@@ -1,0 +1,209 @@
+"""`framezero cue list` and `cue cancel`: what the brokers keep, and how to be rid of it."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from agent.control import answers, cancel, kept
+from agent.control import cue as cues
+from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
+from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.tables import fitting
+from agent.control.times import local_time, parse_instant, parse_span, show_span
+from agent.control.view import View
+from agent.messages import Cancel
+from agent.units import US_PER_S, UtcUs, format_utc
+
+LIST_TOPICS = ["venue/+/presence", "program/+/+", "cue/#"]
+
+_LAYOUTS = (
+    ("at", "in", "state", "what", "venues", "key", "expires", "cue"),
+    ("at", "in", "state", "what", "venues", "key", "cue"),
+    ("at", "in", "state", "what", "venues", "cue"),
+    ("at", "state", "what", "venues", "cue"),
+    ("at", "state", "what", "cue"),
+    ("at", "state", "cue"),
+)
+_HEADS = {"at": "at (UTC)", "key": "signed by"}
+_COLOURS = {"running": "green", "pending": "cyan", "cancelled": "yellow", "cancel": "yellow"}
+
+
+@takes(BrokerOptions)
+def list_(
+    given: BrokerOptions,
+    venues: Annotated[str, typer.Option("--venues", metavar="a,@group", help="Only cues for these.")] = "*",
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Have the brokers keep expired and cancelled cues no longer.")
+    ] = False,
+) -> None:
+    """Show the cues that the brokers keep: what runs, what is to come, what was taken back, and when it all expires.
+
+    Of every show, or of one with --show. Whether the signatures hold is judged by the venues; see 'poll'.
+    """
+    found = given.settings()
+    patterns = cues.patterns_of(venues)
+
+    async def run() -> int:
+        async with Link(found.access(), found.root, LIST_TOPICS) as link:
+            warnings = await link.settle()
+            now = utc_now()
+            entries = kept.entries(link.view, patterns, found.show, now)
+            short = kept.short_ids(link.view)
+            cleared: dict[str, list[Delivery]] = {}
+            if clean:
+                mine = {entry.cue.cue for entry in entries}
+                cleared = {key: await cancel.clear(link, key) for key in kept.over(link.view, now) if key in mine}
+            code = 0 if all(delivery.taken for found in cleared.values() for delivery in found) else 1
+            warnings += [text for found in cleared.values() for text in untaken(found)]
+            warnings += [f"{url}: {detail}" for url, detail in link.faults.items()] + link.view.odd
+            if given.json:
+                print_json(_as_json(link, entries, cleared, now, code) | {"warnings": warnings})
+            else:
+                warn(warnings)
+                _draw(link.view, entries, short, now)
+                for cue_id in cleared:
+                    screen().print(f"cleared: {short[cue_id]}")
+            return code
+
+    raise typer.Exit(asyncio.run(run()))
+
+
+@takes(BrokerOptions)
+def cancel_(
+    given: BrokerOptions,
+    cue: Annotated[str, typer.Argument(metavar="CUE", help="Its id, or the beginning of it; see 'cue list'.")],
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From this instant on \\[now].")] = None,
+    venues: Annotated[
+        str | None, typer.Option("--venues", metavar="a,@group", help="Only there \\[wherever the cue counts].")
+    ] = None,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="SPAN", help="Wait no longer for the venues.")
+    ] = f"{cues.ANSWER_S:g}s",
+    force: Annotated[
+        bool, typer.Option("--force", help="Take the id as it is, though nobody knows of such a cue.")
+    ] = False,
+) -> None:
+    """Take a cue back, whether or not it runs: the walls show what they would without it."""
+    found = given.settings()
+    show, pen = show_of(found), pen_of(found, "cue")
+    timeout_s = parse_span(timeout) / US_PER_S
+    patterns = cues.patterns_of(venues) if venues is not None else None
+    instant = parse_instant(at, utc_now()) if at is not None else None
+
+    async def run() -> int:
+        async with Link(found.access(), found.root, cues.KEPT_TOPICS, pen=pen) as link:
+            warnings = await link.settle()
+            now = utc_now()
+            draft, own = cancel.draft(link.view, cue, show, now, time.monotonic(), force=force)
+            made = cues.build(draft, show=show, venues=patterns or own, at=instant or now, now=now)
+            before = link.view.cues.get(cancel.named(made))
+            if not given.json:
+                what = f" ({shown(kept.words(before))} at {format_utc(before.at)})" if before else ""
+                screen().print(
+                    f"cancel of cue [bold]{shown(cancel.named(made))}[/]{what} from {format_utc(made.at)} on"
+                )
+            cancelled = await cancel.send(link, made, timeout_s)
+            cancelled.warnings[:0] = [*warnings, *cues.nobody_for(link.view, made.venues)]
+            cancelled.warnings.extend([*untaken(cancelled.sent.deliveries), *untaken(cancelled.cleared or [])])
+            cancelled.warnings.extend([*link.view.other_versions(), *link.view.odd])
+            if given.json:
+                print_json(cancel.as_json(link, cancelled))
+            else:
+                warn(cancelled.warnings)
+                answers.show(cancelled.sent, link.view.presences, "cancelled")
+            return cancelled.exit_code
+
+    raise typer.Exit(asyncio.run(run()))
+
+
+def _draw(view: View, entries: list[kept.Entry], short: dict[str, str], now: UtcUs) -> None:
+    rows = [_cells(view, entry, short[entry.cue.cue], now) for entry in entries]
+    screen().print(fitting(rows, _LAYOUTS, _HEADS, screen().width))
+    lines = [*_local_lines(view, entries), *_notes(view, entries, short)]
+    for line in lines:
+        screen().print(Text.from_markup(line, emoji=False))
+    if not entries:
+        screen().print("the brokers keep no such cue")
+
+
+def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, str]:
+    cue = entry.cue
+    states = list(entry.by_state)
+    state = states[0] if len(states) == 1 else "mixed"
+    left_us = cue.expires - now
+    soon = left_us < kept.SOON_US and state != "expired"
+    lasts = f"in {show_span(left_us)}" if left_us > 0 else f"{show_span(-left_us)} ago"
+    return {
+        "at": format_utc(cue.at)[:19].replace("T", " "),
+        "in": show_span(cue.at - now),
+        "state": f"[{_COLOURS.get(state, 'white')}]{state}[/]",
+        "what": shown(kept.words(cue, len(short))),
+        "venues": shown(_few(cue.venues)),
+        "key": shown(", ".join(key[:16] for key in entry.kept.keyids)) or "[bold red]UNSIGNED[/]",
+        "expires": f"[yellow]{lasts}[/]" if soon else lasts,
+        "cue": short,
+    }
+
+
+def _few(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "")
+
+
+def _local_lines(view: View, entries: list[kept.Entry]) -> list[str]:
+    """The instants to come, as the clocks of the venues show them that they are for."""
+    zones: dict[UtcUs, dict[str, list[str]]] = {}
+    for entry in entries:
+        for venue, state in entry.states.items():
+            if state == "pending" and venue in view.presences and not isinstance(entry.cue.do, Cancel):
+                whole_s = UtcUs(entry.cue.at // US_PER_S * US_PER_S)
+                there = zones.setdefault(whole_s, {}).setdefault(view.presences[venue].timezone, [])
+                there += [] if venue in there else [venue]
+    return [
+        f"[dim]{format_utc(at)[11:19]}Z is[/] "
+        + "[dim];[/] ".join(
+            f"{shown(local_time(at, zone) or zone)} [dim]{shown(_few(venues))}[/]" for zone, venues in found.items()
+        )
+        for at, found in zones.items()
+    ]
+
+
+def _notes(view: View, entries: list[kept.Entry], short: dict[str, str]) -> list[str]:
+    lines = []
+    for entry in entries:
+        name = f"[bold]{short[entry.cue.cue]}[/]:"
+        if len(entry.by_state) > 1:
+            parts = (f"{state} at {shown(_few(venues))}" for state, venues in entry.by_state.items())
+            lines.append(f"{name} {'; '.join(parts)}")
+        if entry.program_kept is False and {"pending", "running"} & entry.by_state.keys():
+            lines.append(f"{name} [red]no broker keeps its program[/]; publish it again, for players that come later")
+    return lines
+
+
+def _as_json(
+    link: Link, entries: list[kept.Entry], cleared: dict[str, list[Delivery]], now: UtcUs, code: int
+) -> dict[str, Any]:
+    presences = link.view.presences
+    return {
+        "exit": code,
+        "now": format_utc(now),
+        "brokers": link.brokers,
+        "cues": [
+            {
+                "cue": entry.cue.model_dump(mode="json"),
+                "states": entry.states,
+                "program_kept": entry.program_kept,
+                "signed_by": list(entry.kept.keyids),
+                "brokers": sorted(entry.kept.where),
+                "local": {
+                    presences[venue].timezone: local_time(entry.cue.at, presences[venue].timezone)
+                    for venue in entry.states
+                    if venue in presences
+                },
+            }
+            for entry in entries
+        ],
+        "cleared": {cue_id: deliveries_json(found) for cue_id, found in cleared.items()},
+    }
