@@ -31,7 +31,7 @@ SUBSCRIBE_AGAIN_S = (30.0, 900.0)  # the first and the longest pause, where the 
 RIVAL_LOOK_S = 5.0
 OUTBOX_LIMIT = 10_000
 WINDOW = 16  # below the 20 that mosquitto lets be in flight
-STEADY_S = 30.0  # a connection that held so long ends a series of failures
+STEADY_S = 10.0  # a connection that held so long ends a series of failures
 GOODBYE_S = 1.0
 
 log = structlog.get_logger()
