@@ -77,6 +77,7 @@ TICK_S = 0.25
 STATUS_S = 1.0
 STATUS_AT_LEAST_S = 5.0
 TIDY_S = 600.0
+_ACK_LOGGED = {"cue", "stage", "ready", "reason", "detail", "error_us", "joined"}
 KEYS_S = 1.0
 
 T = TypeVar("T")
@@ -236,7 +237,7 @@ class Daemon:
             case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram() | KeepPanic():
                 self._commits.add(effect)
             case Acknowledge(ack):
-                log.info("cue", cue=ack.cue, stage=ack.stage, ready=ack.ready, reason=ack.reason, detail=ack.detail)
+                log.info("cue", **ack.model_dump(include=_ACK_LOGGED))
                 self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
             case Record(asrun):
                 self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), retain=False)

@@ -57,10 +57,10 @@ Told = dict[str, Any]
 class Times:
     """When what happens, in seconds; the cue is sent `lead_s` before T0, and the round ends `tail_s` after it."""
 
-    lead_s: float = 6.0
+    lead_s: float = 7.0
     cut_s: float = 3.0
     back_s: float = 2.0
-    tail_s: float = 9.0
+    tail_s: float = 8.0
 
 
 SHORT = Times()
@@ -114,10 +114,10 @@ class Player:
         self.lives.append(self.processes.start(f"{self.venue}-{len(self.lives)}", argv))
 
     def kill(self) -> None:
-        """SIGKILL, to the agent alone; its player ends by itself."""
+        """SIGKILL, to the agent and its player at once, as the end of a service takes all of it."""
         life = self.lives[-1]
-        os.kill(life.pid, signal.SIGKILL)
-        self.processes.end(life)
+        os.killpg(life.pid, signal.SIGKILL)
+        life.process.wait()
 
     def said(self) -> list[Told]:
         """Every stage that this venue's agents have gone through with cues, by their own logs."""
@@ -331,7 +331,7 @@ async def play(
             await _all_ready(on)
             for number, name in enumerate(rounds, start=1):
                 cue, t0_us = await _play(on, name, times)
-                said = await _heard_out(on, cue)
+                said = await _heard_out(on, cue, t0_us)
                 outcomes += [judge(name, venue, cue, t0_us, on.ear, said[venue]) for venue in VENUES]
                 faults = sum(bool(outcome.faults()) for outcome in outcomes[-len(VENUES) :])
                 say(f"round {number} of {len(rounds)}: {name}, {faults} of {len(VENUES)} venues at fault")
@@ -352,13 +352,15 @@ async def _all_ready(on: Stage) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _heard_out(on: Stage, cue: str) -> dict[str, list[Told]]:
+async def _heard_out(on: Stage, cue: str, t0_us: int) -> dict[str, list[Told]]:
     """Wait until the brokers have brought what was said of a cue; those who come back may take a while."""
     until_s = time.monotonic() + HEARD_S
     while True:
         said = {venue: player.said() for venue, player in on.players.items()}
-        waited = time.monotonic() > until_s
-        if waited or not any(unheard(venue, cue, on.ear, said[venue]) for venue in VENUES if venue != "killed"):
+        statuses = on.ear.told.get("status", [])
+        due = any(unheard(venue, cue, on.ear, said[venue]) for venue in VENUES if venue != "killed")
+        due = due or any(_place_s(venue, cue, t0_us, statuses) is None for venue in VENUES)
+        if not due or time.monotonic() > until_s:
             return said
         await asyncio.sleep(0.2)
 
@@ -395,7 +397,7 @@ async def _play(on: Stage, name: str, times: Times) -> tuple[str, int]:
         at(lead - 0.5, away.kill),
         at(lead, lambda: on.send(f"cue/{cue}", on.pen.seal("cue", json.dumps(body).encode()))),
         at(-times.cut_s, lambda: on.cut(cut.venue, True)),
-        at(-4.0, restart),
+        at(-5.5, restart),
         at(times.back_s, lambda: on.cut(cut.venue, False)),
         at(times.back_s, lambda: on.cut(deaf.venue, False)),
         at(1.0, away.start),
