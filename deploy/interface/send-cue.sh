@@ -23,8 +23,10 @@ read -ra keys <<< "$KEYS"
 envelope=$("${BASH_SOURCE[0]%/*}/seal.sh" cue "${keys[@]}" <<< "$body")
 status=1
 for broker in $BROKERS; do
-    mosquitto_pub -V 5 -h "${broker%:*}" -p "${broker##*:}" -q 1 -r -D publish message-expiry-interval "$seconds" \
-        -t "${ROOT:-framezero/v1}/cue/$cue" -m "$envelope" "$@" && status=0
+    # mosquitto_pub ends with 0 where the broker's access list forbids it, but says so.
+    said=$(mosquitto_pub -V 5 -h "${broker%:*}" -p "${broker##*:}" -q 1 -r -D publish message-expiry-interval "$seconds" \
+        -t "${ROOT:-framezero/v1}/cue/$cue" -m "$envelope" "$@" 2>&1) && [[ -z $said ]] && status=0
+    [[ -z $said ]] || printf '%s: %s\n' "$broker" "$said" >&2
 done
 printf '%s\n' "$cue"
 exit "$status"

@@ -28,8 +28,10 @@ envelope=$("${BASH_SOURCE[0]%/*}/seal.sh" "$kind" "${keys[@]}" <<< "$body")
 status=1
 for broker in $BROKERS; do
     for topic in panic "panic/$place"; do
-        mosquitto_pub -V 5 -h "${broker%:*}" -p "${broker##*:}" -q 1 -r -t "${ROOT:-framezero/v1}/$topic" \
-            -m "$envelope" "$@" && status=0
+        # mosquitto_pub ends with 0 where the broker's access list forbids it, but says so.
+        said=$(mosquitto_pub -V 5 -h "${broker%:*}" -p "${broker##*:}" -q 1 -r -t "${ROOT:-framezero/v1}/$topic" \
+            -m "$envelope" "$@" 2>&1) && [[ -z $said ]] && status=0
+        [[ -z $said ]] || printf '%s: %s\n' "$broker" "$said" >&2
     done
 done
 printf '%s\n' "$panic"

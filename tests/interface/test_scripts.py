@@ -165,6 +165,16 @@ def test_a_body_is_signed_byte_for_byte(tmp_path: Path, body: bytes) -> None:
     assert isinstance(found, Opened) and found.body == body
 
 
+@pytest.mark.needs("openssl", "script")
+def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
+    key = make_key(tmp_path, "one", passphrase="open sesame")
+    (tmp_path / "body").write_bytes(b"{}")
+    command = f"{INTERFACE}/seal.sh cue {key.pem} < {tmp_path}/body > {tmp_path}/envelope"
+    terminal = run("script", "-q", "-e", "-E", "never", "-c", command, "/dev/null", stdin=b"open sesame\n").stdout
+    assert terminal.count(b"pass phrase") == 1
+    assert opened((tmp_path / "envelope").read_bytes(), "cue", key) == b"{}"
+
+
 @pytest.mark.needs("node")
 @pytest.mark.parametrize("passphrase", ["", "open sesame"])
 def test_a_cue_from_another_language(tmp_path: Path, passphrase: str) -> None:
@@ -213,6 +223,18 @@ def test_one_broker_of_two_is_enough(tmp_path: Path, mosquitto: Mosquitto) -> No
         env={"BROKERS": f"127.0.0.1:1 127.0.0.1:{mosquitto.port}", "SHOW": SHOW, "KEYS": str(key.pem)},
     )
     assert (done.returncode, b"refused" in done.stderr) == (0, True)
+
+
+@needs_sh
+@pytest.mark.parametrize("argv", [["send-cue.sh", PLAY, "+1 hour"], ["send-panic.sh", "black"]])
+def test_a_broker_that_forbids_it_has_not_taken_it(
+    tmp_path: Path, mosquittos: MosquittoFactory, argv: list[str]
+) -> None:
+    (tmp_path / "acl").write_text("topic read #\n")
+    broker = mosquittos(f"acl_file {tmp_path}/acl")
+    where = {"BROKERS": f"127.0.0.1:{broker.port}", "SHOW": SHOW, "KEYS": str(make_key(tmp_path, "one").pem)}
+    done = run(INTERFACE / argv[0], *argv[1:], env=where)
+    assert (done.returncode, b"Not authorized" in done.stderr) == (1, True), done.stderr
 
 
 def readme(word: str) -> str:
