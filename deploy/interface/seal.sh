@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Sign a message: the body on standard input, its envelope on standard output. Needs bash and OpenSSL 3.
 #
-# Usage: seal.sh cue|program|panic|lift KEY.pem... < BODY > ENVELOPE
-# Example: seal.sh cue show.pem < examples/cue-black.json
+# Usage: seal.sh cue|program|panic|lift KEY... < BODY > ENVELOPE
+# Example: seal.sh cue show.key < examples/cue-black.json
 #
-# A key is an Ed25519 private key in PEM; openssl asks for its passphrase if it has one.
+# A key is an Ed25519 private key in PEM, as `framezero keys new` makes them; openssl asks for its passphrase.
 set -euo pipefail
 export LC_ALL=C # lengths are of bytes
 

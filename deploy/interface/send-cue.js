@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Sign a cue and print its envelope: another language than framezero's, with nothing but Node 18's own library.
 //
-// Usage: send-cue.js SHOW KEY.pem AT ACTION [CUE]     (PASSPHRASE in the environment, if the key has one)
+// Usage: send-cue.js SHOW KEY AT ACTION [CUE]     (PASSPHRASE in the environment, if the key has one)
 // Example: CUE=$(cat /proc/sys/kernel/random/uuid)
-//          node send-cue.js bring-your-vision show.pem +30 '{"action": "black"}' "$CUE" | mosquitto_pub -V 5 -q 1 -r \
+//          node send-cue.js bring-your-vision show.key +30 '{"action": "black"}' "$CUE" | mosquitto_pub -V 5 -q 1 -r \
 //              -D publish message-expiry-interval 691200 -h cue-a.example -t "framezero/v1/cue/$CUE" -s
 //
 // AT is a UTC time, such as 2025-06-02T12:00:00.000000Z, or +SECONDS from now.

@@ -3,7 +3,7 @@
 # for: see README.md. Needs bash, OpenSSL 3, mosquitto_pub and GNU date.
 #
 # Usage: send-cue.sh ACTION AT [options of mosquitto_pub: --cafile, --cert, --key, -u, -P ...]
-# Example: export BROKERS="cue-a.example:8883 cue-b.example:8883" SHOW=bring-your-vision KEYS=show.pem
+# Example: export BROKERS="cue-a.example:8883 cue-b.example:8883" SHOW=bring-your-vision KEYS=show.key
 #          send-cue.sh '{"action": "play", "program": "winners-reel", "rev": 3, "loop": true}' '+30 seconds' --cafile ca.pem
 #
 # AT is what `date -d` reads, such as 2025-06-02T12:00:00Z. Also from the environment: VENUES (["*"]; JSON), ROOT

@@ -3,7 +3,7 @@
 # GNU date.
 #
 # Usage: send-panic.sh black|slate|PANIC-ID [options of mosquitto_pub: --cafile, --cert, --key, -u, -P ...]
-# Example: export BROKERS="cue-a.example:8883 cue-b.example:8883" SHOW=bring-your-vision KEYS=panic.pem
+# Example: export BROKERS="cue-a.example:8883 cue-b.example:8883" SHOW=bring-your-vision KEYS=panic.key
 #          send-panic.sh black --cafile ca.pem
 #
 # With the id of a panic it lifts that one, which takes a show key. Also from the environment: VENUES (["*"]; JSON),

@@ -16,16 +16,11 @@ from typing import Any
 import pytest
 from brokers import Mosquitto, MosquittoFactory
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from live import ROOT, LiveAgent, live_agent
 from schemas import INTERFACE
 
+from agent.control import signing
 from agent.lab.processes import Processes
 from agent.messages import Cue, Lift, Panic, Refusal, decode
 from agent.trust import Kind, Opened, PublicKey, Role, Trust, open_body, seal
@@ -37,27 +32,26 @@ needs_sh = pytest.mark.needs("openssl", "mosquitto", "mosquitto_pub", "mosquitto
 
 @dataclass(frozen=True)
 class Key:
-    """A key pair as `framezero keys new` leaves it: a private PEM, and a public TOML in a folder of its own."""
+    """A pair as `framezero keys new` makes it, its public half in the folder that an agent reads."""
 
-    pem: Path
+    file: Path
     public: PublicKey
 
 
 def make_key(folder: Path, name: str, role: Role = "show", passphrase: str = "") -> Key:
-    private = Ed25519PrivateKey.generate()
-    how = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    pem = folder / f"{name}.pem"
-    pem.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
-    raw = private.public_key().public_bytes_raw()
-    (folder / "keys").mkdir(exist_ok=True)
-    text = f'name = "{name}"\nrole = "{role}"\nkey = "{base64.b64encode(raw).decode()}"\n'
-    (folder / "keys" / f"{name}.toml").write_text(text)
-    return Key(pem, PublicKey(name, role, raw))
+    made = signing.make(name, role, folder, passphrase=passphrase)
+    public = folder / "keys" / made.public.name
+    public.parent.mkdir(exist_ok=True)
+    made.public.rename(public)
+    (raw,) = re.findall(r'key = "(.*)"', public.read_text())
+    return Key(made.private, PublicKey(name, role, base64.b64decode(raw)))
 
 
-def run(*argv: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def run(
+    *argv: str | Path, stdin: bytes = b"", env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
     whole = {**os.environ, **(env or {})}
-    return subprocess.run(argv, input=stdin, env=whole, capture_output=True, timeout=60, check=False)
+    return subprocess.run(argv, input=stdin, env=whole, cwd=cwd, capture_output=True, timeout=60, check=False)
 
 
 def opened(data: bytes, kind: Kind, *keys: Key, threshold: int = 1) -> bytes:
@@ -77,7 +71,7 @@ def read_cue(body: bytes) -> Cue:
 def send(script: str, *args: str, brokers: list[Mosquitto], keys: list[Key], **env: str) -> str:
     """Run a script; returns the id that it prints."""
     where = " ".join(f"127.0.0.1:{broker.port}" for broker in brokers)
-    named = " ".join(str(key.pem) for key in keys)
+    named = " ".join(str(key.file) for key in keys)
     done = run(INTERFACE / script, *args, env={"BROKERS": where, "SHOW": SHOW, "KEYS": named, **env})
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
@@ -156,11 +150,20 @@ def test_the_example_is_what_the_script_and_we_make_of_it() -> None:
     assert base64.b64decode(raw) == private.public_key().public_bytes_raw()
 
 
+@pytest.mark.needs("openssl", "jq")
+def test_two_people_sign_one_body(tmp_path: Path) -> None:
+    keys = [make_key(tmp_path, "show-1"), make_key(tmp_path, "show-2")]
+    (tmp_path / "seal.sh").symlink_to(INTERFACE / "seal.sh")
+    (tmp_path / "cue.json").symlink_to(INTERFACE / "examples" / "cue-play.json")
+    done = run("bash", "-c", readme("jq -s"), cwd=tmp_path)
+    assert opened((tmp_path / "both.json").read_bytes(), "cue", *keys, threshold=2), done.stderr
+
+
 @pytest.mark.needs("openssl")
 @pytest.mark.parametrize("body", [b"{}", b"", b"\n\n{} \n", '{"é": "名"}'.encode()])
 def test_a_body_is_signed_byte_for_byte(tmp_path: Path, body: bytes) -> None:
     key = make_key(tmp_path, "one")
-    done = run(INTERFACE / "seal.sh", "program", key.pem, stdin=body, env={"LC_ALL": "C.UTF-8"})
+    done = run(INTERFACE / "seal.sh", "program", key.file, stdin=body, env={"LC_ALL": "C.UTF-8"})
     found = open_body(done.stdout, ("program",), Trust((PublicKey("one", "content", key.public.raw),)), None)
     assert isinstance(found, Opened) and found.body == body
 
@@ -169,7 +172,7 @@ def test_a_body_is_signed_byte_for_byte(tmp_path: Path, body: bytes) -> None:
 def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
     key = make_key(tmp_path, "one", passphrase="open sesame")
     (tmp_path / "body").write_bytes(b"{}")
-    command = f"{INTERFACE}/seal.sh cue {key.pem} < {tmp_path}/body > {tmp_path}/envelope"
+    command = f"{INTERFACE}/seal.sh cue {key.file} < {tmp_path}/body > {tmp_path}/envelope"
     terminal = run("script", "-q", "-e", "-E", "never", "-c", command, "/dev/null", stdin=b"open sesame\n").stdout
     assert terminal.count(b"pass phrase") == 1
     assert opened((tmp_path / "envelope").read_bytes(), "cue", key) == b"{}"
@@ -180,11 +183,11 @@ def test_a_passphrase_is_asked_for_once(tmp_path: Path) -> None:
 def test_a_cue_from_another_language(tmp_path: Path, passphrase: str) -> None:
     key, cue = make_key(tmp_path, "one", passphrase=passphrase), str(uuid.uuid4())
     at = "2099-06-02T12:00:00.123456Z"
-    done = run("node", INTERFACE / "send-cue.js", SHOW, key.pem, "+30", PLAY, cue, env={"PASSPHRASE": passphrase})
+    done = run("node", INTERFACE / "send-cue.js", SHOW, key.file, "+30", PLAY, cue, env={"PASSPHRASE": passphrase})
     read = read_cue(opened(done.stdout, "cue", key))
     assert (read.cue, read.show, read.venues) == (cue, SHOW, ["*"])
     assert 29_000_000 < read.at - read.issued <= 31_000_000
-    done = run("node", INTERFACE / "send-cue.js", SHOW, key.pem, at, PLAY, env={"PASSPHRASE": passphrase})
+    done = run("node", INTERFACE / "send-cue.js", SHOW, key.file, at, PLAY, env={"PASSPHRASE": passphrase})
     body = json.loads(opened(done.stdout, "cue", key))
     assert body["at"] == at and uuid.UUID(body["cue"])
 
@@ -208,7 +211,7 @@ def test_what_cannot_be_sent_says_why(
     tmp_path: Path, argv: list[str], env: dict[str, str], status: int, word: str
 ) -> None:
     key = make_key(tmp_path, "one")
-    where = {"BROKERS": "127.0.0.1:1", "SHOW": SHOW, "KEYS": str(key.pem), **env}
+    where = {"BROKERS": "127.0.0.1:1", "SHOW": SHOW, "KEYS": str(key.file), **env}
     done = run(INTERFACE / argv[0], *argv[1:], env=where)
     assert (done.returncode, word in done.stderr.decode()) == (status, True), done.stderr.decode()
 
@@ -220,7 +223,7 @@ def test_one_broker_of_two_is_enough(tmp_path: Path, mosquitto: Mosquitto) -> No
         INTERFACE / "send-cue.sh",
         PLAY,
         "+1 hour",
-        env={"BROKERS": f"127.0.0.1:1 127.0.0.1:{mosquitto.port}", "SHOW": SHOW, "KEYS": str(key.pem)},
+        env={"BROKERS": f"127.0.0.1:1 127.0.0.1:{mosquitto.port}", "SHOW": SHOW, "KEYS": str(key.file)},
     )
     assert (done.returncode, b"refused" in done.stderr) == (0, True)
 
@@ -232,7 +235,7 @@ def test_a_broker_that_forbids_it_has_not_taken_it(
 ) -> None:
     (tmp_path / "acl").write_text("topic read #\n")
     broker = mosquittos(f"acl_file {tmp_path}/acl")
-    where = {"BROKERS": f"127.0.0.1:{broker.port}", "SHOW": SHOW, "KEYS": str(make_key(tmp_path, "one").pem)}
+    where = {"BROKERS": f"127.0.0.1:{broker.port}", "SHOW": SHOW, "KEYS": str(make_key(tmp_path, "one").file)}
     done = run(INTERFACE / argv[0], *argv[1:], env=where)
     assert (done.returncode, b"Not authorized" in done.stderr) == (1, True), done.stderr
 
@@ -281,7 +284,7 @@ async def test_a_live_agent_takes_what_others_sign_and_nothing_else(
         pipe = (
             readme("node send-cue.js")
             .replace("CUE=$(cat /proc/sys/kernel/random/uuid)", f"CUE={from_js}")
-            .replace("show.pem", str(key.pem))
+            .replace("show.key", str(key.file))
         )
         pipe = pipe.replace("cue-a.example -p 8883 --cafile ca.pem", f"127.0.0.1 -p {mosquitto.port}")
         await shell(pipe)
