@@ -80,8 +80,8 @@ def cancel_(
         str | None, typer.Option("--venues", metavar="a,@group", help="Only there \\[wherever the cue counts].")
     ] = None,
     timeout: Annotated[
-        str, typer.Option("--timeout", metavar="SPAN", help="Wait no longer for the venues.")
-    ] = f"{cues.ANSWER_S:g}s",
+        str | None, typer.Option("--timeout", metavar="SPAN", help="Wait no longer for the venues \\[10s].")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Take the id as it is, though nobody knows of such a cue.")
     ] = False,
@@ -89,7 +89,7 @@ def cancel_(
     """Take a cue back, whether or not it runs: the walls show what they would without it."""
     found = given.settings()
     show, pen = show_of(found), pen_of(found, "cue")
-    timeout_s = parse_span(timeout) / US_PER_S
+    timeout_s = parse_span(timeout) / US_PER_S if timeout is not None else cues.ANSWER_S
     patterns = cues.patterns_of(venues) if venues is not None else None
     instant = parse_instant(at, utc_now()) if at is not None else None
 
