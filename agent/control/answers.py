@@ -4,8 +4,12 @@ from rich.table import Column, Table
 
 from agent.control.cue import Sent
 from agent.control.options import screen, shown
+from agent.control.tables import few, shortlist
 from agent.control.verdict import Outcome
 from agent.told import Presence
+
+NAMED = 50
+"""So many venues are named in a line at most."""
 
 _WORDS = {
     "ok": "[green]ok[/]",
@@ -19,12 +23,15 @@ _WORDS = {
 def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
     """The table of what the venues make of it, and below it what is wrong and who it is wrong with."""
     grid = Table(Column("venue", no_wrap=True), "", "stage", "ready", "error", "bound", "reason")
-    for outcome in sent.outcomes:
+    drawn, rest = shortlist(sent.outcomes, lambda outcome: outcome.verdict == "ok")
+    for outcome in drawn:
         grid.add_row(*_row(outcome, presences.get(outcome.venue)))
     if sent.outcomes:
         screen().print(grid)
+        if rest:
+            screen().print(rest)
         # Below the table: beside it the sentences would leave no room for the rest on 80 columns.
-        for outcome in sent.outcomes:
+        for outcome in drawn:
             if outcome.ack is not None and outcome.ack.detail:
                 screen().print(f"  {shown(outcome.venue)}: {shown(outcome.ack.detail)}")
     elif any(delivery.taken for delivery in sent.deliveries):
@@ -38,7 +45,7 @@ def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
     ):
         named = [outcome.venue for outcome in sent.outcomes if outcome.verdict == verdict]
         if named:
-            screen().print(f"[red]{sentence}:[/] {shown(', '.join(named))}")
+            screen().print(f"[red]{sentence}:[/] {shown(few(named, NAMED))}")
     unsigned = [found.venue for found in sent.outcomes if found.venue in presences and presences[found.venue].unsigned]
     if unsigned:
         screen().print(unsigned_line(unsigned))
@@ -46,7 +53,7 @@ def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
 
 def unsigned_line(venues: list[str]) -> str:
     """What is shouted wherever a venue shows that takes cues without a signature."""
-    return f"[bold red]UNSIGNED, takes cues from anybody:[/] {shown(', '.join(venues))}"
+    return f"[bold red]UNSIGNED, takes cues from anybody:[/] {shown(few(venues, NAMED))}"
 
 
 def _row(outcome: Outcome, presence: Presence | None) -> tuple[str, ...]:

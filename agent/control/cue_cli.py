@@ -15,6 +15,7 @@ from agent.control.kept_cli import cancel_, list_
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
+from agent.control.tables import few
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
 from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Stop
 from agent.units import US_PER_S, UtcUs, format_utc
@@ -199,4 +200,4 @@ def _announce(link: Link, cue: Cue, now: UtcUs) -> None:
         if presence := link.view.presences.get(venue):
             zones.setdefault(presence.timezone, []).append(venue)
     for zone, venues in sorted(zones.items()):
-        screen().print(f"  {shown(local_time(cue.at, zone) or zone)}  {shown(', '.join(venues))}")
+        screen().print(f"  {shown(local_time(cue.at, zone) or zone)}  {shown(few(venues, answers.NAMED))}")

@@ -11,7 +11,7 @@ from agent.control import answers, cancel, kept
 from agent.control import cue as cues
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
-from agent.control.tables import fitting
+from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
 from agent.control.view import View
 from agent.messages import Cancel
@@ -141,15 +141,11 @@ def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, s
         "in": show_span(cue.at - now),
         "state": f"[{_COLOURS.get(state, 'white')}]{state}[/]",
         "what": shown(kept.words(cue, len(short))),
-        "venues": shown(_few(cue.venues)),
+        "venues": shown(few(cue.venues)),
         "key": shown(", ".join(key[:16] for key in entry.kept.keyids)) or "[bold red]UNSIGNED[/]",
         "expires": f"[yellow]{lasts}[/]" if soon else lasts,
         "cue": short,
     }
-
-
-def _few(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "")
 
 
 def _local_lines(view: View, entries: list[kept.Entry]) -> list[str]:
@@ -164,7 +160,7 @@ def _local_lines(view: View, entries: list[kept.Entry]) -> list[str]:
     return [
         f"[dim]{format_utc(at)[11:19]}Z is[/] "
         + "[dim];[/] ".join(
-            f"{shown(local_time(at, zone) or zone)} [dim]{shown(_few(venues))}[/]" for zone, venues in found.items()
+            f"{shown(local_time(at, zone) or zone)} [dim]{shown(few(venues))}[/]" for zone, venues in found.items()
         )
         for at, found in zones.items()
     ]
@@ -175,7 +171,7 @@ def _notes(view: View, entries: list[kept.Entry], short: dict[str, str]) -> list
     for entry in entries:
         name = f"[bold]{short[entry.cue.cue]}[/]:"
         if len(entry.by_state) > 1:
-            parts = (f"{state} at {shown(_few(venues))}" for state, venues in entry.by_state.items())
+            parts = (f"{state} at {shown(few(venues))}" for state, venues in entry.by_state.items())
             lines.append(f"{name} {'; '.join(parts)}")
         if entry.program_kept is False and {"pending", "running"} & entry.by_state.keys():
             lines.append(f"{name} [red]no broker keeps its program[/]; publish it again, for players that come later")

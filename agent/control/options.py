@@ -149,7 +149,7 @@ def warn(texts: list[str]) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print one object on one line."""
-    screen().print(json.dumps(value), markup=False, soft_wrap=True)
+    typer.echo(json.dumps(value))
 
 
 @contextmanager

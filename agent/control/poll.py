@@ -15,7 +15,7 @@ from agent.control.answers import unsigned_line
 from agent.control.cue import CueError, nobody_for
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import shown
-from agent.control.tables import fitting
+from agent.control.tables import fitting, shortlist
 from agent.control.times import show_span
 from agent.control.view import View
 from agent.messages import Ask, encode, explain
@@ -189,9 +189,10 @@ _WORDS = {"go": "[green]GO[/]", "no-go": "[red]NO-GO[/]", "silent": "[red]SILENT
 def page(polled: Polled, width: int) -> Group:
     """The table, a line for each reason, and below it the verdict over all."""
     now = utc_now()
-    grid = fitting([_cells(row, now) for row in polled.rows], _LAYOUTS, _HEADS, width)
-    lines = []
-    for row in polled.rows:
+    rows, rest = shortlist(polled.rows, lambda row: row.verdict == "go")
+    grid = fitting([_cells(row, now) for row in rows], _LAYOUTS, _HEADS, width)
+    lines = [rest] if rest else []
+    for row in rows:
         venue = f"[bold]{shown(row.venue)}[/]:"
         if row.verdict == "silent":
             lines.append(f"{venue} [red]SILENT[/] – {_silence(row)}")

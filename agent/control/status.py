@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from agent.control.answers import unsigned_line
+from agent.control.answers import NAMED, unsigned_line
 from agent.control.link import Link, utc_now
 from agent.control.options import shown
-from agent.control.tables import fitting
+from agent.control.tables import few, fitting, shortlist
 from agent.control.times import show_span
 from agent.control.view import version_fault
 from agent.told import Presence, Status
@@ -114,10 +114,14 @@ def head(found: list[Wall], now: UtcUs, brokers: Mapping[str, bool], faults: Map
 
 def page(found: list[Wall], now: UtcUs, width: int) -> Group:
     """The table, and below it what did not fit, and a line for each thing that keeps a venue from being ready."""
-    grid = table(found, now, width)
-    lines = [*_panics(found, now), *_remedies(found)]
+    drawn, rest = shortlist(found, _good)
+    grid = table(drawn, now, width)
+    lines = [*_panics(found, now), *_remedies(drawn)]
     if all(column.header != "next" for column in grid.columns):
         lines = [*_nexts(found, now), *lines]
+    lines[:0] = [rest] if rest else []
+    unsigned = [wall.venue for wall in found if not wall.silent and wall.status is not None and wall.status.unsigned]
+    lines += [unsigned_line(unsigned)] if unsigned else []
     return Group(grid, *(Text.from_markup(line, emoji=False) for line in lines))
 
 
@@ -216,7 +220,7 @@ def _nexts(found: list[Wall], now: UtcUs) -> list[str]:
         if not wall.silent and wall.status is not None and (change := wall.status.next) is not None:
             coming.setdefault((change.at, change.action), []).append(wall.venue)
     return [
-        f"next: {shown(action)} in {show_span(at - now)} – {shown(', '.join(venues))}"
+        f"next: {shown(action)} in {show_span(at - now)} – {shown(few(venues, NAMED))}"
         for (at, action), venues in sorted(coming.items())
     ]
 
@@ -229,9 +233,14 @@ def _panics(found: list[Wall], now: UtcUs) -> list[str]:
             holding.setdefault((wall.status.panic_issued, wall.status.panic), []).append(wall.venue)
     return [
         f"[bold red]PANIC[/] {shown(panic)}{'' if issued is None else f', raised {show_span(now - issued)} ago'} – "
-        f"{shown(', '.join(venues))}"
+        f"{shown(few(venues, NAMED))}"
         for (issued, panic), venues in sorted(holding.items(), key=lambda pair: pair[0][1])
     ]
+
+
+def _good(wall: Wall) -> bool:
+    understood = wall.presence is None or not version_fault(wall.presence)
+    return understood and not wall.silent and wall.status is not None and wall.status.ready
 
 
 def _remedies(found: list[Wall]) -> list[str]:
@@ -247,8 +256,7 @@ def _remedies(found: list[Wall]) -> list[str]:
     for wall in found:
         if wall.presence is not None and (fault := version_fault(wall.presence)):
             lines.append(f"[bold]{shown(wall.venue)}[/]: [red]version[/] – {shown(fault)}")
-    unsigned = [wall.venue for wall in found if not wall.silent and wall.status is not None and wall.status.unsigned]
-    return [*lines, unsigned_line(unsigned)] if unsigned else lines
+    return lines
 
 
 def _silence(wall: Wall) -> str:

@@ -1,12 +1,35 @@
 """Tables for any width of window: as many columns as fit, from a list of layouts, so that no cell is ever cut."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
+
+MOST_ROWS = 100
+"""Nobody reads ten thousand rows, and drawing them takes half a minute: `--json` has all."""
+
+T = TypeVar("T")
+
+
+def shortlist(items: Sequence[T], good: Callable[[T], bool]) -> tuple[list[T], str]:
+    """What is drawn: all in their order, or of too many those that are not good first; and a word on the rest."""
+    if len(items) <= MOST_ROWS:
+        return list(items), ""
+    first = sorted(items, key=good)[:MOST_ROWS]
+    rest = len(items) - len(first)
+    bad = sum(not good(item) for item in items) - sum(not good(item) for item in first)
+    return first, f"and {rest} more" + (
+        f", {bad} of them not good either" if bad else ", all good"
+    ) + "; --json has all"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Some names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" +{len(names) - most}" if len(names) > most else "")
 
 
 def fitting(

@@ -59,7 +59,7 @@ class View:
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
-        self._seen: set[tuple[str, bytes]] = set()  # acks and answers, with their topics
+        self._seen: set[bytes] = set()  # hashes of acks and answers, with their topics
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
         self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer
@@ -150,9 +150,10 @@ class View:
         self.statuses[venue] = Heard(status, live_at_s)
 
     def _told_once(self, model: type[T], venue: str, message: Received) -> T | None:
-        if (message.topic, message.payload) in self._seen:
+        mark = sha256(message.topic.encode() + b"\0" + message.payload).digest()
+        if mark in self._seen:
             return None
-        self._seen.add((message.topic, message.payload))
+        self._seen.add(mark)
         return self._told(model, venue, message)
 
     def _told(self, model: type[T], venue: str, message: Received) -> T | None:
