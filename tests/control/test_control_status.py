@@ -3,9 +3,11 @@
 import asyncio
 import io
 import json
+import signal
 import sys
 from typing import Any
 
+import pytest
 from brokers import Mosquitto, free_port
 from fake_venue import BOOT, connected, framezero, now_us, presence, retain, status, told
 from rich.console import Console
@@ -102,35 +104,35 @@ async def test_a_status_that_cannot_be_read_is_said(mosquitto: Mosquitto) -> Non
     assert "venue/oslo/status cannot be read" in err
 
 
+@pytest.mark.timeout(180)
 async def test_watching_draws_again_and_survives_the_broker(mosquitto: Mosquitto) -> None:
     await keep(mosquitto, "tokyo")
-    program = (
-        "import typer; from agent.control.cli import app_cue, status\n"
-        "app = typer.Typer(); app.add_typer(app_cue, name='cue'); app.command()(status); app()"
-    )
-    arguments = ("status", "--watch", "--json", "--broker", mosquitto.url)
+    arguments = ("-m", "agent.cli", "status", "--watch", "--json", "--broker", mosquitto.url)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    assert process.stdout is not None and process.stderr is not None
+    stdout, stderr = process.stdout, process.stderr
+    assert stdout is not None and stderr is not None
+
+    async def line_where(connected_now: bool) -> None:
+        while line := await stdout.readline():
+            if json.loads(line)["brokers"][mosquitto.url] is connected_now:
+                return
+        raise AssertionError(f"it ended by itself: {(await stderr.read()).decode()}")
+
     try:
-
-        async def line_where(connected_now: bool) -> None:
-            assert process.stdout is not None
-            while json.loads(await process.stdout.readline())["brokers"][mosquitto.url] is not connected_now:
-                pass
-
-        async with asyncio.timeout(30):
-            await line_where(True)
-            mosquitto.stop()
-            await line_where(False)
-            mosquitto.start()
-            await line_where(True)
+        # Only what is drawn counts here, however long a busy machine takes for it.
+        async with asyncio.timeout(100):
+            for connected_now, change in ((True, mosquitto.stop), (False, mosquitto.start), (True, None)):
+                await line_where(connected_now)
+                if change is not None:
+                    change()
     finally:
-        process.send_signal(2)
-    # The library gives a broker that has just come back ten seconds to confirm a goodbye.
-    assert await asyncio.wait_for(process.wait(), 30) == 130
-    assert await process.stderr.read() == b""
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+    # To the end of the pipes at once: one that is full would keep it from ending.
+    _, err = await process.communicate()
+    assert (process.returncode, err) == (130, b"")
 
 
 async def test_help_has_an_example() -> None:
