@@ -81,6 +81,11 @@ class Mosquitto:
             self._process.wait()
         self._process = None
 
+    def hello(self) -> None:
+        """Leave the retained hello, as a set-up does."""
+        said = ["mosquitto_pub", "-V", "mqttv5", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-r"]
+        subprocess.run([*said, "-t", "framezero/v1/cue/_hello", "-m", "{}"], check=True, timeout=10)
+
     def reload(self) -> None:
         """Let it read its access list and its certificates' revocations again."""
         assert self._process is not None

@@ -23,7 +23,7 @@ from agent.clock.kernel import has_rtc
 from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.player import machine
-from agent.technician import decoding, screen, trial, trusted
+from agent.technician import channel, decoding, screen, trial, trusted, visit
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -82,11 +82,13 @@ def check(
     measure: Measure = False,
     films: Films = True,
 ) -> None:
-    """Check configuration, keys, clock, display, decoder and films of this player, and name what mends each finding.
+    """Check configuration, keys, clock, brokers, display, decoder and films of this player; name what mends a finding.
 
     Where the agent runs its word on the clock is taken; otherwise the servers
     are asked. Each film in the cache is decoded for some seconds, which takes
     only what a running show leaves over: best done while the wall is idle.
+    Each broker is visited under another client id than the agent's, with the
+    certificate that agent.toml names.
 
     Exit status: 0 all good or warnings only, 1 a fault (there is one wherever
     the clock is not good enough for a show), 2 the configuration cannot be used.
@@ -101,7 +103,10 @@ def check(
         if gauge.age_s is not None:
             word = f"the running agent's own word, {gauge.age_s:.0f} s old"
         findings = [whole, *trusted.look(loaded, datetime.now(UTC)), Finding("clock", "ok", "source", word), *judged]
+        visits = visit.look(loaded)
+        findings += channel.judge(loaded, visits, datetime.now(UTC))
         more, seen = _decoding(loaded, films, as_script)
+        more["brokers"] = channel.as_json(visits.visits)
         findings += seen
         status = told.status(findings)
     if as_script:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from brokers import Mosquitto
 from makers import item_body, program_body
 from typer.testing import CliRunner
 
@@ -77,13 +78,19 @@ def test_clock_tells_of_every_source_why_it_is_in_or_out(processes: Processes, t
 
 
 @pytest.mark.needs("chronyd")
-def test_one_of_our_own_is_enough_and_check_is_content(processes: Processes, tmp_path: Path) -> None:
+def test_one_of_our_own_is_enough_and_check_is_content(
+    processes: Processes, tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mosquitto.hello()
+    monkeypatch.setenv("FRAMEZERO_BROKER__URLS", json.dumps([mosquitto.url]))
     (server,) = timeservers.start(processes, 1, tmp_path / "ntp")
     config = write(tmp_path, [("127.0.0.1", server.port, True)])
     done = framezero("check", "--config", str(config), "--seconds", "2", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, told["exit"]) == (0, 0), done.stdout
-    assert {"configuration", "source", "sync", "one_source"} <= {finding["code"] for finding in told["findings"]}
+    codes = {finding["code"] for finding in told["findings"]}
+    assert {"configuration", "source", "sync", "one_source", "serves", "one_broker"} <= codes
+    assert [broker["serves"] for broker in told["brokers"]] == [True]
 
 
 def test_check_names_what_mends_a_clock_that_nobody_answers(tmp_path: Path) -> None:
@@ -142,7 +149,11 @@ def test_a_fault_of_the_environment_is_mended_there(tmp_path: Path, monkeypatch:
     assert fault["mend"].startswith("unset FRAMEZERO_DISPLAY__ROTATE")
 
 
-def test_the_agents_word_is_taken_and_said_to_be_so_unless_measuring_is_wanted(tmp_path: Path) -> None:
+def test_the_agents_word_is_taken_and_said_to_be_so_unless_measuring_is_wanted(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mosquitto.hello()
+    monkeypatch.setenv("FRAMEZERO_BROKER__URLS", json.dumps([mosquitto.url]))
     port = free("udp", 1)[0]
     config = write(tmp_path, [("127.0.0.1", port, False)])
     config.write_text(config.read_text().replace("[clock]", "[clock]\ncorrection_ms = 0.5"))
