@@ -82,7 +82,8 @@ LAYERS = {
     "config": {"agent.config"},
     "counter": {"agent.clock.kernel"},
     "machine": {"agent.host", "agent.player.machine", "agent.player.randr"},
-    "state": {"agent.journal", "agent.keyring"},
+    "state": {"agent.journal"},
+    "keys": {"agent.keyring"},
     "clock": {"agent.clock.*"},
     "cache": {"agent.cache.*"},
     "player child": {"agent.player.*"},
@@ -102,6 +103,7 @@ MAY_IMPORT = {
     # What can be read of the machine: of its load, its graphics, its display.
     "machine": {"core", "machine"},
     "state": {"core", "state"},
+    "keys": {"core"},
     "clock": {"core", "config", "counter", "clock"},
     "cache": {"core", "config", "cache"},
     # A process of its own: a stalled daemon must not be able to delay a start, so it shares no machinery with it.
@@ -115,13 +117,14 @@ MAY_IMPORT = {
         "clock",
         "cache",
         "state",
+        "keys",
         "machine",
         "player parent",
         "channel",
         "daemon",
     },
     # An operator's laptop has no player, no cache and no clock of ours.
-    "control": {"core", "channel", "control"},
+    "control": {"core", "channel", "keys", "control"},
     # The technician's commands run on the player, beside the agent and not in it: they read what it has written down.
     "technician": {
         "core",
@@ -129,6 +132,7 @@ MAY_IMPORT = {
         "counter",
         "clock",
         "state",
+        "keys",
         "machine",
         "channel",
         "technician",

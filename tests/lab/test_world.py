@@ -33,6 +33,7 @@ def test_the_world_stands_with_all_its_lines(processes: Processes, tmp_path: Pat
         "root": "framezero/v1",
         "show": "lab",
         "key": [str(signers.private(standing.wishes.out, role)) for role in ("show", "content", "panic")],
+        "trust": str(signers.trusted(standing.wishes.out)),
     }
     described = json.loads(world.write_description(standing).read_text())
     assert [venue["venue"] for venue in described["venues"]] == ["tokyo", "paris"]
