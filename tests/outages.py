@@ -397,7 +397,7 @@ async def _play(on: Stage, name: str, times: Times) -> tuple[str, int]:
         at(lead - 0.5, away.kill),
         at(lead, lambda: on.send(f"cue/{cue}", on.pen.seal("cue", json.dumps(body).encode()))),
         at(-times.cut_s, lambda: on.cut(cut.venue, True)),
-        at(-5.5, restart),
+        at(-min(times.lead_s - 1.5, 10.0), restart),  # an agent needs a second or two, on a busy machine more
         at(times.back_s, lambda: on.cut(cut.venue, False)),
         at(times.back_s, lambda: on.cut(deaf.venue, False)),
         at(1.0, away.start),
