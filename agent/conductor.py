@@ -44,7 +44,7 @@ from agent.schedule import program_key
 from agent.stages import Shorts, Stages
 from agent.teller import Teller
 from agent.trust import UNDATED, KeyId, Trust, unverified_body
-from agent.units import NS_PER_US, UtcUs
+from agent.units import NS_PER_US, UtcUs, format_utc
 from agent.wall import Wall
 from agent.wishes import Wishlist
 
@@ -425,6 +425,9 @@ class Conductor:
             return Refusal(code="clock_host", detail=f"{now.clock_reason}; {remedy}")
         if now.bound_us is None:
             return Refusal(code="clock_unsync", detail=f"no time yet: {now.clock_reason}")
+        if now.utc is not None and now.utc < now.floor:
+            detail = f"the time servers say {format_utc(now.utc)}, and {format_utc(now.floor)} has passed here already"
+            return Refusal(code="clock_back", detail=f"{detail}; correct the servers in clock.servers")
         if now.clock in {ClockState.UNSYNC, ClockState.DEGRADED}:
             remedy = "name more servers in clock.servers, or open UDP port 123 to them"
             return Refusal(code="clock_sources", detail=f"{now.clock_reason}; {remedy}")

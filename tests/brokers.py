@@ -86,6 +86,10 @@ class Mosquitto:
         said = ["mosquitto_pub", "-V", "mqttv5", "-h", "127.0.0.1", "-p", str(self.port), "-q", "1", "-r"]
         subprocess.run([*said, "-t", "framezero/v1/cue/_hello", "-m", "{}"], check=True, timeout=10)
 
+    def forget(self) -> None:
+        """What it has saved is lost; between a `stop` and a `start`."""
+        (self.directory / "mosquitto.db").unlink(missing_ok=True)
+
     def reload(self) -> None:
         """Let it read its access list and its certificates' revocations again."""
         assert self._process is not None

@@ -217,6 +217,15 @@ def test_too_few_time_servers_are_a_no_go_and_holdover_is_not() -> None:
     assert (wall.acks[-1].ready, wall.acks[-1].reason) == (True, None)
 
 
+def test_time_servers_that_turn_the_time_back_are_a_no_go() -> None:
+    wall = ready_wall()
+    wall.floor = UtcUs(wall.t + 1)
+    wall.receive("cue", cue_body(do=LOOP))
+    assert (wall.acks[-1].ready, wall.acks[-1].reason) == (False, "clock_back")
+    wall.until(T0 + S)
+    assert (wall.acks[-1].ready, wall.stages()) == (None, ["accepted", "accepted", "armed", "started"])
+
+
 def test_by_the_hosts_own_clock_a_running_cue_is_joined_and_none_starts() -> None:
     wall = ready_wall()
     wall.clock = ClockState.HOST

@@ -33,7 +33,7 @@ from agent.player.turns import Arm, Fire, Miss, Prepare, Release, Turn, Turns
 from agent.player.wire import Armed, Covered, Fired, Hello, Identify, Missed, Report, Start
 from agent.told import Ack
 from agent.trust import Trust
-from agent.units import RawNs, UtcUs
+from agent.units import EPOCH, RawNs, UtcUs
 
 HELLO = Hello(mpv="mpv 0.35.1", display="320x180", realtime=True)
 STEP_US = 10_000
@@ -78,6 +78,7 @@ class FakeWall:
         self.disk_fault: Refusal | None = None
         self.clock = ClockState.SYNC
         self.leaping = False
+        self.floor = EPOCH
         self._stepped_us = 0
 
     @property
@@ -95,7 +96,7 @@ class FakeWall:
         now = now_at(self.t if self.bound_us is not None else None, self.bound_us, self.clock)
         if self.clock is ClockState.HOST:
             now = replace(now, bound_us=None)
-        return replace(now, raw=RawNs((self.t - self._stepped_us) * 1000), leaping=self.leaping)
+        return replace(now, raw=RawNs((self.t - self._stepped_us) * 1000), leaping=self.leaping, floor=self.floor)
 
     def step_clock(self, us: int) -> None:
         """UTC jumps against the raw counter."""
