@@ -253,11 +253,13 @@ class Fetcher:
         if reason is None:
             log.info("film is there", name=film.name, sha256=film.sha256, size=film.size)
             return  # _look tells it
+        # A film that only waits for somebody to cue it is worth one line.
+        say = log.debug if reason.code == LATER and wish.failures else log.warning
         longest_s = WRONG_RETRY_S if reason.code == "film_hash" else LAST_RETRY_S
         pause_s = min(longest_s, FIRST_RETRY_S * 2**wish.failures) * random.uniform(0.75, 1.25)
         wish.failures = min(wish.failures + 1, 16)
         wish.retry_at_s = asyncio.get_running_loop().time() + pause_s
-        log.warning("film not fetched", name=film.name, reason=reason.code, detail=reason.detail, retry_s=pause_s)
+        say("film not fetched", name=film.name, reason=reason.code, detail=reason.detail, retry_s=pause_s)
         failed = FilmState(Presence.FAILED, reason=reason)
         self._tell(wish, FilmState(Presence.MISSING) if reason.code == LATER else failed)
 
