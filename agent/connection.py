@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiomqtt
 import paho.mqtt.client as paho
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -29,6 +30,7 @@ GOODBYE_TIMEOUT_S = 2.0
 MAX_PACKET_BYTES = 272 * 1024
 """A shot of 256 KiB with its topic. A broker that keeps to MQTT 5 holds back what is larger (section 3.1.2.11.4)."""
 
+CHUNK_BYTES = 64 * 1024  # read from the socket at once
 _PACKET_EXTRA_BYTES = 64  # above topic and payload: header, packet id, properties
 TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1: another client connected with the same client id
 REFUSED_FROM = 128  # MQTT 5, section 2.4: reason codes from here on are failures
@@ -89,9 +91,9 @@ class Connection:
     async def messages(self) -> AsyncIterator[Received]:
         """Every message that arrives, unbounded; raises BrokerError when the connection ends."""
         try:
-            async for message in self._client.messages:
-                payload = message.payload
-                yield Received(message.topic.value, payload, message.retain, self._access.url)
+            async for first in self._client.messages:
+                for message in self._client.at_hand(first):
+                    yield Received(message.topic.value, message.payload, message.retain, self._access.url)
         except aiomqtt.MqttError as error:
             raise _fault(error, self._access, self._client.last_words) from error
 
@@ -176,6 +178,9 @@ class _Client(aiomqtt.Client):
 
         self._receive = self._client._sock_recv
         self._client._sock_recv = self._receive_capped  # type: ignore[method-assign]  # paho has no hook here
+        self._loop_read = self._client.loop_read
+        self._client.loop_read = self._read_all  # type: ignore[method-assign]  # nor here
+        self._chunk, self._chunk_at = b"", 0
         self.ended: ReasonCode | None = None
         """Why the connection ended, once it has."""
 
@@ -206,7 +211,28 @@ class _Client(aiomqtt.Client):
         """A broker that ignores our limit may not fill the memory: paho itself would take up to 256 MiB."""
         if bufsize > MAX_PACKET_BYTES:
             raise ConnectionAbortedError(f"it sent a packet of {bufsize} bytes; at most {MAX_PACKET_BYTES} are taken")
-        return bytes(self._receive(bufsize))
+        if self._chunk_at == len(self._chunk):
+            self._chunk, self._chunk_at = self._receive(CHUNK_BYTES), 0
+        part = self._chunk[self._chunk_at : self._chunk_at + bufsize]
+        self._chunk_at += len(part)
+        return part
+
+    def _read_all(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read all packets of a chunk.
+
+        paho asks the socket for each packet several times, and aiomqtt turns the event loop for each: with the acks of
+        thousands of venues that would be most of the work.
+        """
+        code = self._loop_read(max_packets)
+        while code == paho.MQTT_ERR_SUCCESS and self._chunk_at < len(self._chunk):
+            code = self._loop_read(max_packets)
+        return code
+
+    def at_hand(self, first: aiomqtt.Message) -> Iterator[aiomqtt.Message]:
+        """A message and those that have come behind it, without a turn of the event loop for each."""
+        yield first
+        for _ in range(self._queue.qsize()):
+            yield self._queue.get_nowait()
 
     def abandon(self) -> None:
         """Make sure that nothing of this attempt lives on, not even a connect that still runs in its thread."""

@@ -50,6 +50,8 @@ class Sent:
     deliveries: list[Delivery]
     outcomes: list[Outcome]
     warnings: list[str] = field(default_factory=list)
+    waited_s: float | None = None
+    """From its publication to the last answer that was waited for, or to the end of patience."""
 
     @property
     def kind(self) -> str:
@@ -150,12 +152,13 @@ async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) ->
     """
     now = utc_now()
     warnings = [warning] if (warning := warn_of(cue.at, now)) else []
+    began_s = time.monotonic()
     deliveries = await publish(link, cue, now)
     if not any(delivery.taken for delivery in deliveries):
         return Sent(cue, deliveries, [], warnings)
     waited_s = timeout_s if timeout_s is not None else default_timeout_s(cue, wanted, now)
     outcomes, lost = await gather(link, cue.cue, cue.venues, wanted, waited_s)
-    return Sent(cue, deliveries, outcomes, [*warnings, *lost])
+    return Sent(cue, deliveries, outcomes, [*warnings, *lost], round(time.monotonic() - began_s, 3))
 
 
 async def gather(
@@ -189,5 +192,6 @@ def as_json(link: Link, sent: Sent) -> dict[str, Any]:
             }
             for outcome in sent.outcomes
         ],
+        "waited_s": sent.waited_s,
         "warnings": sent.warnings,
     }

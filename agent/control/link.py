@@ -12,8 +12,7 @@ from typing import Any, Self
 from agent.access import Access, BrokerError
 from agent.connection import Connection, Received, connect
 from agent.control.signing import UNSIGNED, Pen
-from agent.control.view import ANYBODY, View
-from agent.trust import Trust
+from agent.control.view import View
 from agent.units import UtcUs
 
 HELLO_TOPIC = "cue/_hello"
@@ -21,6 +20,7 @@ HELLO_TIMEOUT_S = 2.0
 QUIET_S = 0.25
 LONGEST_QUIET_S = 1.0  # statuses of many venues never pause
 STRAGGLER_S = 2.0
+FLEET_S = 30.0  # for the retained messages of the largest fleet
 RETRY_S = 2.0
 ANSWER_TIMEOUT_S = 10.0
 
@@ -62,22 +62,13 @@ class Link:
 
     What arrives is in `view`. It is connected once one broker is (the others get a little longer); what is wrong with
     the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
-    `pen` signs what is sent, `trust` judges what brokers keep.
-
-    In a `hurry` the others are not waited for on entry: `stragglers` does that later.
+    `pen` signs what is sent. In a `hurry` the others are not waited for on entry: `stragglers` does that later.
     """
 
     def __init__(
-        self,
-        brokers: list[Access],
-        root: str,
-        topics: Sequence[str],
-        *,
-        hurry: bool = False,
-        pen: Pen = UNSIGNED,
-        trust: Trust = ANYBODY,
+        self, brokers: list[Access], root: str, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED
     ) -> None:
-        self.view = View(trust)
+        self.view = View()
         self.faults: dict[str, str] = {}
         self.pen = pen
         self._brokers = brokers
@@ -91,6 +82,7 @@ class Link:
         # What the venues' cues are subscribed to brings a hello of its own, in the midst of them.
         self._hellos_due = 1 + sum(topic.startswith("cue/") for topic in topics)
         self._arrived_s = 0.0
+        self._kept_s = 0.0  # when the last retained message came
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -125,14 +117,21 @@ class Link:
         """Which brokers are connected now, by url."""
         return {access.url: access.url in self._live for access in self._brokers}
 
-    async def settle(self, within_s: float = HELLO_TIMEOUT_S + LONGEST_QUIET_S) -> list[str]:
-        """Wait until what the brokers keep has arrived, at most so long; returns warnings.
+    async def settle(self, within_s: float | None = None) -> list[str]:
+        """Wait until what the brokers keep has arrived; returns warnings.
 
         The hello is subscribed to last, so that the retained messages of the other topics come before it; where it is
-        missing, a time without any message has to do.
+        missing, a time without any message has to do. At most `within_s`; without that, as long as retained messages
+        still come: those of thousands of venues take some seconds.
         """
-        end_s = time.monotonic() + within_s
-        await self._until(lambda: not self._ungreeted(), min(HELLO_TIMEOUT_S, within_s))
+        began_s = time.monotonic()
+        end_s = began_s + (within_s if within_s is not None else HELLO_TIMEOUT_S + LONGEST_QUIET_S)
+        while self._ungreeted():
+            heard_s = max(began_s, self._kept_s) if within_s is None else began_s
+            patience_s = min(heard_s + HELLO_TIMEOUT_S, began_s + FLEET_S, *([] if within_s is None else [end_s]))
+            if patience_s <= time.monotonic():
+                break
+            await self._until(lambda: not self._ungreeted(), patience_s - time.monotonic())
         until_s = min(time.monotonic() + LONGEST_QUIET_S, end_s)
         while (rest_s := min(self._arrived_s + QUIET_S, until_s) - time.monotonic()) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(rest_s)  # tells that nothing more comes
@@ -222,6 +221,8 @@ class Link:
             self._news.set()
             async for message in connection.messages():
                 self._arrived_s = time.monotonic()
+                if message.retained:
+                    self._kept_s = self._arrived_s
                 topic = message.topic.removeprefix(prefix)
                 if topic == HELLO_TOPIC:
                     self._hellos[access.url] += 1

@@ -17,7 +17,7 @@ from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import shown
 from agent.control.tables import fitting, shortlist
 from agent.control.times import show_span
-from agent.control.view import View
+from agent.control.view import Awaited, View
 from agent.messages import Ask, encode, explain
 from agent.told import Answer, Poll, PolledFilms, Presence, Reason
 from agent.units import UtcUs
@@ -55,6 +55,8 @@ class Polled:
     rows: list[Row]
     deliveries: list[Delivery]
     warnings: list[str]
+    waited_s: float
+    """From the asking to the last answer that was waited for, or to the end of patience."""
 
     @property
     def exit_code(self) -> int:
@@ -83,20 +85,23 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
 
     The link is in a hurry: a broker that is slow to connect is asked once it has, and never waited for.
     """
-    end_s = time.monotonic() + PATIENCE_S
+    began_s = time.monotonic()
+    end_s = began_s + PATIENCE_S
     # A broker that hangs must not keep the others' venues from being heard.
     asked, warnings = await asyncio.gather(_publish(link, ask, patterns, SETTLED_S), link.settle(SETTLED_S))
     deliveries = {found.url: found for found in asked}
 
-    def all_told() -> bool:
-        told = link.view.answers.get(ask.ask, {})
-        expected = link.view.expected(patterns)
-        return bool(expected) and all(venue in told or link.view.gone(venue) for venue in expected)
+    awaited = Awaited(
+        link.view,
+        lambda: link.view.expected(patterns),
+        lambda venue: venue in link.view.answers.get(ask.ask, {}) or link.view.gone(venue),
+    )
 
     if any(connected and url not in deliveries for url, connected in link.brokers.items()):
         # To those that came late; the same ask again is passed over where it is known.
         deliveries |= {found.url: found for found in await _publish(link, ask, patterns, LATE_S)}
-    await link.wait(all_told, max(0.0, end_s - time.monotonic()))
+    await link.wait(awaited.all_told, max(0.0, end_s - time.monotonic()))
+    waited_s = round(time.monotonic() - began_s, 3)
     for url, connected in link.brokers.items():
         if not connected:
             deliveries[url] = Delivery(url, False, link.faults.get(url, "does not answer yet; nobody was asked there"))
@@ -106,7 +111,7 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
     said = [*warnings, *nobody_for(link.view, patterns), *untaken(found), *link.view.other_versions(), *link.view.odd]
     if rows and ask.rev is None and link.view.newest_rev(ask.program) is None:
         said.append(f"no broker keeps program {ask.program!r}: a venue that is new cannot learn of it; publish it")
-    return Polled(ask, rows, found, said)
+    return Polled(ask, rows, found, said, waited_s)
 
 
 async def _publish(link: Link, ask: Ask, patterns: Sequence[str], patience_s: float) -> list[Delivery]:
@@ -167,6 +172,7 @@ def as_json(polled: Polled) -> dict[str, Any]:
             }
             for row in polled.rows
         ],
+        "waited_s": polled.waited_s,
         "warnings": polled.warnings,
     }
 

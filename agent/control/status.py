@@ -14,7 +14,7 @@ from agent.control.link import Link, utc_now
 from agent.control.options import shown
 from agent.control.tables import few, fitting, shortlist
 from agent.control.times import show_span
-from agent.control.view import version_fault
+from agent.control.view import Awaited, version_fault
 from agent.told import Presence, Status
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -42,12 +42,12 @@ async def hear(link: Link) -> list[str]:
     """Wait until every venue has been heard, or has had the time for a heartbeat; returns warnings."""
     warnings = await link.settle()
 
-    def all_heard() -> bool:
-        now, now_s = utc_now(), time.monotonic()
-        there = (venue for venue in link.view.venues if not link.view.gone(venue))
-        return not any(link.view.silent(venue, now, now_s) for venue in there)
+    def heard(venue: str) -> bool:
+        return link.view.gone(venue) or not link.view.silent(venue, utc_now(), time.monotonic())
 
-    await link.wait(all_heard, HEARTBEAT_S)
+    awaited = Awaited(link.view, lambda: link.view.venues, heard)
+    # Nobody is a good answer here, too.
+    await link.wait(lambda: awaited.all_told() or not link.view.venues, HEARTBEAT_S)
     return warnings
 
 

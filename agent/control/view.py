@@ -4,7 +4,7 @@ Who speaks is said by the topic, for a broker's access list holds a venue to the
 names another venue is dropped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T", Presence, Status, Ack, Answer)
 
 SILENT_S = 12.0
 ANYBODY = Trust(require=False)
-"""The trust of a tool that is given no keys: it reads whatever a broker keeps, and the venues judge what counts."""
+"""A tool's trust: it reads whatever a broker keeps, and whether that counts is judged by the venues."""
 CLOCKS_AGREE_US = -2 * US_PER_S
 ODD_KEPT = 20
 REV_DIGITS = 15  # more than any revision has
@@ -52,12 +52,10 @@ class Kept:
 class View:
     """What venues tell and what brokers keep, as far as it is known; duplicates from further brokers are dropped.
 
-    What is not signed as `trust` asks is passed over and said. Nothing is shown on a wall because of what stands here,
-    but an operator's next cue may be reckoned from it.
+    Signatures are not looked at: nothing is shown on a wall because of what stands here.
     """
 
-    def __init__(self, trust: Trust = ANYBODY) -> None:
-        self._trust = trust
+    def __init__(self) -> None:
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
@@ -96,7 +94,7 @@ class View:
                 if answer is not None:
                     self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
             case ["program", program, rev] if rev.isdecimal() and len(rev) <= REV_DIGITS:
-                self._take_program((program, int(rev)), message)
+                self.programs[program, int(rev)] = message.payload
             case ["cue", *_]:
                 self._take_cue(message)
             case ["panic"] | ["panic", _]:
@@ -114,15 +112,6 @@ class View:
         if known is None or digest < known.digest:
             self.kept[cue.cue] = Kept(cue, digest, _keyids(message.payload), known.where if known else {})
         self.kept[cue.cue].where[message.url] = message.topic
-
-    def _take_program(self, key: tuple[str, int], message: Received) -> None:
-        opened = self._open(("program",), message)
-        if opened is None:
-            return
-        known = self.programs.get(key)
-        # Of two bodies under one revision, at two brokers, the venues take the one with the smaller hash.
-        if known is None or sha256(opened.body).digest() < sha256(known).digest():
-            self.programs[key] = opened.body
 
     def _cleared(self, message: Received) -> None:
         """A broker says that it keeps nothing under a topic any more."""
@@ -145,10 +134,9 @@ class View:
             self._panics[message.url, message.topic] = found
 
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
-        opened = open_body(message.payload, kinds, self._trust, None)
+        opened = open_body(message.payload, kinds, ANYBODY, None)
         if isinstance(opened, Refusal):
-            what = "is passed over" if opened.code in ("signature", "role") else "cannot be read"
-            self._say(f"{message.topic} {what}: {opened.detail}")
+            self._say(f"{message.topic} cannot be read: {opened.detail}")
             return None
         return opened
 
@@ -242,7 +230,8 @@ class View:
 
     def program_body(self, program: str, rev: int) -> bytes:
         """The exact body of a program as it is kept, without its envelope; empty when it is not there."""
-        return self.programs.get((program, rev), b"")
+        opened = open_body(self.programs.get((program, rev), b""), ("program",), ANYBODY, None)
+        return opened.body if isinstance(opened, Opened) else b""
 
     def gone(self, venue: str) -> bool:
         """Whether a venue has said goodbye, or its brokers for it, since its last status (a will can come late)."""
@@ -275,6 +264,34 @@ class View:
     def venues(self) -> list[str]:
         """Every venue that left a trace."""
         return sorted(self._presences.keys() | self.statuses.keys())
+
+
+class Awaited:
+    """The venues that have not told yet what is waited for.
+
+    Each question looks at one of them that still has to, so that ten thousand venues cost no more than their messages.
+    """
+
+    def __init__(self, view: View, expected: Callable[[], Iterable[str]], told: Callable[[str], bool]) -> None:
+        self._view = view
+        self._expected = expected
+        self._told = told
+        self._known = -1
+        self._left: dict[str, None] = {}
+        self._anybody = False
+
+    def all_told(self) -> bool:
+        """Whether there are venues, and all of them have told."""
+        if self._known != self._view.presence_changes:
+            self._known = self._view.presence_changes
+            self._left = dict.fromkeys(self._expected())
+            self._anybody = bool(self._left)
+        while self._left:
+            venue = next(iter(self._left))
+            if not self._told(venue):
+                return False
+            del self._left[venue]
+        return self._anybody
 
 
 def covers(patterns: Iterable[str], others: Iterable[str]) -> bool:

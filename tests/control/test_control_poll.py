@@ -154,7 +154,7 @@ def drawn(width: int, **polls: Poll) -> str:
     ask = build_ask("reel", None, now_us())
     rows = judge(view_of(ask, **polls), ask, ["*"], None)
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(page(Polled(ask, rows, [], []), width))
+    console.print(page(Polled(ask, rows, [], [], 0.1), width))
     return console.export_text()
 
 
