@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +14,47 @@ from makers import T0, now_at, uuid_of
 from agent.conductor import Conductor, Limits
 from agent.connection import Received as Heard
 from agent.control.view import View
-from agent.effects import Acknowledge, Effect, KeepCue, KeepPanic, KeepProgram, Note, PlayerHeard, Received, Reply
+from agent.effects import (
+    Acknowledge,
+    Effect,
+    ForgetCue,
+    ForgetId,
+    ForgetProgram,
+    KeepCue,
+    KeepId,
+    KeepPanic,
+    KeepProgram,
+    Kept,
+    Note,
+    PlayerHeard,
+    Received,
+    Reply,
+)
 from agent.intake import Venue, take_cue, take_panic, take_program
 from agent.messages import MAX_BODY_BYTES, Ask, Cue, Lift, Panic, Program, Refusal, decode, encode
 from agent.player.wire import Hello
 from agent.told import Ack, Answer, AsRun, Presence, Status
-from agent.trust import Kind, Opened, PublicKey, Trust, open_body, unverified_body
+from agent.trust import KINDS, PublicKey, Trust, open_body, unverified_body
 from agent.units import UtcUs
 
 ROLES = {"cue": {"show"}, "program": {"content"}, "panic": {"panic", "show"}, "lift": {"show"}}
-KINDS: dict[str, tuple[Kind, ...]] = {"cue": ("cue",), "program": ("program",), "panic": ("panic", "lift")}
+MODELS = (Cue, Program, Panic, Lift, Ask, Ack, Answer, AsRun, Presence, Status)
+TOPICS = (
+    "venue/paris/ack",
+    "venue/paris/status",
+    "venue/paris/presence",
+    "venue/paris/answer",
+    "cue/x",
+    "panic",
+    "panic/x",
+)
 STEP_US = 100_000
 """So much later comes each message: a cue of 15 s has expired 150 messages on, and a venue keeps few."""
 VIEW_LIFE = 1_000
 """An operator's command hears so many messages before it ends."""
-REMEMBERED = 2_000
-"""Of so many cues and panics that were taken the ids are known here: far more than count at a time."""
+REMEMBERED = 4_000
+"""So many ids and hashes of what was truly signed are known here: far more than count at a time."""
+WRITES = (KeepCue, ForgetCue, KeepId, ForgetId, KeepProgram, ForgetProgram, KeepPanic)
 
 
 def faults_of(kind: str, body: bytes, made: Made, keys: Iterable[PublicKey], utc: int, threshold: int) -> str:
@@ -84,7 +110,7 @@ class Oracle:
             self.figures.ways[made.way] += 1
             try:
                 self._open(made, number)
-                self._read(made)
+                self._read(made, number)
                 self._handle(made, number)
             except Exception as error:  # whatever it is: the core promises that nothing from outside raises
                 self.figures.fault(made, number, f"raised {error!r:.300}")
@@ -92,62 +118,68 @@ class Oracle:
                 self._view = View()
 
     def _open(self, made: Made, number: int) -> None:
-        for first, kinds in KINDS.items():
-            opened = open_body(made.payload, kinds, self._trust, UtcUs(self._utc))
-            ours = made.topic.split("/")[0] == first
-            if isinstance(opened, Opened):
-                kind = opened.kind or "nothing"
-                why = "taken unsigned" if opened.kind is None else self._faults(kind, opened.body, made)
-                if why:
-                    self.figures.fault(made, number, why)
-                if not opened.signers <= {good.signer for good in made.good}:
-                    self.figures.fault(made, number, "signers that did not sign")
-                if ours:
-                    self.figures.verdicts["opened"] += 1
-            elif ours:
-                self.figures.verdicts[opened.code] += 1
-                if not made.spoilt:
-                    self.figures.fault(made, number, f"refused though whole: {opened.detail}")
+        opened = open_body(made.payload, KINDS, self._trust, UtcUs(self._utc))
+        if isinstance(opened, Refusal):
+            self.figures.verdicts[opened.code] += 1
+            if not made.spoilt and made.good:
+                self.figures.fault(made, number, f"refused though whole: {opened.detail}")
+            return
+        self.figures.verdicts["opened"] += 1
+        why = self._faults(opened.kind, opened.body, made) if opened.kind else "taken unsigned"
+        if why:
+            self.figures.fault(made, number, why)
+        if not opened.signers <= {good.signer for good in made.good}:
+            self.figures.fault(made, number, "signers that did not sign")
 
     def _faults(self, kind: str, body: bytes, made: Made) -> str:
         return faults_of(kind, body, made, self._keys, self._utc, self._threshold)
 
-    def _read(self, made: Made) -> None:
-        """Every reader takes every message: what it makes of it is its own, but it may not raise."""
+    def _read(self, made: Made, number: int) -> None:
+        """Readers take what was not meant for them as well: what they make of it is theirs, but they may not raise."""
         now, trust = now_at(self._utc), Trust(require=False)
         unverified_body(made.payload)
-        read: list[Any] = [
-            take_cue(made.payload, None, self._venue, trust, now),
-            take_panic(made.payload, self._venue, trust, now),
-        ]
-        read.append(take_program(made.payload, ("reel", "1"), self._venue, trust, now))
-        read += [decode(model, made.payload) for model in (Cue, Program, Panic, Lift, Ask)]
-        read += [decode(model, made.payload) for model in (Ack, Answer, AsRun, Presence, Status)]
-        for each in read:
+        read: Any
+        match number % 3:
+            case 0:
+                read = take_cue(made.payload, None, self._venue, trust, now)
+            case 1:
+                read = take_panic(made.payload, self._venue, trust, now)
+            case _:
+                read = take_program(made.payload, ("reel", "1"), self._venue, trust, now)
+        for each in (read, decode(MODELS[number % len(MODELS)], made.payload)):
             if isinstance(each, Refusal):
                 encode(each)
-        for topic in (made.topic, "venue/paris/ack", "venue/paris/status", "venue/paris/presence", "cue/x", "panic"):
-            self._view.take(Heard(topic, made.payload, False, "mqtt://x"), 0.0)
+        topic = made.topic if number % 2 else TOPICS[number // 2 % len(TOPICS)]
+        self._view.take(Heard(topic, made.payload, False, "mqtt://x"), 0.0)
 
     def _handle(self, made: Made, number: int) -> None:
         ids = {found for good in made.good for found in ids_of(good.body)}
-        for effect in self._conductor.handle(Received(made.topic, made.payload), now_at(self._utc)):
-            why = self._judged(effect, made, ids)
-            if why:
+        for good in made.good:
+            if not self._faults(good.kind, good.body, made):
+                self._known.update(dict.fromkeys((*ids_of(good.body), sha256(good.body).hexdigest())))
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
+        effects = self._conductor.handle(Received(made.topic, made.payload), now_at(self._utc))
+        # The journal has written at once.
+        if writes := tuple(effect.key for effect in effects if isinstance(effect, WRITES)):
+            effects += self._conductor.handle(Kept(writes, None), now_at(self._utc))
+        for effect in effects:
+            if why := self._judged(effect, made, ids):
                 self.figures.fault(made, number, why)
 
     def _judged(self, effect: Effect, made: Made, ids: set[str]) -> str:
         """Why this effect must not be; empty where it may."""
         match effect:
             case KeepCue(cue, body):
-                self._taken(ids)
                 self.figures.verdicts["kept"] += 1
                 return self._faults("cue", body, made) or ("" if cue in ids else f"another id: {cue}")
+            case KeepId(cue, digest):
+                self.figures.verdicts["remembered"] += 1
+                return "" if cue in ids and digest in self._known else f"remembered, and never signed: {cue}"
             case KeepProgram(_, _, body):
                 self.figures.verdicts["kept"] += 1
                 return self._faults("program", body, made)
             case KeepPanic(_, kind, body):
-                self._taken(ids)
                 self.figures.verdicts["kept"] += 1
                 return self._faults(kind, body, made)
             case Acknowledge(ack):
@@ -163,11 +195,6 @@ class Oracle:
                 long = sum(len(str(part)) for field in fields for part in field)
                 return "a note that is far too long" if len(text) + long > MAX_BODY_BYTES // 16 else ""
         return ""
-
-    def _taken(self, ids: set[str]) -> None:
-        self._known.update(dict.fromkeys(ids))
-        while len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
 
 
 def ids_of(body: bytes) -> set[str]:
