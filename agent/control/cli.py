@@ -22,6 +22,7 @@ from agent.control.options import (
     BrokerOptions,
     Exit,
     complaints,
+    line_to,
     pen_of,
     print_json,
     screen,
@@ -121,14 +122,14 @@ def _bytes_of(bill: list[publishing.Billing]) -> int:
 
 
 async def _reachable(found: Settings, program: str) -> None:
-    async with Link(found.access(), found.root, [f"program/{program}/+"]):
+    async with line_to(found, [f"program/{program}/+"]):
         pass
 
 
 async def _announce(
     found: Settings, pen: Pen, program: str, show: str, items: list[Item]
 ) -> tuple[publishing.Published, list[str]]:
-    async with Link(found.access(), found.root, [f"program/{program}/+"], pen=pen) as link:
+    async with line_to(found, [f"program/{program}/+"], pen=pen) as link:
         warnings = await link.settle()
         return await publishing.announce(link, program, show, items, utc_now()), warnings
 
@@ -161,7 +162,7 @@ Page = Callable[[list[statuses.Wall], UtcUs, int], Group]
 
 
 async def _status(found: Settings, watch: bool, as_json: bool, page: Page) -> int:
-    async with Link(found.access(), found.root, statuses.TOPICS) as link:
+    async with line_to(found, statuses.TOPICS) as link:
         warnings = await statuses.hear(link)
         warnings += [f"{url}: {detail}" for url, detail in link.faults.items()]
         if watch:

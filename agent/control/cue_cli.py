@@ -13,7 +13,7 @@ from agent.control import answers, moves
 from agent.control import cue as cues
 from agent.control.kept_cli import cancel_, list_
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
 from agent.control.tables import few
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
@@ -158,7 +158,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
     pen = pen_of(found, "cue")
 
     async def run() -> int:
-        async with Link(found.access(), found.root, topics, pen=pen) as link:
+        async with line_to(found, topics, pen=pen) as link:
             warnings = await link.settle()
             now = utc_now()
             at = instant(now)

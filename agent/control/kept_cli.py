@@ -10,7 +10,7 @@ from rich.text import Text
 from agent.control import answers, cancel, kept
 from agent.control import cue as cues
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
-from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
 from agent.control.view import View
@@ -47,7 +47,7 @@ def list_(
     patterns = cues.patterns_of(venues)
 
     async def run() -> int:
-        async with Link(found.access(), found.root, LIST_TOPICS) as link:
+        async with line_to(found, LIST_TOPICS) as link:
             warnings = await link.settle()
             now = utc_now()
             entries = kept.entries(link.view, patterns, found.show, now)
@@ -94,7 +94,7 @@ def cancel_(
     instant = parse_instant(at, utc_now()) if at is not None else None
 
     async def run() -> int:
-        async with Link(found.access(), found.root, cues.KEPT_TOPICS, pen=pen) as link:
+        async with line_to(found, cues.KEPT_TOPICS, pen=pen) as link:
             warnings = await link.settle()
             now = utc_now()
             draft, own = cancel.draft(link.view, cue, show, now, time.monotonic(), force=force)

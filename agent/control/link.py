@@ -12,7 +12,8 @@ from typing import Any, Self
 from agent.access import Access, BrokerError
 from agent.connection import Connection, Received, connect
 from agent.control.signing import UNSIGNED, Pen
-from agent.control.view import View
+from agent.control.view import ANYBODY, View
+from agent.trust import Trust
 from agent.units import UtcUs
 
 HELLO_TOPIC = "cue/_hello"
@@ -62,13 +63,22 @@ class Link:
 
     What arrives is in `view`. It is connected once one broker is (the others get a little longer); what is wrong with
     the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
-    `pen` signs what is sent. In a `hurry` the others are not waited for on entry: `stragglers` does that later.
+    `pen` signs what is sent, `trust` judges what brokers keep.
+
+    In a `hurry` the others are not waited for on entry: `stragglers` does that later.
     """
 
     def __init__(
-        self, brokers: list[Access], root: str, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED
+        self,
+        brokers: list[Access],
+        root: str,
+        topics: Sequence[str],
+        *,
+        hurry: bool = False,
+        pen: Pen = UNSIGNED,
+        trust: Trust = ANYBODY,
     ) -> None:
-        self.view = View()
+        self.view = View(trust)
         self.faults: dict[str, str] = {}
         self.pen = pen
         self._brokers = brokers

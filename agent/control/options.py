@@ -5,9 +5,9 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
@@ -17,14 +17,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from agent.control.cue import CueError
-from agent.control.link import NoBrokerError
+from agent.control.link import Link, NoBrokerError
 from agent.control.profile import ProfileError, Settings, load
 from agent.control.publish import PublishError
-from agent.control.signing import Pen, SigningError, passphrase_in
+from agent.control.signing import UNSIGNED, Pen, SigningError, passphrase_in
 from agent.control.signing import load as load_keys
 from agent.control.times import TimeError
+from agent.control.view import ANYBODY
+from agent.keyring import Keyring
 from agent.printable import printable
-from agent.trust import Kind
+from agent.trust import Kind, Trust
 
 WIDE = 160  # columns of a table in a pipe or a file, where there is no window
 
@@ -117,6 +119,18 @@ def pen_of(found: Settings, *kinds: Kind) -> Pen:
     if lacking := list(filter(None, map(pen.lacks, kinds))):
         raise SigningError(lacking)
     return pen
+
+
+def line_to(found: Settings, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED) -> Link:
+    """A line to the brokers of these settings (see Link). Raises ProfileError where `trust` names no keys."""
+    trust = ANYBODY
+    if found.trust:
+        look = Keyring(Path(found.trust).expanduser()).look()
+        if look.faults:
+            raise ProfileError([f"trust: {fault.detail}" for fault in look.faults])
+        # What a broker keeps was accepted in its time: that a key has ended since takes nothing back.
+        trust = Trust(tuple(replace(key, not_after=None) for key in look.keys))
+    return Link(found.access(), found.root, topics, hurry=hurry, pen=pen, trust=trust)
 
 
 def show_of(found: Settings) -> str:

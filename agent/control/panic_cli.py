@@ -12,7 +12,7 @@ from agent.control import answers
 from agent.control import panic as panics
 from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.times import parse_span
 from agent.messages import Lift, Panic
 from agent.units import US_PER_S
@@ -63,9 +63,9 @@ def panic(
 
     async def run() -> Sent:
         if not lift:
-            async with Link(found.access(), found.root, panics.TOPICS, hurry=True, pen=pen) as link:
+            async with line_to(found, panics.TOPICS, hurry=True, pen=pen) as link:
                 return _told(given, link, await panics.send(link, raised, timeout_s))
-        async with Link(found.access(), found.root, panics.LIFT_TOPICS, pen=pen) as link:
+        async with line_to(found, panics.LIFT_TOPICS, pen=pen) as link:
             warnings = await link.settle()
             holding = panic_id or panics.holding(link.view, show, patterns, utc_now(), time.monotonic())
             sent = await panics.send(link, named.model_copy(update={"lift": holding}), timeout_s)

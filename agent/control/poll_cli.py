@@ -7,8 +7,8 @@ import typer
 
 from agent.control import poll as polls
 from agent.control.cue import patterns_of
-from agent.control.link import Link, utc_now
-from agent.control.options import BrokerOptions, print_json, screen, takes, warn
+from agent.control.link import utc_now
+from agent.control.options import BrokerOptions, line_to, print_json, screen, takes, warn
 
 
 @takes(BrokerOptions)
@@ -24,7 +24,7 @@ def poll(
     ask = polls.build_ask(program, rev, utc_now())
 
     async def run() -> int:
-        async with Link(found.access(), found.root, polls.topics(program), hurry=True) as link:
+        async with line_to(found, polls.topics(program), hurry=True) as link:
             polled = await polls.ask_all(link, ask, patterns, found.show)
             # Before the goodbye, for which a broker that hangs takes its time.
             if given.json:

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     username: str = ""
     password_file: str = ""
     passphrase_file: str = ""
+    trust: str = ""
 
     def access(self) -> list[Access]:
         """How to reach each broker, duplicates removed."""

@@ -9,7 +9,7 @@ import typer
 
 from agent.control.cue import CueError
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
-from agent.control.options import BrokerOptions, print_json, screen, shown, takes, warn
+from agent.control.options import BrokerOptions, line_to, print_json, screen, shown, takes, warn
 from agent.control.status import HEARTBEAT_S
 
 TOPICS = ["venue/+/presence", "venue/+/status"]
@@ -29,7 +29,7 @@ def forget(
     found = given.settings()
 
     async def run() -> int:
-        async with Link(found.access(), found.root, TOPICS) as link:
+        async with line_to(found, TOPICS) as link:
             warnings = await link.settle()
             _check_known(link, venue)
             if not force:

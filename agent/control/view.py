@@ -22,7 +22,7 @@ T = TypeVar("T", Presence, Status, Ack, Answer)
 
 SILENT_S = 12.0
 ANYBODY = Trust(require=False)
-"""A tool's trust: it reads whatever a broker keeps, and whether that counts is judged by the venues."""
+"""The trust of a tool that is given no keys: it reads whatever a broker keeps, and the venues judge what counts."""
 CLOCKS_AGREE_US = -2 * US_PER_S
 ODD_KEPT = 20
 REV_DIGITS = 15  # more than any revision has
@@ -52,10 +52,12 @@ class Kept:
 class View:
     """What venues tell and what brokers keep, as far as it is known; duplicates from further brokers are dropped.
 
-    Signatures are not looked at: nothing is shown on a wall because of what stands here.
+    What is not signed as `trust` asks is passed over and said. Nothing is shown on a wall because of what stands here,
+    but an operator's next cue may be reckoned from it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trust: Trust = ANYBODY) -> None:
+        self._trust = trust
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
@@ -94,7 +96,7 @@ class View:
                 if answer is not None:
                     self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
             case ["program", program, rev] if rev.isdecimal() and len(rev) <= REV_DIGITS:
-                self.programs[program, int(rev)] = message.payload
+                self._take_program((program, int(rev)), message)
             case ["cue", *_]:
                 self._take_cue(message)
             case ["panic"] | ["panic", _]:
@@ -112,6 +114,15 @@ class View:
         if known is None or digest < known.digest:
             self.kept[cue.cue] = Kept(cue, digest, _keyids(message.payload), known.where if known else {})
         self.kept[cue.cue].where[message.url] = message.topic
+
+    def _take_program(self, key: tuple[str, int], message: Received) -> None:
+        opened = self._open(("program",), message)
+        if opened is None:
+            return
+        known = self.programs.get(key)
+        # Of two bodies under one revision, at two brokers, the venues take the one with the smaller hash.
+        if known is None or sha256(opened.body).digest() < sha256(known).digest():
+            self.programs[key] = opened.body
 
     def _cleared(self, message: Received) -> None:
         """A broker says that it keeps nothing under a topic any more."""
@@ -134,9 +145,10 @@ class View:
             self._panics[message.url, message.topic] = found
 
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
-        opened = open_body(message.payload, kinds, ANYBODY, None)
+        opened = open_body(message.payload, kinds, self._trust, None)
         if isinstance(opened, Refusal):
-            self._say(f"{message.topic} cannot be read: {opened.detail}")
+            what = "is passed over" if opened.code in ("signature", "role") else "cannot be read"
+            self._say(f"{message.topic} {what}: {opened.detail}")
             return None
         return opened
 
@@ -230,8 +242,7 @@ class View:
 
     def program_body(self, program: str, rev: int) -> bytes:
         """The exact body of a program as it is kept, without its envelope; empty when it is not there."""
-        opened = open_body(self.programs.get((program, rev), b""), ("program",), ANYBODY, None)
-        return opened.body if isinstance(opened, Opened) else b""
+        return self.programs.get((program, rev), b"")
 
     def gone(self, venue: str) -> bool:
         """Whether a venue has said goodbye, or its brokers for it, since its last status (a will can come late)."""

@@ -146,6 +146,7 @@ def profile(world: World) -> str:
         f"broker = [{json.dumps(world.broker.url)}]\n"
         f"root = {json.dumps(agents.ROOT)}\nshow = {json.dumps(agents.SHOW)}\n"
         f"key = {json.dumps([str(key) for key in world.keys])}\n"
+        f"trust = {json.dumps(str(signers.trusted(world.wishes.out)))}\n"
     )
 
 

@@ -232,7 +232,7 @@ async def test_a_broker_that_dies_while_we_wait_is_said(mosquitto: Mosquitto) ->
         (("cue", "stop", "--venues", "Tokyo!", *SHOW), "venues"),
         (("cue", "stop", "--venues", ",", *SHOW), "venues"),
         (("cue", "stop"), "no show is named"),
-        (("cue", "stop", "--key", "/k", *SHOW), "does not sign yet"),
+        (("cue", "stop", "--key", "/nowhere.key", *SHOW), "/nowhere.key: cannot be read"),
         (("cue", "play", "reel", "--from", "x", *SHOW), "not a position"),
         (("cue", "stop", "--wait", "forever", *SHOW), "forever"),
         (("cue", "stop", "--profile", "/nowhere.toml", *SHOW), "--profile"),

@@ -3,7 +3,7 @@ from base64 import b64encode
 from hashlib import sha256
 
 from fake_venue import presence, status
-from makers import cue_body, lift_body, panic_body, uuid_of
+from makers import cue_body, item_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 
 from agent.connection import Received
 from agent.control.cue import Draft, build
@@ -11,6 +11,7 @@ from agent.control.verdict import Count, judge
 from agent.control.view import ODD_KEPT, Awaited, View, covers
 from agent.messages import Cue, Stop, decode, encode
 from agent.told import Ack, Answer, Stage
+from agent.trust import Trust, seal
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)
@@ -241,6 +242,33 @@ def test_empty_and_broken_messages_mean_nothing_or_are_said() -> None:
     assert (view.venues, view.programs, view.odd) == ([], {}, [])
     view.take(Received("venue/a/ack", b"\xff{", False, "mqtt://a:1"), 0.0)
     assert "venue/a/ack cannot be read" in view.odd[0]
+
+
+def test_what_no_trusted_key_has_signed_is_passed_over_and_said() -> None:
+    view = View(Trust((key_of(1), key_of(3, "content"))))
+    forged = [
+        ("program/reel/9", program_body(rev=9)),
+        ("program/reel/8", seal("program", program_body(rev=8), [private(1)])),
+        (f"cue/{uuid_of(1)}", cue_body(1)),
+        ("panic", seal("panic", panic_body(50), [private(9)])),
+    ]
+    good = [
+        ("program/reel/1", seal("program", program_body(), [private(3)])),
+        (f"cue/{uuid_of(2)}", seal("cue", cue_body(2), [private(1)])),
+    ]
+    for topic, payload in [*forged, *good]:
+        view.take(Received(topic, payload, True, "mqtt://a"), 0.0)
+    assert (view.newest_rev("reel"), list(view.cues), view.panics) == (1, [uuid_of(2)], {})
+    assert [text.partition(":")[0] for text in view.odd] == [f"{topic} is passed over" for topic, _ in forged]
+
+
+def test_of_two_bodies_under_one_revision_the_one_that_the_venues_take_is_read() -> None:
+    bodies = sorted([program_body(), program_body([item_body("c")])], key=lambda body: sha256(body).digest())
+    for first, second in (bodies, bodies[::-1]):
+        view = View()
+        view.take(Received("program/reel/1", first, True, "mqtt://a"), 0.0)
+        view.take(Received("program/reel/1", second, True, "mqtt://b"), 0.0)
+        assert view.program_body("reel", 1) == bodies[0]
 
 
 def test_whoever_is_awaited_is_looked_at_until_it_has_told_and_newcomers_count() -> None:
