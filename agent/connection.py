@@ -290,6 +290,8 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
             return _by_code(code, access, last_words)
     cause = error.__cause__ or error.__context__ or error
     where = urlsplit(access.url).netloc
+    if alert := _alert(last_words, where):
+        return BrokerError(alert)
     if str(error) == "Operation timed out":  # aiomqtt's words: the line stands, the answer is missing
         return BrokerError(f"{where} accepted the connection but does not answer as an MQTT broker; check the port")
     match cause:
@@ -324,8 +326,23 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
     return BrokerError(f"the connection to {where} failed ({plain(error)})")
 
 
+_ALERTS = {
+    "alert certificate revoked": "this client certificate is revoked; get another from the owner (certify venue)",
+    "alert certificate expired": "this client certificate has ended; get a renewed one (certify renew)",
+    "alert unknown ca": "it does not know who signed this client certificate; use one of the broker's own authority",
+}
+"""What a broker says of our certificate in TLS (RFC 8446, section 6.2), as OpenSSL words it."""
+
+
+def _alert(last_words: str, where: str) -> str:
+    told = next((told for alert, told in _ALERTS.items() if alert in last_words), "")
+    return f"{where} does not let us in: {told}" if told else ""
+
+
 def _by_code(code: ReasonCode, access: Access, last_words: str) -> BrokerError:
     where = urlsplit(access.url).netloc
+    if alert := _alert(last_words, where):
+        return BrokerError(alert)
     match code.value:
         case 134 | 135 | 138:
             who = f"user {access.username!r}" if access.username else "a client without a user name"

@@ -60,6 +60,17 @@ class Operator:
         return next(told for one, told in self.told if one == kind and good(told))
 
 
+async def command(authority: Authority, broker: Broker, name: str) -> tuple[int, Told]:
+    """One of the operator's commands, as Alice."""
+    access = authority.access(broker.url, "operator", "alice")
+    ways = ["--broker", access.url, "--ca", access.ca, "--cert", access.cert, "--cert-key", access.key, "--json"]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "agent.cli", name, *ways, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, json.loads(said)
+
+
 def start(processes: Processes, config: Path) -> Child:
     return processes.start("agent", [sys.executable, "-m", "agent.cli", "agent", "--config", str(config)])
 
@@ -107,6 +118,9 @@ async def test_an_agent_from_end_to_end_over_tls_and_a_second_one_of_its_name(
             assert alarmed["rival"] == json.loads(other)["boot"]
             told = await alice.first("status", lambda told: "identity" in [one["code"] for one in told["reasons"]])
             assert told["ready"] is False
+        code, told = await command(authority, broker, "status")
+        assert (code, told["brokers"]) == (1, {broker.url: True})
+        assert [(one["venue"], one["silent"]) for one in told["venues"]] == [("tokyo", False)]
         listening.cancel()
         with suppress(asyncio.CancelledError, BrokerError):
             await listening
