@@ -263,7 +263,7 @@ class Run:
         """Nothing is sent any more: every cue that still counts has to be there then, whatever died when it came."""
         process = await self._start()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(10):
                 while self._unanswered():  # noqa: ASYNC110  they expire too
                     await asyncio.sleep(0.1)
         process.terminate()
@@ -281,7 +281,7 @@ class Run:
             self.figures.faults.append(f"{self.figures.cues_absent} cues that the broker keeps never came in")
 
     def _unanswered(self) -> list[str]:
-        """Cues without an answer that still count for some time."""
+        """Cues without an answer that still count for some time; for some the answer died with its agent."""
         later = _utc() + 5_000_000
         return [cue for cue, expires in self._expires.items() if expires > later and cue not in self._accepted]
 

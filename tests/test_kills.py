@@ -11,10 +11,11 @@ from brokers import Mosquitto
 from agent.cache.disk import place_of
 from agent.lab.processes import Processes
 
-KILLS = 12
+KILLS = 10
 
 
 @pytest.mark.needs("mosquitto", "chronyd")
+@pytest.mark.timeout(300)
 async def test_whatever_was_promised_survives_a_kill_at_any_point(
     processes: Processes, mosquitto: Mosquitto, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

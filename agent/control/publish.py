@@ -171,7 +171,8 @@ def _store(film: Film, site: Path, base_url: str, progress: Progress) -> dict[st
         size = film.path.stat().st_size
         name = f"{sha256[:2]}/{sha256}{_suffix(film.path)}"
         target = site / name
-        if not (target.is_file() and target.stat().st_size == size):
+        # What is there is read too: a copy that the disk has damaged would be refused by every wall, and stay.
+        if not (target.is_file() and target.stat().st_size == size and _hash(target, lambda _: None) == sha256):
             _copy(film.path, target, sha256)
     except OSError as error:
         where = error.filename or film.path

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.status import Status
 from rich.text import Text
 
@@ -23,7 +24,8 @@ from agent.clock.kernel import has_rtc
 from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.player import machine
-from agent.technician import channel, decoding, screen, trial, trusted, visit
+from agent.printable import printable
+from agent.technician import cache, channel, decoding, screen, trial, trusted, visit
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -40,6 +42,9 @@ Json = Annotated[bool, typer.Option("--json", help="Everything as JSON; progress
 Seconds = Annotated[float, typer.Option(min=1, max=3600, help="How long to ask the servers, where that is done.")]
 Films = Annotated[
     bool, typer.Option("--films/--no-films", help="Decode each film in the cache for some seconds, at lowest priority.")
+]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every film in the cache again, and compare it with its sha256.")
 ]
 Measure = Annotated[bool, typer.Option("--measure", help="Ask the servers, even where an agent runs and knows.")]
 
@@ -81,14 +86,18 @@ def check(
     seconds: Seconds = BURST_S,
     measure: Measure = False,
     films: Films = True,
+    rehash: Rehash = False,
 ) -> None:
-    """Check configuration, keys, clock, brokers, display, decoder and films of this player; name what mends a finding.
+    """Check configuration, keys, clock, brokers, cache, display, decoder and films of this player; say what mends each.
 
     Where the agent runs its word on the clock is taken; otherwise the servers
     are asked. Each film in the cache is decoded for some seconds, which takes
     only what a running show leaves over: best done while the wall is idle.
     Each broker is visited under another client id than the agent's, with the
     certificate that agent.toml names.
+
+    With --rehash a film that has become another one on this disk is moved
+    aside; a running agent notices, and fetches it again.
 
     Exit status: 0 all good or warnings only, 1 a fault (there is one wherever
     the clock is not good enough for a show), 2 the configuration cannot be used.
@@ -97,6 +106,8 @@ def check(
     if isinstance(loaded, list):
         findings, status, more = loaded, USAGE, None
     else:
+        # What other parts log while they are looked at is in the table.
+        log.configure(sys.stderr, level=logging.CRITICAL)
         gauge, judged = _looked_at(loaded, seconds, measure, as_script)
         whole = Finding("configuration", "ok", "configuration", f"{config} is sound, for venue {loaded.venue}")
         word = "measured just now, by asking the servers"
@@ -105,6 +116,9 @@ def check(
         findings = [whole, *trusted.look(loaded, datetime.now(UTC)), Finding("clock", "ok", "source", word), *judged]
         visits = visit.look(loaded)
         findings += channel.judge(loaded, visits, datetime.now(UTC))
+        findings += cache.look(loaded)
+        if rehash:
+            findings += cache.judge(_rehashed(loaded, as_script))
         more, seen = _decoding(loaded, films, as_script)
         more["brokers"] = channel.as_json(visits.visits)
         findings += seen
@@ -179,6 +193,21 @@ def _decoding(config: Config, films: bool, as_script: bool) -> tuple[dict[str, A
     with live or contextlib.nullcontext():
         facts = trial.look(config, screen.refresh_of(config.display, seen), measure=films, progress=show)
     return {"films": trial.as_json(facts)}, [*found, *decoding.judge(facts)]
+
+
+def _rehashed(config: Config, as_script: bool) -> cache.Hashed:
+    console = _console(True)
+    live = Status("hashing every film", console=console) if console.is_terminal and not as_script else None
+
+    def show(done: int, total: int, name: str) -> None:
+        doing = f"hashing film {done + 1} of {total}: {printable(name)}"
+        if live is None:
+            console.print(doing, markup=False)
+        else:
+            live.update(escape(doing))
+
+    with live or contextlib.nullcontext():
+        return cache.rehash(config, show)
 
 
 def _print_json(status: int, findings: Sequence[Finding], more: Mapping[str, Any] | None = None) -> None:

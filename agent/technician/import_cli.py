@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from agent import log
 from agent.config import ConfigError, load
 from agent.messages import Refusal
-from agent.technician.importing import Import, Outcome, Want, printable
+from agent.technician.importing import Import, Outcome, Want, shown
 from agent.technician.words import count
 
 USAGE = 2
@@ -42,7 +42,7 @@ def import_films(
     except ConfigError as error:
         raise _unusable(error.faults, as_script) from None
     if not folder.is_dir():
-        raise _unusable([f"{printable(folder)} is no folder; is the disk mounted? (lsblk, findmnt)"], as_script)
+        raise _unusable([f"{shown(folder)} is no folder; is the disk mounted? (lsblk, findmnt)"], as_script)
     # The cache's own log is for the agent; what matters here is in the table.
     log.configure(sys.stderr, level=logging.CRITICAL)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -51,7 +51,7 @@ def import_films(
         task = progress.add_task("looking through the disk", total=None)
 
         def copied(want: Want, done: int) -> None:
-            progress.update(task, description=escape(printable(want.name)), completed=done, total=want.size)
+            progress.update(task, description=escape(shown(want.name)), completed=done, total=want.size)
 
         outcome = Import(loaded, copied).run(folder)
     if isinstance(outcome, Refusal):
@@ -76,7 +76,7 @@ def _unusable(faults: list[str], as_script: bool) -> typer.Exit:
 def _json(outcome: Outcome) -> dict[str, Any]:
     return {
         "imported": [
-            {**_named(one.want), "from": printable(one.source), "misfit": one.misfit and one.misfit.detail}
+            {**_named(one.want), "from": shown(one.source), "misfit": one.misfit and one.misfit.detail}
             for one in outcome.imported
         ],
         "present": [_named(want) for want in outcome.present],
@@ -87,20 +87,20 @@ def _json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _named(want: Want) -> dict[str, Any]:
-    return {"name": printable(want.name), "sha256": want.sha256, "size": want.size, "known": bool(want.uses)}
+    return {"name": shown(want.name), "sha256": want.sha256, "size": want.size, "known": bool(want.uses)}
 
 
 def _tell(outcome: Outcome) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     for one in outcome.imported:
         why = "" if one.want.uses else ", for a program that is not known here yet"
-        console.print(f"[green]✓[/] {escape(printable(one.want.name))}{why}")
+        console.print(f"[green]✓[/] {escape(shown(one.want.name))}{why}")
         if one.misfit:
             console.print(f"[bold red]✗[/] {escape(one.misfit.detail)}")
     for refusal in outcome.refused:
         console.print(f"[bold red]✗[/] {escape(refusal.detail)}")
     for want in outcome.missing:
-        console.print(f"[bold red]✗[/] {escape(printable(want.name))} is neither here nor in the cache")
+        console.print(f"[bold red]✗[/] {escape(shown(want.name))} is neither here nor in the cache")
     for note in outcome.notes:
         console.print(f"[yellow]![/] {escape(note)}")
     if not (outcome.imported or outcome.present or outcome.missing or outcome.refused):

@@ -18,9 +18,10 @@ from agent.cache.room import Claim, Shortfall, Space, make_room
 from agent.cache.shelf import held_of
 from agent.cache.store import Store
 from agent.config import Config
-from agent.contents import mismatch
+from agent.contents import Contents, mismatch
 from agent.journal import peek
 from agent.messages import Item, Program, Refusal, Variant, decode
+from agent.printable import printable
 
 _NAMED = re.compile(r"(?P<sha256>[0-9a-f]{64})(\.[a-z0-9]{1,7})?")
 _OF_A_CACHE = (".part", ".from", ".seal", ".bad", ".gone", ".new")
@@ -83,7 +84,7 @@ def scan(folder: Path, cache: Path) -> Files:
     own = cache.resolve()
 
     def unreadable(error: OSError) -> None:
-        notes.append(f"{printable(error.filename)} cannot be read ({error.strerror}); it was left out")
+        notes.append(f"{shown(error.filename)} cannot be read ({error.strerror}); it was left out")
 
     for at, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(at)
@@ -103,6 +104,30 @@ def scan(folder: Path, cache: Path) -> Files:
     return Files(sizes, tuple(notes))
 
 
+def wanted_by_programs(config: Config) -> list[Want] | Refusal:
+    """The films of all programs that the agent knows; none where no agent has run yet."""
+    rows = peek(config.state_dir)
+    if isinstance(rows, Refusal):
+        return [] if rows.code == "journal_absent" else rows
+    found: dict[str, Want] = {}
+    for row in rows:
+        program = decode(Program, row.payload)
+        if isinstance(program, Refusal) or program.show != config.show:
+            continue
+        for item in program.items:
+            encode = item.for_venue(config.venue, tuple(config.groups))
+            before = found.get(encode.sha256)
+            uses = (*(before.uses if before else ()), (item, encode))
+            found[encode.sha256] = Want(encode.sha256, encode.size, before.name if before else item.name, uses)
+    return list(found.values())
+
+
+def misfit(want: Want, contents: Contents | None) -> Refusal | None:
+    """Why a program that names a film cannot use it; None where all can, or nobody has looked into it."""
+    found = [mismatch(contents, item, encode) for item, encode in want.uses] if contents else []
+    return next((one for one in found if one), None)
+
+
 class Import:
     """One import into the cache of a venue, beside its agent."""
 
@@ -112,26 +137,9 @@ class Import:
         self._store = Store(config.cache.dir)
         self._probe = Probe()
 
-    def wants(self) -> list[Want] | Refusal:
-        """The films of all programs that the agent knows; none where no agent has run yet."""
-        rows = peek(self._config.state_dir)
-        if isinstance(rows, Refusal):
-            return [] if rows.code == "journal_absent" else rows
-        found: dict[str, Want] = {}
-        for row in rows:
-            program = decode(Program, row.payload)
-            if isinstance(program, Refusal) or program.show != self._config.show:
-                continue
-            for item in program.items:
-                encode = item.for_venue(self._config.venue, tuple(self._config.groups))
-                before = found.get(encode.sha256)
-                uses = (*(before.uses if before else ()), (item, encode))
-                found[encode.sha256] = Want(encode.sha256, encode.size, before.name if before else item.name, uses)
-        return list(found.values())
-
     def run(self, folder: Path) -> Outcome | Refusal:
         """Take what is wanted and what is named by its hash. A refusal says why nothing could be taken."""
-        wants = self.wants()
+        wants = wanted_by_programs(self._config)
         if isinstance(wants, Refusal):
             return wants
         if (refused := self._prepare()) is not None:
@@ -175,18 +183,13 @@ class Import:
         for path in _candidates(want, files):
             refused = self._make_room(want) or self._take(want, path)
             if refused is None:
-                return Imported(want, path, self._misfit(want))
+                return Imported(want, path, misfit(want, self._store.contents_of(want.sha256)))
             # Another file of the same size is no fault, unless it says by its name that it is this one.
             if refused.code != "film_hash" or _sha256_of(path) == want.sha256:
                 failed = refused
             if refused.code not in ("film_hash", "source"):
                 break  # the next file would not fit either
         return failed
-
-    def _misfit(self, want: Want) -> Refusal | None:
-        contents = self._store.contents_of(want.sha256)
-        found = [mismatch(contents, item, encode) for item, encode in want.uses] if contents else []
-        return next((misfit for misfit in found if misfit), None)
 
     def _take(self, want: Want, source: Path) -> Refusal | None:
         """Copy a file beside its place, verify what came to lie there, and put it into its place."""
@@ -216,7 +219,7 @@ class Import:
             return disk_refusal(error, place)
         if refused.code == "film_hash":
             what = "its content is not what its name says" if _sha256_of(source) else "it is another film"
-            return Refusal(code="film_hash", detail=f"{printable(source)}: {what}; copy it onto the disk again")
+            return Refusal(code="film_hash", detail=f"{shown(source)}: {what}; copy it onto the disk again")
         return refused
 
     def _copy(self, source: Path, write: Callable[[bytes], int], want: Want) -> Refusal | None:
@@ -244,7 +247,7 @@ class Import:
             while True:
                 room = self._store.room()
                 # Asked again before each: a program may have come meanwhile.
-                wants = self.wants()
+                wants = wanted_by_programs(self._config)
                 if isinstance(wants, Refusal):
                     return wants
                 claims = {one.sha256: Claim.CUED for one in wants}
@@ -289,10 +292,9 @@ def _candidates(want: Want, files: Files) -> Sequence[Path]:
     return sorted((path for path in fits if _sha256_of(path) in (None, want.sha256)), key=likely)
 
 
-def printable(path: object) -> str:
+def shown(path: str | Path) -> str:
     """A name from a foreign disk for a terminal: it may hold anything but '/' and NUL."""
-    text = os.fsencode(path).decode("utf-8", "replace") if isinstance(path, str | bytes | os.PathLike) else str(path)
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return printable(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def _give(path: Path, like: Path) -> None:
@@ -303,7 +305,7 @@ def _give(path: Path, like: Path) -> None:
 
 
 def _unread(source: Path, error: OSError) -> Refusal:
-    detail = f"{printable(source)} cannot be read ({error.strerror}); check the disk, or copy the film onto it again"
+    detail = f"{shown(source)} cannot be read ({error.strerror}); check the disk, or copy the film onto it again"
     return Refusal(code="source", detail=detail)
 
 
