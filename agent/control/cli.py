@@ -50,7 +50,12 @@ def publish(
     ],
     program: Annotated[str, typer.Option("--program", metavar="ID", help="The program's id.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder that your web server serves.")],
-    url: Annotated[str, typer.Option("--url", metavar="BASE", help="Address of that folder on the web.")],
+    url: Annotated[
+        list[str],
+        typer.Option(
+            "--url", metavar="BASE", help="Address of that folder on the web. Repeatable: tried in this order."
+        ),
+    ],
     still: Annotated[str, typer.Option("--still", metavar="SPAN", help="How long a still stands.")] = "10s",
     variant: Annotated[
         list[str] | None,

@@ -18,6 +18,8 @@ from agent.messages import MAX_BODY_BYTES, Item, Program, Refusal, Variant, enco
 from agent.units import UtcUs
 
 CHUNK_BYTES = 1 << 20
+MOST_URLS = 8
+"""As many as an item may have, see agent.messages.Item."""
 Progress = Callable[[int], None]
 _VARIANT = re.compile(r"(?P<name>.+?)=(?P<venue>@?[a-z0-9-]{1,63}):(?P<file>.+)", re.DOTALL)
 
@@ -85,13 +87,16 @@ def parse_variants(texts: Sequence[str], files: Sequence[Path]) -> list[VariantW
     return wishes
 
 
-def check_names(program: str, base_url: str) -> None:
-    """Refuse a program id or an address that no item could have. Raises PublishError with all faults at once."""
+def check_names(program: str, base_urls: Sequence[str]) -> None:
+    """Refuse a program id or addresses that no item could have. Raises PublishError with all faults at once."""
     faults = []
     if not re.fullmatch(r"[a-z0-9-]{1,63}", program):
         faults.append(f"--program {program!r}: use up to 63 lower-case letters, digits and hyphens")
-    if not re.fullmatch(r"https?://[^\s?#]+", base_url):
-        faults.append(f"--url {base_url!r}: write the folder's address, such as https://films.example/show")
+    for url in base_urls:
+        if not re.fullmatch(r"https?://[^\s?#]+", url):
+            faults.append(f"--url {url!r}: write the folder's address, such as https://films.example/show")
+    if len(base_urls) > MOST_URLS:
+        faults.append(f"--url: {len(base_urls)} addresses, at most {MOST_URLS}; leave some out")
     if faults:
         raise PublishError(faults)
 
@@ -128,13 +133,14 @@ def _length(film: Film) -> str:
     return f"{film.frames} frames at {film.fps} a second" if film.fps else "one picture"
 
 
-def store(bill: Billing, site: Path, base_url: str, progress: Progress) -> Item:
+def store(bill: Billing, site: Path, base_urls: Sequence[str], progress: Progress) -> Item:
     """Put a film and its variants into the site as `ab/ab12….mp4`, whole or not at all, and describe them.
 
-    A film that is there already is not copied again. `progress` is told of bytes as they are read. Raises PublishError.
+    A film that is there already, and whole, is not copied again. `base_urls` are the site's addresses on the web, in the
+    order in which walls try them. `progress` is told of bytes as they are read. Raises PublishError.
     """
     film = bill.film
-    stored = {one.path: _store(one, site, base_url, progress) for one in dict.fromkeys(bill.films)}
+    stored = {one.path: _store(one, site, base_urls, progress) for one in dict.fromkeys(bill.films)}
     try:
         variants = {
             venue: Variant(
@@ -164,7 +170,7 @@ def store(bill: Billing, site: Path, base_url: str, progress: Progress) -> Item:
         raise PublishError([f"{film.path}: {explain(error)}"]) from error
 
 
-def _store(film: Film, site: Path, base_url: str, progress: Progress) -> dict[str, Any]:
+def _store(film: Film, site: Path, base_urls: Sequence[str], progress: Progress) -> dict[str, Any]:
     """Put one file into the site; how a message names it."""
     try:
         sha256 = _hash(film.path, progress)
@@ -179,7 +185,7 @@ def _store(film: Film, site: Path, base_url: str, progress: Progress) -> dict[st
         raise PublishError(
             [f"{where}: {error.strerror or error}; make room or mend the rights, then publish again"]
         ) from error
-    return {"sha256": sha256, "size": size, "urls": [f"{base_url.rstrip('/')}/{name}"]}
+    return {"sha256": sha256, "size": size, "urls": [f"{url.rstrip('/')}/{name}" for url in base_urls]}
 
 
 async def announce(link: Link, program: str, show: str, items: list[Item], now: UtcUs) -> Published:

@@ -60,7 +60,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Item]:
     files.append(copied(long, folder / "cut.mp4", before=("-ss", "1.5")))
     files.append(copied(long, folder / "turned.mp4", after=("-metadata:s:v", "rotate=90")))
     bill = probe_all(files, 5_000_000)
-    items = [store(billing, folder / "site", "http://f.example", lambda _: None) for billing in bill]
+    items = [store(billing, folder / "site", ["http://f.example"], lambda _: None) for billing in bill]
     return {item.name: item for item in items} | {"": items[0].model_copy(update={"name": str(folder / "site")})}
 
 

@@ -220,13 +220,29 @@ async def test_all_faults_are_said_at_once_and_nothing_is_written(
     assert not await retained(mosquitto, "program/#")
 
 
-async def test_a_broken_copy_in_the_site_is_replaced(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:
+@pytest.mark.parametrize("flipped", [False, True])
+async def test_a_broken_copy_in_the_site_is_replaced(
+    films: Path, tmp_path: Path, mosquitto: Mosquitto, flipped: bool
+) -> None:
     await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"))
     stored = in_site(tmp_path)
     stored.chmod(0o644)
-    stored.write_bytes(b"half")
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if flipped else b"half")
     await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"))
     assert stored.read_bytes() == (films / "koi.mp4").read_bytes()
+
+
+async def test_a_film_may_be_had_at_several_addresses(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:
+    mirrors = ("--url", "http://depot.local:8080")
+    code, out, _ = await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"), *mirrors, "--json")
+    [item] = told(out)["items"]
+    name = f"{item['sha256'][:2]}/{item['sha256']}.mp4"
+    assert code == 0
+    assert item["urls"] == [f"https://films.example/show/{name}", f"http://depot.local:8080/{name}"]
+    many = [word for number in range(9) for word in ("--url", f"https://films{number}.example")]
+    code, _, err = await framezero(*publish(films, tmp_path, mosquitto, "koi.mp4"), *many)
+    assert (code, "at most 8" in err) == (2, True)
 
 
 async def test_a_site_that_cannot_be_written_is_named(films: Path, tmp_path: Path, mosquitto: Mosquitto) -> None:

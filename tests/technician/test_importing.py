@@ -124,7 +124,7 @@ def test_the_folder_that_publish_wrote_is_taken_before_any_program_is_known(play
     source = player.folder / "koi.mp4"
     source.write_bytes(KOI)
     film = Film(source, "h264", 320, 180, "30", 90, None, False)
-    item = store(Billing(film, {}), player.disk / "site", "http://films.example", lambda _: None)
+    item = store(Billing(film, {}), player.disk / "site", ["http://films.example"], lambda _: None)
     code, told = player.run()
     assert code == 0
     assert told["imported"][0]["sha256"] == item.sha256 and not told["imported"][0]["known"]
