@@ -52,9 +52,7 @@ def publish(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder that your web server serves.")],
     url: Annotated[
         list[str],
-        typer.Option(
-            "--url", metavar="BASE", help="Address of that folder on the web. Repeatable: tried in this order."
-        ),
+        typer.Option("--url", metavar="BASE", help="Address of that folder on the web. Repeatable, tried in order."),
     ],
     still: Annotated[str, typer.Option("--still", metavar="SPAN", help="How long a still stands.")] = "10s",
     variant: Annotated[

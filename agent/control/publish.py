@@ -92,9 +92,11 @@ def check_names(program: str, base_urls: Sequence[str]) -> None:
     faults = []
     if not re.fullmatch(r"[a-z0-9-]{1,63}", program):
         faults.append(f"--program {program!r}: use up to 63 lower-case letters, digits and hyphens")
-    for url in base_urls:
-        if not re.fullmatch(r"https?://[^\s?#]+", url):
-            faults.append(f"--url {url!r}: write the folder's address, such as https://films.example/show")
+    faults += [
+        f"--url {url!r}: write the folder's address, such as https://films.example/show"
+        for url in base_urls
+        if not re.fullmatch(r"https?://[^\s?#]+", url)
+    ]
     if len(base_urls) > MOST_URLS:
         faults.append(f"--url: {len(base_urls)} addresses, at most {MOST_URLS}; leave some out")
     if faults:
@@ -136,8 +138,8 @@ def _length(film: Film) -> str:
 def store(bill: Billing, site: Path, base_urls: Sequence[str], progress: Progress) -> Item:
     """Put a film and its variants into the site as `ab/ab12….mp4`, whole or not at all, and describe them.
 
-    A film that is there already, and whole, is not copied again. `base_urls` are the site's addresses on the web, in the
-    order in which walls try them. `progress` is told of bytes as they are read. Raises PublishError.
+    A film that is there already, and whole, is not copied again. `base_urls` are the site's addresses on the web, in
+    the order in which walls try them. `progress` is told of bytes as they are read. Raises PublishError.
     """
     film = bill.film
     stored = {one.path: _store(one, site, base_urls, progress) for one in dict.fromkeys(bill.films)}
