@@ -167,7 +167,7 @@ class Conductor:
             return [] if self._holds_already(taken, payload) else self._decline(taken, payload, topic_id, now)
         cue, known = taken.message, self._ledger.digest(taken.message.cue)
         if known == taken.digest:
-            return []
+            return self._countersign(taken)
         if known is not None:
             return self._collide(taken, known, now)
         if not cue.names(self._venue.name, self._venue.groups):
@@ -193,6 +193,16 @@ class Conductor:
         write = KeepCue(cue.cue, taken.body, cue.at, cue.expires, taken.signers)
         self._promises.ordered(write.key)
         return [write]
+
+    def _countersign(self, taken: Taken[Cue]) -> list[Effect]:
+        """The same body again, maybe by other keys: it goes on when those go that signed it first."""
+        cue = taken.message
+        memory = self._ledger.countersign(cue.cue, taken.signers)
+        if memory is None:
+            return []
+        if self._ledger.get(cue.cue) is None:
+            return [KeepId(cue.cue, memory.digest, memory.until, memory.signers)]
+        return [KeepCue(cue.cue, taken.body, cue.at, cue.expires, memory.signers)]
 
     def _remember(self, taken: Taken[Cue]) -> list[Effect]:
         """No cue of this venue, but its id is taken."""
@@ -255,7 +265,8 @@ class Conductor:
         key = (taken.message.program, taken.message.rev)
         known = self._library.digest(key)
         if known == taken.digest:
-            return []
+            signers = self._library.countersign(key, taken.signers)
+            return [KeepProgram(*key, taken.body, signers)] if signers else []
         effects: list[Effect] = []
         if known is not None:
             if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
@@ -396,7 +407,7 @@ class Conductor:
                 effects += self._overlays.orders(agenda, self._venue, now.utc)
             player = self._wall.player is not None
             effects += self._stages.settle(world, shorts, self._films_heard, player, now)
-        return effects
+        return [*effects, *self._revocation.followed(self._ledger, self._library, now)]
 
     def _notice_step(self, offset_us: int) -> None:
         """A clock that was stepped leaves the running film at the wrong instant; slewing it stays far below that."""

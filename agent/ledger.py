@@ -121,6 +121,15 @@ class Ledger:
             self._take_out(cue)
         return self._note(cue, digest, until, signers)
 
+    def countersign(self, cue: str, signers: frozenset[KeyId]) -> Memory | None:
+        """The body that counts under an id came with other signatures: all keys answer for it. None: nothing new."""
+        known = self._ids[cue]
+        if signers <= known.signers:
+            return None
+        if cue in self._entries:
+            self._entries[cue].signers |= signers
+        return self._note(cue, known.digest, known.until, known.signers | signers)
+
     def strangers(self) -> list[tuple[str, Memory]]:
         """The ids that no cue of this venue has."""
         return [(cue, memory) for cue, memory in self._ids.items() if cue not in self._entries]

@@ -5,6 +5,7 @@ venue, and it is an alarm.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from agent.intake import Taken
 from agent.messages import Program
@@ -37,6 +38,14 @@ class Library:
 
     def signers(self, key: ProgramKey) -> frozenset[KeyId]:
         """The keys that signed a program."""
+        return self._taken[key].signers
+
+    def countersign(self, key: ProgramKey, signers: frozenset[KeyId]) -> frozenset[KeyId] | None:
+        """The body that counts came with other signatures: all the keys that answer for it now; None: nothing new."""
+        known = self._taken[key]
+        if signers <= known.signers:
+            return None
+        self._taken[key] = replace(known, signers=known.signers | signers)
         return self._taken[key].signers
 
     def put(self, taken: Taken[Program]) -> None:

@@ -2,11 +2,15 @@
 
 A key that is gone takes back what it signed and what has not begun: at once, and on the disk as soon as the keys are
 settled (a folder may be read in the midst of being changed, and what comes back then counts again). The one cue that
-holds is let be, with its program: revoking a key never blanks a running show. The same is done after a restart, for
-what the journal kept of keys that went, or of a time when unsigned cues counted.
+holds is let be, with its program, until another one follows: revoking a key never blanks a running show. The same is
+done after a restart, for what the journal kept of keys that went. What nobody ever signed is let be in no case: it is
+of a time when unsigned messages counted, and they do not any more.
+
+When something is struck the brokers are asked again for all that they keep: under its id, or its revision, there may be
+what people who are trusted have sent, and what lost to it.
 """
 
-from agent.effects import Effect, ForgetCue, ForgetId, ForgetProgram, Note, Now
+from agent.effects import AskAgain, Effect, ForgetCue, ForgetId, ForgetProgram, Note, Now
 from agent.intake import Taken
 from agent.ledger import Entry, Ledger
 from agent.library import Library
@@ -31,6 +35,8 @@ class Revocation:
         self._cues: dict[str, Entry] = {}
         self._programs: dict[ProgramKey, Taken[Program]] = {}
         self._undated = False
+        self._let_be: str | None = None
+        self._from_journal: frozenset[ProgramKey] | None = None
 
     def heard(
         self,
@@ -43,6 +49,8 @@ class Revocation:
     ) -> list[Effect]:
         """Set aside, or give back, what these keys make of it; `shown` is the cue that is on the wall."""
         self._trust, self._settled = trust, settled
+        if self._from_journal is None:
+            self._from_journal = frozenset(library)
         back = [entry for entry in self._cues.values() if trust.suffice("cue", entry.signers)]
         for entry in back:
             ledger.restore(self._cues.pop(entry.cue.cue))
@@ -53,47 +61,73 @@ class Revocation:
         return [*effects, *self._strike()]
 
     def dated(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
-        """What was set aside before anybody knew the time: with the time it shows which cue of it holds."""
-        if not self._undated or now.utc is None:
+        """What was set aside at a restart, before anybody vouched for the time: now it shows which cue holds."""
+        if not self._undated or now.vouched is None:
             return []
         self._undated = False
-        entries = {entry.cue.cue: entry for entry in self._cues.values() if entry.restored}
-        holding = Agenda([*ledger.agenda, *(entry.cue for entry in entries.values())]).wanted_at(now.utc)
+        entries = {entry.cue.cue: entry for entry in self._cues.values() if entry.restored and entry.signers}
+        holding = Agenda([*ledger.agenda, *(entry.cue for entry in entries.values())]).wanted_at(now.vouched)
         effects: list[Effect] = []
         if holding is not None and holding.cue in entries:
             ledger.restore(self._cues.pop(holding.cue))
-            if isinstance(holding.do, Play) and (taken := self._programs.pop(program_key(holding), None)):
-                _give_back(library, taken)
+            self._let_be = holding.cue
             effects.append(_goes_on(holding))
+        if holding is not None and isinstance(holding.do, Play) and program_key(holding) in (self._from_journal or ()):
+            taken = self._programs.get(program_key(holding))
+            if taken is not None and taken.signers:
+                _give_back(library, self._programs.pop(program_key(holding)))
+                self._let_be = holding.cue
         return [*effects, *self._strike()]
 
-    def _set_aside(self, ledger: Ledger, library: Library, holding: Cue | None, now: Now) -> list[Effect]:
+    def followed(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
+        """When another cue holds than the one that was let be, that is over too: it does not come back."""
+        if self._let_be is None or now.utc is None:
+            return []
+        holding = ledger.agenda.wanted_at(now.utc)
+        if holding is not None and holding.cue == self._let_be:
+            return []
+        over, self._let_be = self._let_be, None
+        return [*self._set_aside(ledger, library, holding, now, over), *self._strike()]
+
+    def _set_aside(
+        self, ledger: Ledger, library: Library, holding: Cue | None, now: Now, over: str | None = None
+    ) -> list[Effect]:
+        """`over` has had its last ack."""
         effects: list[Effect] = []
         for cue, memory in ledger.strangers():
             if self._settled and not self._trust.suffice("cue", memory.signers):
                 ledger.drop(cue)
                 effects.append(ForgetId(cue))
         for entry in list(ledger.entries()):
+            cue = entry.cue.cue
             if self._trust.suffice("cue", entry.signers):
                 continue
-            if holding is not None and entry.cue.cue == holding.cue:
+            if holding is not None and cue == holding.cue and entry.signers:
+                self._let_be = cue
                 effects += [] if self._settled else [_goes_on(holding)]
                 continue
-            ledger.drop(entry.cue.cue)
-            self._cues[entry.cue.cue] = entry
-            self._undated |= entry.restored and now.utc is None
-            effects += [
-                Note("warning", "cue no longer counts: its key is gone", (("cue", entry.cue.cue),)),
-                self._teller.ack(entry.cue.cue, "refused", now, GONE),
-            ]
+            ledger.drop(cue)
+            self._cues[cue] = entry
+            self._undated |= entry.restored and now.vouched is None
+            effects.append(Note("warning", "cue no longer counts: its key is gone", (("cue", cue),)))
+            effects += [self._teller.ack(cue, "refused", now, GONE)] if cue != over else []
+        return [*effects, *self._set_programs_aside(library, holding, now)]
+
+    def _set_programs_aside(self, library: Library, holding: Cue | None, now: Now) -> list[Effect]:
+        effects: list[Effect] = []
         kept = program_key(holding) if holding is not None and isinstance(holding.do, Play) else None
         for key in library:
-            if key != kept and not self._trust.suffice("program", library.signers(key)):
-                taken = library.pop(key)
-                assert taken is not None, "it has signers"
-                self._programs[key] = taken
-                named = (("program", f"{key[0]}/{key[1]}"),)
-                effects.append(Note("warning", "program no longer counts: its key is gone", named))
+            if self._trust.suffice("program", library.signers(key)):
+                continue
+            if holding is not None and key == kept and library.signers(key):
+                self._let_be = holding.cue
+                continue
+            taken = library.pop(key)
+            assert taken is not None, "it has signers"
+            self._programs[key] = taken
+            self._undated |= key in (self._from_journal or ()) and now.vouched is None
+            named = (("program", f"{key[0]}/{key[1]}"),)
+            effects.append(Note("warning", "program no longer counts: its key is gone", named))
         return effects
 
     def _strike(self) -> list[Effect]:
@@ -103,7 +137,7 @@ class Revocation:
         struck += [ForgetProgram(*key) for key in self._programs]
         self._cues.clear()
         self._programs.clear()
-        return struck
+        return [*struck, AskAgain()] if struck else []
 
 
 def _give_back(library: Library, taken: Taken[Program]) -> None:

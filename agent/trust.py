@@ -210,7 +210,8 @@ def _short(
 ) -> Refusal | None:
     """What the signatures lack, if they are not enough."""
     able = [key for key in good if key.role in MAY_SIGN[kind]]
-    past = utc if utc is not None else floor
+    # Time servers that turn the time back bring no key back to life.
+    past = floor if utc is None else max(utc, floor)
     valid = [key for key in able if key.not_after is None or past < key.not_after]
     wanted = trust.wanted(kind)
     sure = {key.id for key in valid if key.not_after is None or utc is not None}

@@ -8,7 +8,7 @@ from walls import FakeWall
 from agent.clock.mapping import ClockState
 from agent.effects import AskAgain, Effect, ForgetCue, ForgetProgram, KeepCue, KeepProgram, KeysHeard, Restored
 from agent.trust import PublicKey, Trust, seal
-from agent.units import UtcUs
+from agent.units import UtcUs, format_utc
 
 SHOW, SECOND, CONTENT, PANIC = key_of(1), key_of(2), key_of(3, "content"), key_of(4, "panic")
 ALL = Trust((SHOW, SECOND, CONTENT, PANIC))
@@ -222,3 +222,102 @@ def test_a_key_revoked_while_nobody_knows_the_time_takes_back_what_begins_later(
     paris.until(T0 + 12 * S)
     assert ForgetCue(uuid_of(1)) in paris.effects
     assert all(start.kind == "slate" for _, start in paris.shown)
+
+
+def spot(key: int = 2, *, at: int, end: int) -> bytes:
+    return cue(7, key=key, at=at, do={"action": "black"}, expires=format_utc(UtcUs(end)))
+
+
+def test_the_running_cue_of_a_key_that_went_is_over_when_another_one_follows() -> None:
+    paris = wall()
+    paris.receive(f"cue/{uuid_of(1)}", cue(1, at=T0))
+    paris.receive(f"cue/{uuid_of(7)}", spot(at=T0 + 10 * S, end=T0 + 15 * S))
+    paris.until(T0 + 5 * S)
+    hear(paris, WITHOUT_SHOW, settled=False)
+    hear(paris, WITHOUT_SHOW, settled=True)
+    paris.until(T0 + 9 * S)
+    assert paris.shown[-1][1].kind == "film"
+    paris.until(T0 + 20 * S)
+    assert paris.shown[-1][1].kind == "slate", "it does not come back behind the spot"
+    assert ForgetCue(uuid_of(1)) in paris.effects
+    assert paris.stages(1)[-1] == "superseded"
+    assert refusals(paris) == []
+
+
+def test_the_running_program_of_a_key_that_went_is_nobodys_afterwards() -> None:
+    paris = wall()
+    paris.receive(f"cue/{uuid_of(1)}", cue(1, at=T0))
+    paris.receive(f"cue/{uuid_of(7)}", spot(at=T0 + 10 * S, end=T0 + 15 * S))
+    paris.until(T0 + 5 * S)
+    hear(paris, Trust((SHOW, SECOND)), settled=False)
+    hear(paris, Trust((SHOW, SECOND)), settled=True)
+    paris.until(T0 + 9 * S)
+    assert paris.shown[-1][1].kind == "film"
+    paris.until(T0 + 20 * S)
+    assert paris.shown[-1][1].kind == "slate", "the cue comes back, and its program is none any more"
+    assert ForgetProgram("reel", 1) in paris.effects
+    assert AskAgain() in paris.effects
+
+
+def test_what_nobody_signed_is_not_let_be_when_signatures_are_asked_for_at_last() -> None:
+    for cue_key, program_key in ((None, CONTENT), (SHOW, None)):
+        paris = FakeWall(trust=ALL)
+        paris.t, paris.bound_us = UtcUs(T0 + 10 * S), None
+        paris.give(Restored("program/reel/1", program_body(), signed_by(program_key)))
+        paris.give(Restored(f"cue/{uuid_of(1)}", cue_body(1, do=LOOP), signed_by(cue_key)))
+        hear(paris, ALL, settled=False)
+        hear(paris, ALL, settled=True)
+        paris.bound_us = 1000
+        paris.start_player()
+        paris.until(T0 + 12 * S)
+        assert all(start.kind == "slate" for _, start in paris.shown)
+        assert (ForgetCue(uuid_of(1)) if cue_key is None else ForgetProgram("reel", 1)) in paris.effects
+
+
+def signed_by(key: PublicKey | None) -> frozenset[str]:
+    return frozenset([key.id]) if key else frozenset()
+
+
+def test_a_restart_without_the_content_key_goes_on_with_the_program_that_runs() -> None:
+    paris, done = restart(Trust((SHOW,)), at=T0 + 10 * S, known=False)
+    assert not any(isinstance(effect, ForgetProgram) for effect in done)
+    paris.until(T0 + 12 * S)
+    assert paris.shown[-1][1].kind == "film"
+
+
+def test_by_the_hosts_own_clock_nothing_is_struck_for_good() -> None:
+    paris = FakeWall(trust=Trust((SECOND,)))
+    paris.t, paris.clock = UtcUs(T0 - 3600 * S), ClockState.HOST
+    paris.give(Restored("program/reel/1", program_body(), signed_by(CONTENT)))
+    paris.give(Restored(f"cue/{uuid_of(1)}", cue_body(1, do=LOOP), signed_by(SHOW)))
+    hear(paris, Trust((SECOND,)), settled=False)
+    hear(paris, Trust((SECOND,)), settled=True)
+    paris.until(paris.t + S)
+    paris.t, paris.clock = UtcUs(T0 + 10 * S), ClockState.SYNC
+    paris.start_player()
+    paris.until(T0 + 12 * S)
+    assert paris.shown[-1][1].kind == "film", "the host's clock was an hour slow: it runs"
+
+
+def test_what_is_signed_again_by_other_keys_survives_the_first_ones() -> None:
+    second = key_of(5, "content")
+    paris = wall(trust=Trust((*ALL.keys, second)))
+    paris.receive(f"cue/{uuid_of(1)}", cue(1, key=1))
+    paris.receive(f"cue/{uuid_of(1)}", cue(1, key=2))
+    paris.receive("program/reel/1", seal("program", program_body(), [private(5)]))
+    kept = [effect.signers for effect in paris.effects if isinstance(effect, KeepCue | KeepProgram)]
+    assert kept[-2:] == [frozenset([SHOW.id, SECOND.id]), frozenset([CONTENT.id, second.id])]
+    hear(paris, Trust((SECOND, second)), settled=False)
+    hear(paris, Trust((SECOND, second)), settled=True)
+    paris.until(T0 + S)
+    assert paris.shown[-1][1].kind == "film"
+    assert paris.stages(1) == ["accepted", "armed", "started"]
+
+
+def test_what_lost_to_a_stolen_key_is_asked_for_when_the_key_is_gone() -> None:
+    paris = wall()
+    paris.receive(f"cue/{uuid_of(1)}", cue())
+    hear(paris, WITHOUT_SHOW, settled=False)
+    assert AskAgain() not in paris.effects
+    hear(paris, WITHOUT_SHOW, settled=True)
+    assert AskAgain() in paris.effects

@@ -137,6 +137,13 @@ def test_without_a_time_a_key_that_may_have_expired_waits_and_others_do_not() ->
     assert past.code == "signature", "it has surely expired"
 
 
+def test_turning_the_time_back_brings_no_expired_key_to_life() -> None:
+    made = seal("cue", b"{}", [private(1)])
+    past = open_body(made, ("cue",), ending(T0), UtcUs(T0 - S), floor=UtcUs(T0 + S))
+    assert isinstance(past, Refusal)
+    assert past.code == "signature"
+
+
 def test_what_was_accepted_goes_on_as_long_as_its_keys_are_trusted_expired_or_not() -> None:
     assert ending(T0 - S).suffice("cue", frozenset([SHOW.id]))
     assert not ALL.suffice("cue", frozenset())
