@@ -224,6 +224,10 @@ def test_a_key_revoked_while_nobody_knows_the_time_takes_back_what_begins_later(
     assert all(start.kind == "slate" for _, start in paris.shown)
 
 
+def on_wall(wall: FakeWall) -> str:
+    return wall.shown[-1][1].kind
+
+
 def spot(key: int = 2, *, at: int, end: int) -> bytes:
     return cue(7, key=key, at=at, do={"action": "black"}, expires=format_utc(UtcUs(end)))
 
@@ -236,9 +240,9 @@ def test_the_running_cue_of_a_key_that_went_is_over_when_another_one_follows() -
     hear(paris, WITHOUT_SHOW, settled=False)
     hear(paris, WITHOUT_SHOW, settled=True)
     paris.until(T0 + 9 * S)
-    assert paris.shown[-1][1].kind == "film"
+    assert on_wall(paris) == "film"
     paris.until(T0 + 20 * S)
-    assert paris.shown[-1][1].kind == "slate", "it does not come back behind the spot"
+    assert on_wall(paris) == "slate", "it does not come back behind the spot"
     assert ForgetCue(uuid_of(1)) in paris.effects
     assert paris.stages(1)[-1] == "superseded"
     assert refusals(paris) == []
@@ -252,9 +256,9 @@ def test_the_running_program_of_a_key_that_went_is_nobodys_afterwards() -> None:
     hear(paris, Trust((SHOW, SECOND)), settled=False)
     hear(paris, Trust((SHOW, SECOND)), settled=True)
     paris.until(T0 + 9 * S)
-    assert paris.shown[-1][1].kind == "film"
+    assert on_wall(paris) == "film"
     paris.until(T0 + 20 * S)
-    assert paris.shown[-1][1].kind == "slate", "the cue comes back, and its program is none any more"
+    assert on_wall(paris) == "slate", "the cue comes back, and its program is none any more"
     assert ForgetProgram("reel", 1) in paris.effects
     assert AskAgain() in paris.effects
 
@@ -282,7 +286,7 @@ def test_a_restart_without_the_content_key_goes_on_with_the_program_that_runs() 
     paris, done = restart(Trust((SHOW,)), at=T0 + 10 * S, known=False)
     assert not any(isinstance(effect, ForgetProgram) for effect in done)
     paris.until(T0 + 12 * S)
-    assert paris.shown[-1][1].kind == "film"
+    assert on_wall(paris) == "film"
 
 
 def test_by_the_hosts_own_clock_nothing_is_struck_for_good() -> None:
@@ -296,7 +300,7 @@ def test_by_the_hosts_own_clock_nothing_is_struck_for_good() -> None:
     paris.t, paris.clock = UtcUs(T0 + 10 * S), ClockState.SYNC
     paris.start_player()
     paris.until(T0 + 12 * S)
-    assert paris.shown[-1][1].kind == "film", "the host's clock was an hour slow: it runs"
+    assert on_wall(paris) == "film", "the host's clock was an hour slow: it runs"
 
 
 def test_what_is_signed_again_by_other_keys_survives_the_first_ones() -> None:
@@ -310,7 +314,7 @@ def test_what_is_signed_again_by_other_keys_survives_the_first_ones() -> None:
     hear(paris, Trust((SECOND, second)), settled=False)
     hear(paris, Trust((SECOND, second)), settled=True)
     paris.until(T0 + S)
-    assert paris.shown[-1][1].kind == "film"
+    assert on_wall(paris) == "film"
     assert paris.stages(1) == ["accepted", "armed", "started"]
 
 
