@@ -238,9 +238,11 @@ class Daemon:
                 self._commits.add(effect)
             case Acknowledge(ack):
                 log.info("cue", **ack.model_dump(include=_ACK_LOGGED))
-                self._sessions.publish(f"venue/{ack.venue}/ack", encode(ack), retain=False)
+                self._sessions.publish(
+                    f"venue/{ack.venue}/ack", encode(ack), "refusal" if ack.stage == "refused" else "ack"
+                )
             case Record(asrun):
-                self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), retain=False)
+                self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), "asrun")
             case Reply():
                 self._answer(effect)
             case Fetch(films):
@@ -323,7 +325,7 @@ class Daemon:
             self._wake.clear()
             status = self._status()
             if told is None or loop.time() - told_at >= STATUS_AT_LEAST_S or _gist(status) != _gist(told):
-                self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), retain=True)
+                self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), "state")
                 told, told_at = status, loop.time()
             await asyncio.sleep(STATUS_S)
             # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
@@ -333,7 +335,7 @@ class Daemon:
 
     def _answer(self, reply: Reply) -> None:
         told = asks.answer(reply, self._status(), self._faults(), self._config.cache.reserve_gb)
-        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), retain=False, passing=True)
+        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
 
     def _status(self) -> Status:
         now = self._now()

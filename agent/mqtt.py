@@ -8,6 +8,7 @@ another attempt after a jittered pause, for ever.
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from agent.access import Access, BrokerError
 from agent.config import Broker
 from agent.connection import Connection, Received, Will, connect
 from agent.messages import MAX_DETAIL_CHARS, Refusal, decode, encode
-from agent.outbox import Outbox, Outgoing
+from agent.outbox import Kind, Outbox, Outgoing
 from agent.rivals import Rivals
 from agent.told import Presence
 
@@ -29,7 +30,6 @@ HELLO_TIMEOUT_S = 5.0
 HELLO_AGAIN_S = 300.0  # so often a subscription that worked is proved anew: an access list may have changed since
 SUBSCRIBE_AGAIN_S = (30.0, 900.0)  # the first and the longest pause, where the hello is missing
 RIVAL_LOOK_S = 5.0
-OUTBOX_LIMIT = 10_000
 WINDOW = 16  # below the 20 that mosquitto lets be in flight
 STEADY_S = 10.0  # a connection that held so long ends a series of failures
 GOODBYE_S = 1.0
@@ -66,6 +66,7 @@ class _Site:
     connected: bool = False
     detail: str = ""
     faults: dict[str, str] = field(default_factory=dict)  # what is amiss → a sentence
+    lost: Counter[Kind] = field(default_factory=Counter)  # messages given up since it was last reached
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     hello: asyncio.Event = field(default_factory=asyncio.Event)
     announced: bool = False
@@ -106,7 +107,7 @@ class Sessions:
                     cert=settings.cert,
                     key=settings.key,
                 ),
-                Outbox(OUTBOX_LIMIT),
+                Outbox(),
             )
             for url in dict.fromkeys(settings.urls)
         ]
@@ -131,18 +132,20 @@ class Sessions:
             f"{self._presence.venue!r}; stop it, or give it a venue name of its own"
         )
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool, passing: bool = False) -> None:
+    def publish(self, topic: str, payload: bytes, kind: Kind) -> None:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
-        Retained messages replace an unsent one on the same topic; others are kept until taken (see `outbox`). What is
-        `passing` is not worth sending later, and takes no other's place: it goes to the brokers that are there.
+        A `state` is retained, and replaces an unsent one on the same topic; others are kept until taken (see `outbox`).
+        An `answer` is not worth sending later: it goes to the brokers that are there.
         """
         for site in self._sites:
-            if passing and not site.connected:
+            if kind == "answer" and not site.connected:
                 continue
-            dropped = site.box.put(Outgoing(topic, payload, retain))
-            if dropped is not None:
-                log.error("outbox_full", url=site.access.url, dropped=dropped.topic, limit=OUTBOX_LIMIT)
+            for dropped in site.box.put(Outgoing(topic, payload, kind)):
+                site.lost[dropped.kind] += 1
+                lost = site.lost[dropped.kind]
+                if 10 ** (len(str(lost)) - 1) == lost:  # the first, the tenth, the hundredth …
+                    log.error("outbox_full", url=site.access.url, kind=dropped.kind, lost=lost, topic=dropped.topic)
             site.wake.set()
 
     def ask_again(self) -> None:
@@ -197,6 +200,9 @@ class Sessions:
         site.again.clear()
         site.faults.clear()
         site.announced_before = site.announced
+        if site.lost:
+            log.error("given up while the broker was away", url=site.access.url, lost=dict(site.lost))
+            site.lost.clear()
         site.box.rewind()
         try:
             async with asyncio.TaskGroup() as group:
@@ -261,7 +267,7 @@ class Sessions:
         self._presence = self._presence.model_copy(update={"rival": current})
         if current:
             log.error("second_agent", boot=current, detail=self.rivalry)
-        self.publish(self._presence_topic, encode(self._presence), retain=True)
+        self.publish(self._presence_topic, encode(self._presence), "state")
         for site in self._sites:
             self._on_change(BrokerChange(site.access.url, site.connected, site.detail))
 

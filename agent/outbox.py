@@ -1,49 +1,82 @@
 """What a broker has not taken yet, so that a cut line loses no ack and no as-run record.
 
-Retained messages say how things are: of these only the newest on each topic is worth sending. All others are records:
-they are kept in order until the broker has taken them, and the oldest is given up when there are too many.
+Retained messages say how things are: of these only the newest on each topic is worth sending. All others are kept in
+order until the broker has taken them. Each kind has room of its own, by number and by bytes: whoever sends rubbish to
+be refused, or asks and asks, pushes out no record of what was shown. Where a kind is full its oldest is given up.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["state", "ack", "refusal", "asrun", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many messages of a kind are kept, and how many bytes of them."""
+
+    count: int
+    size: int
+
+
+ROOMS: Mapping[Kind, Room] = {
+    "ack": Room(50_000, 24 << 20),
+    "asrun": Room(50_000, 24 << 20),  # a week of starts each quarter of a minute
+    "refusal": Room(1_000, 1 << 20),
+    "answer": Room(100, 4 << 20),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message on its way out; the topic is below the root."""
+    """A message on its way out; the topic is below the root. A `state` is retained."""
 
     topic: str
     payload: bytes
-    retain: bool
+    kind: Kind
+
+    @property
+    def retain(self) -> bool:
+        """Whether the broker is to keep it."""
+        return self.kind == "state"
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """The messages of one kind, by their numbers."""
+
+    numbers: deque[int] = field(default_factory=deque)  # with some that are gone already
+    count: int = 0
+    size: int = 0
 
 
 class Outbox:
     """The messages for one broker. Pure: it neither waits nor logs."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, rooms: Mapping[Kind, Room] = ROOMS) -> None:
+        self._rooms = rooms
         self._count = 0
         self._held: dict[int, Outgoing] = {}  # in order of arrival
         self._newest: dict[str, int] = {}  # retained topic → its number
-        self._records = 0
+        self._shelves = {kind: _Shelf() for kind in rooms}
         self._unsent: deque[int] = deque()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def put(self, message: Outgoing) -> Outgoing | None:
-        """Keep a message; returns the record that had to be given up for it, if any."""
+    def put(self, message: Outgoing) -> list[Outgoing]:
+        """Keep a message; returns those of its kind that had to be given up for it."""
         self._count += 1
-        if message.retain:
+        if message.kind == "state":
             self._held.pop(self._newest.get(message.topic, 0), None)
             self._newest[message.topic] = self._count
-        else:
-            self._records += 1
         self._held[self._count] = message
         self._unsent.append(self._count)
-        if len(self._unsent) > 2 * len(self._held) + 64:  # numbers of replaced states, while nothing is taken for days
+        if len(self._unsent) > 2 * len(self._held) + 64:  # numbers of what is gone, while nothing is taken for days
             self._unsent = deque(number for number in self._unsent if number in self._held)
-        return self._drop_oldest() if self._records > self._limit else None
+        return [] if message.kind == "state" else self._shelve(message)
 
     def take(self) -> tuple[int, Outgoing] | None:
         """The next message to send, with its number; None when all that is held is on its way."""
@@ -55,15 +88,30 @@ class Outbox:
 
     def taken(self, number: int) -> None:
         """The broker has answered for this message: forget it."""
-        message = self._held.pop(number, None)
-        if message is not None and not message.retain:
-            self._records -= 1
+        self._drop(number)
 
     def rewind(self) -> None:
         """A new connection: all that is held is to be sent (again), in its order."""
         self._unsent = deque(self._held)
 
-    def _drop_oldest(self) -> Outgoing:
-        number = next(number for number, message in self._held.items() if not message.retain)
-        self._records -= 1
-        return self._held.pop(number)
+    def _shelve(self, message: Outgoing) -> list[Outgoing]:
+        shelf, room = self._shelves[message.kind], self._rooms[message.kind]
+        shelf.numbers.append(self._count)
+        shelf.count += 1
+        shelf.size += len(message.payload)
+        dropped = []
+        while shelf.count > room.count or (shelf.size > room.size and shelf.count > 1):
+            gone = self._drop(shelf.numbers.popleft())
+            if gone is not None:
+                dropped.append(gone)
+        while shelf.numbers and shelf.numbers[0] not in self._held:
+            shelf.numbers.popleft()
+        return dropped
+
+    def _drop(self, number: int) -> Outgoing | None:
+        message = self._held.pop(number, None)
+        if message is not None and message.kind != "state":
+            shelf = self._shelves[message.kind]
+            shelf.count -= 1
+            shelf.size -= len(message.payload)
+        return message

@@ -186,9 +186,9 @@ async def test_acks_survive_a_killed_broker_and_states_only_as_the_newest(mosqui
         mosquitto.stop(signal.SIGKILL)
         await until(lambda: not running.sessions.connected[mosquitto.url])
         for n in range(40):
-            running.sessions.publish("venue/tokyo/ack", b"an answer", retain=False, passing=True)
-            running.sessions.publish("venue/tokyo/ack", b"%d" % n, retain=False)
-            running.sessions.publish("venue/tokyo/status", b"%d" % n, retain=True)
+            running.sessions.publish("venue/tokyo/ack", b"an answer", "answer")
+            running.sessions.publish("venue/tokyo/ack", b"%d" % n, "ack")
+            running.sessions.publish("venue/tokyo/status", b"%d" % n, "state")
         mosquitto.start()
         async with operator(mosquitto) as client:
             await client.subscribe(f"{ROOT}/venue/tokyo/ack", qos=1)
@@ -260,7 +260,7 @@ async def test_a_publish_refused_by_the_access_list_is_reported_not_taken_for_su
     with structlog.testing.capture_logs() as logs:
         async with agent_on(broker.url) as running:
             for _ in range(3):
-                running.sessions.publish("venue/tokyo/ack", b"{}", retain=False)
+                running.sessions.publish("venue/tokyo/ack", b"{}", "ack")
             await until(lambda: bool(running.sessions.faults))
             detail = running.sessions.faults[broker.url]
             assert "venue/tokyo/ack" in detail and "refused" in detail and "access list" in detail
@@ -427,7 +427,7 @@ async def test_a_frozen_broker_is_found_by_the_keepalive(mosquitto: Mosquitto, m
     async with agent_on(mosquitto.url) as running:
         mosquitto.pause(True)
         await until(lambda: not running.sessions.connected[mosquitto.url])
-        running.sessions.publish("venue/tokyo/ack", b"late", retain=False)
+        running.sessions.publish("venue/tokyo/ack", b"late", "ack")
         mosquitto.pause(False)
         await until(lambda: running.sessions.connected[mosquitto.url], 25)
         await until(lambda: len(running.sessions._sites[0].box) == 0)
@@ -514,8 +514,8 @@ async def test_a_message_that_the_broker_has_said_to_be_too_large_is_given_up_no
     broker = mosquittos("max_packet_size 2000")
     await say_hello(broker)
     async with agent_on(broker.url) as running:
-        running.sessions.publish("venue/tokyo/asrun", b"x" * 3000, retain=False)
-        running.sessions.publish("venue/tokyo/ack", b"after", retain=False)
+        running.sessions.publish("venue/tokyo/asrun", b"x" * 3000, "asrun")
+        running.sessions.publish("venue/tokyo/ack", b"after", "ack")
         await until(lambda: len(running.sessions._sites[0].box) == 0)
         assert "3000 bytes; the broker takes packets of at most 2000" in running.sessions.faults[broker.url]
         assert [change.connected for change in running.changes].count(False) == 0

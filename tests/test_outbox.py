@@ -1,12 +1,14 @@
-from agent.outbox import Outbox, Outgoing
+from agent.outbox import ROOMS, Kind, Outbox, Outgoing, Room
+
+SMALL: dict[Kind, Room] = {kind: Room(2, 1000) for kind in ROOMS}
 
 
-def record(n: int) -> Outgoing:
-    return Outgoing("venue/a/ack", b"%d" % n, False)
+def record(n: int, kind: Kind = "ack") -> Outgoing:
+    return Outgoing("venue/a/ack", b"%d" % n, kind)
 
 
 def state(n: int, topic: str = "venue/a/status") -> Outgoing:
-    return Outgoing(topic, b"%d" % n, True)
+    return Outgoing(topic, b"%d" % n, "state")
 
 
 def drain(box: Outbox) -> list[bytes]:
@@ -17,9 +19,9 @@ def drain(box: Outbox) -> list[bytes]:
 
 
 def test_records_go_out_in_order_and_stay_until_taken() -> None:
-    box = Outbox(10)
+    box = Outbox()
     for n in range(3):
-        assert box.put(record(n)) is None
+        assert box.put(record(n)) == []
     number, first = box.take() or (0, record(-1))
     assert first.payload == b"0"
     assert drain(box) == [b"1", b"2"]
@@ -29,7 +31,7 @@ def test_records_go_out_in_order_and_stay_until_taken() -> None:
 
 
 def test_of_states_only_the_newest_per_topic_is_kept() -> None:
-    box = Outbox(10)
+    box = Outbox()
     for n in range(5):
         box.put(state(n))
     box.put(state(7, "venue/a/presence"))
@@ -38,7 +40,7 @@ def test_of_states_only_the_newest_per_topic_is_kept() -> None:
 
 
 def test_a_state_replaced_while_on_its_way_is_followed_by_the_newer_one() -> None:
-    box = Outbox(10)
+    box = Outbox()
     box.put(state(1))
     number, _ = box.take() or (0, None)
     box.put(state(2))
@@ -48,17 +50,44 @@ def test_a_state_replaced_while_on_its_way_is_followed_by_the_newer_one() -> Non
 
 
 def test_the_oldest_record_is_given_up_and_named() -> None:
-    box = Outbox(2)
+    box = Outbox(SMALL)
     box.put(state(9))
     box.put(record(0))
     box.put(record(1))
-    dropped = box.put(record(2))
-    assert dropped is not None and dropped.payload == b"0"
+    assert [dropped.payload for dropped in box.put(record(2))] == [b"0"]
     assert drain(box) == [b"9", b"1", b"2"]
 
 
+def test_no_kind_pushes_out_another() -> None:
+    box = Outbox(SMALL)
+    kinds: tuple[Kind, ...] = ("ack", "asrun", "refusal", "answer")
+    for number, kind in enumerate(kinds):
+        box.put(record(number, kind))
+    for number in range(1000):
+        for dropped in box.put(record(number, "refusal")):
+            assert dropped.kind == "refusal"
+    assert drain(box) == [b"0", b"1", b"3", b"998", b"999"]
+
+
+def test_a_kind_is_bounded_by_its_bytes_too_and_one_message_always_has_room() -> None:
+    box = Outbox({"answer": Room(100, 1000)})
+    sizes = [400, 400, 400, 5000, 10]
+    dropped = [[len(gone.payload) for gone in box.put(Outgoing("a", b"x" * size, "answer"))] for size in sizes]
+    assert dropped == [[], [], [400], [400, 400], [5000]]
+
+
+def test_what_was_taken_leaves_room() -> None:
+    box = Outbox(SMALL)
+    for n in range(100):
+        assert box.put(record(n)) == []
+        number, _ = box.take() or (0, None)
+        box.taken(number)
+    assert len(box) == 0
+    assert len(box._shelves["ack"].numbers) <= 1
+
+
 def test_days_without_a_broker_do_not_grow_the_list_of_numbers() -> None:
-    box = Outbox(2)
+    box = Outbox(SMALL)
     for n in range(10_000):
         box.put(state(n))
     assert len(box._unsent) < 100
