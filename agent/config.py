@@ -44,6 +44,12 @@ class ConfigError(Exception):
         self.faults = faults
 
 
+def _one_venue(name: str) -> str:
+    if name == "all":
+        raise ValueError("'all' means every venue (ask/all); choose another name")
+    return name
+
+
 def _zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
@@ -180,7 +186,7 @@ class Metrics(_Table):
 class Config(_Table):
     """One venue's agent."""
 
-    venue: Name
+    venue: Annotated[Name, AfterValidator(_one_venue)]
     groups: list[Name] = []
     show: Name
     timezone: Annotated[str, AfterValidator(_zone)]

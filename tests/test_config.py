@@ -295,6 +295,11 @@ def test_a_time_server_with_its_port_in_the_name_is_refused_with_the_remedy(text
         assert "clock.servers.0" in fault and remedy in fault
 
 
+def test_all_is_no_venue() -> None:
+    [fault] = faults(with_value("venue", "all"))
+    assert "means every venue" in fault
+
+
 @pytest.mark.parametrize("host", ["ntp1.example", "localhost", "192.0.2.7", "::1", "2001:db8::7", "fe80::1%eth0"])
 def test_a_name_and_a_bare_address_are_time_servers(host: str) -> None:
     assert Clock.model_validate({"servers": [host]}).servers == [NtpServer(host=host)]

@@ -254,6 +254,12 @@ def _remedies(found: list[Wall]) -> list[str]:
                 f"{venue} [red]{shown(reason.code)}[/] – {shown(reason.detail)}" for reason in wall.status.reasons
             ]
     for wall in found:
+        away = {} if wall.silent or wall.status is None else wall.status.broker_faults
+        lines += [
+            f"[bold]{shown(wall.venue)}[/]: [yellow]broker away[/] – {shown(url)}: {shown(detail)}"
+            for url, detail in away.items()
+            if wall.status is not None and not wall.status.brokers.get(url)
+        ]
         if wall.presence is not None and (fault := version_fault(wall.presence)):
             lines.append(f"[bold]{shown(wall.venue)}[/]: [red]version[/] – {shown(fault)}")
     return lines

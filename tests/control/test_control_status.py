@@ -230,6 +230,18 @@ def test_the_exit_code_never_hides_a_no_go_behind_a_silence() -> None:
     assert BOOT in encode(status("a")).decode()
 
 
+async def test_a_broker_that_a_venue_misses_is_told_though_it_is_ready(mosquitto: Mosquitto) -> None:
+    away = "mqtts://cue-b.example:8883"
+    brokers: dict[str, Any] = {
+        "brokers": {mosquitto.url: True, away: False},
+        "broker_faults": {away: "nobody listens there"},
+    }
+    await keep(mosquitto, "tokyo", **brokers)
+    code, out, _ = await framezero("status", "--broker", mosquitto.url)
+    assert code == 0
+    assert f"tokyo: broker away – {away}: nobody listens there" in " ".join(out.split())
+
+
 async def test_an_agent_that_reads_other_messages_than_this_tool_writes_is_named(mosquitto: Mosquitto) -> None:
     await keep(mosquitto, "tokyo")
     await retain(mosquitto, "venue/tokyo/presence", encode(presence("tokyo").model_copy(update={"messages": [2, 3]})))
