@@ -185,6 +185,10 @@ async def test_one_cue_from_the_broker_to_the_pixels(site: Site, film: films.Fil
     await site.program("reel", film)
     ready = await site.until("status", lambda status: status["ready"] and status["cache"]["films"] == 1)
     assert (ready["state"], ready["unsigned"], ready["clock"]["state"]) == ("slate", True, "SYNC")
+    ask = {"v": 1, "ask": str(uuid.uuid4()), "want": "poll", "program": "reel"}
+    await site.publish("ask/all", json.dumps(ask).encode(), retain=False)
+    answer = await site.until("answer", lambda answer: answer["ask"] == ask["ask"])
+    assert (answer["venue"], answer["poll"]["go"], answer["poll"]["films"]["present"]) == ("paris", True, 1), answer
     cue = await site.cue(LOOP, 3)
     accepted = await site.ack(cue, "accepted")
     assert (accepted["ready"], accepted["reason"]) == (True, None)

@@ -115,6 +115,11 @@ class Link:
     ) -> None:
         await self._end()
 
+    @property
+    def quiet_s(self) -> float:
+        """For how long no message has come."""
+        return time.monotonic() - self._arrived_s
+
     async def stragglers(self) -> None:
         """Give the brokers that have neither answered nor failed yet a little longer."""
         await self._until(lambda: len(self._tried) == len(self._brokers), STRAGGLER_S)
@@ -145,6 +150,11 @@ class Link:
         until_s = min(time.monotonic() + LONGEST_QUIET_S, end_s)
         while (rest_s := min(self._arrived_s + QUIET_S, until_s) - time.monotonic()) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(rest_s)  # tells that nothing more comes
+        return self.doubts
+
+    @property
+    def doubts(self) -> list[str]:
+        """A warning for each broker from which the hello has not arrived."""
         return [
             f"{url}: {self._root}/{HELLO_TOPIC} did not arrive, so answers of venues may not either; publish it "
             "retained at the broker, and allow this user to read it"

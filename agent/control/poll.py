@@ -27,6 +27,10 @@ PATIENCE_S = 2.5
 
 SETTLED_S = 1.5
 LATE_S = 0.5
+POURING_S = 0.5
+FLEET_S = 15.0
+"""Thousands of venues take longer to be heard: as long as their answers pour in they are waited for."""
+
 EXPIRES_S = 10
 """An ask is not kept for a player that is away: who asked has gone by then."""
 
@@ -88,7 +92,7 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
     began_s = time.monotonic()
     end_s = began_s + PATIENCE_S
     # A broker that hangs must not keep the others' venues from being heard.
-    asked, warnings = await asyncio.gather(_publish(link, ask, patterns, SETTLED_S), link.settle(SETTLED_S))
+    asked, _ = await asyncio.gather(_publish(link, ask, patterns, SETTLED_S), link.settle(SETTLED_S))
     deliveries = {found.url: found for found in asked}
 
     awaited = Awaited(
@@ -100,7 +104,9 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
     if any(connected and url not in deliveries for url, connected in link.brokers.items()):
         # To those that came late; the same ask again is passed over where it is known.
         deliveries |= {found.url: found for found in await _publish(link, ask, patterns, LATE_S)}
-    await link.wait(awaited.all_told, max(0.0, end_s - time.monotonic()))
+    told = await link.wait(awaited.all_told, max(0.0, end_s - time.monotonic()))
+    while not told and link.quiet_s < POURING_S and time.monotonic() < end_s + FLEET_S:
+        told = await link.wait(awaited.all_told, POURING_S)
     waited_s = round(time.monotonic() - began_s, 3)
     for url, connected in link.brokers.items():
         if not connected:
@@ -108,7 +114,8 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
     found = sorted(deliveries.values(), key=lambda delivery: delivery.url)
     rows = judge(link.view, ask, patterns, show)
     assert ask.program is not None, "a poll from here names a program"
-    said = [*warnings, *nobody_for(link.view, patterns), *untaken(found), *link.view.other_versions(), *link.view.odd]
+    said = [*link.doubts, *nobody_for(link.view, patterns), *untaken(found)]
+    said += [*link.view.other_versions(), *link.view.odd]
     if rows and ask.rev is None and link.view.newest_rev(ask.program) is None:
         said.append(f"no broker keeps program {ask.program!r}: a venue that is new cannot learn of it; publish it")
     return Polled(ask, rows, found, said, waited_s)
