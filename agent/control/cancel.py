@@ -81,14 +81,14 @@ async def send(link: Link, cancel: Cue, timeout_s: float) -> Cancelled:
 async def clear(link: Link, cue_id: str) -> list[Delivery]:
     """Have every broker keep a cue no longer, under whatever topic it does; what a broker says is looked after."""
     kept = link.view.kept.get(cue_id)
-    topics = {f"cue/{cue_id}", *(kept.where.values() if kept else ())}
+    topics = {f"cue/{cue_id}", *(topic for _, topic in (kept.where if kept else ()))}
     found: dict[str, Delivery] = {}
     for topic in sorted(topics):
         for new in await link.clear(topic):
             known = found.get(new.url)
             found[new.url] = new if known is None or known.taken else known
     gone = await link.wait(lambda: cue_id not in link.view.kept, CLEARED_S)
-    for url in () if gone else link.view.kept[cue_id].where:
+    for url, _ in () if gone else link.view.kept[cue_id].where:
         if found[url].taken:
             found[url] = Delivery(url, False, "took the deletion and keeps it all the same; see its access list")
     return [

@@ -13,7 +13,7 @@ from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
-from agent.control.view import View
+from agent.control.view import Kept, View
 from agent.messages import Cancel
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -41,7 +41,7 @@ def list_(
 ) -> None:
     """Show the cues that the brokers keep: what runs, what is to come, what was taken back, and when it all expires.
 
-    Of every show, or of one with --show. Whether the signatures hold is judged by the venues; see 'poll'.
+    Of every show, or of one with --show. A key with '?' is the cue's own word; `trust` in the profile has it proved.
     """
     found = given.settings()
     patterns = cues.patterns_of(venues)
@@ -142,10 +142,17 @@ def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, s
         "state": f"[{_COLOURS.get(state, 'white')}]{state}[/]",
         "what": shown(kept.words(cue, len(short))),
         "venues": shown(few(cue.venues)),
-        "key": shown(", ".join(key[:16] for key in entry.kept.keyids)) or "[bold red]UNSIGNED[/]",
+        "key": _signers(entry.kept),
         "expires": f"[yellow]{lasts}[/]" if soon else lasts,
         "cue": short,
     }
+
+
+def _signers(found: Kept) -> str:
+    if not found.keyids:
+        return "[bold red]UNSIGNED[/]"
+    names = shown(", ".join(key[:16] for key in found.keyids))
+    return f"[green]{names}[/]" if found.proved else f"[dim]{names}[/] ?"
 
 
 def _local_lines(view: View, entries: list[kept.Entry]) -> list[str]:
@@ -192,7 +199,8 @@ def _as_json(
                 "states": entry.states,
                 "program_kept": entry.program_kept,
                 "signed_by": list(entry.kept.keyids),
-                "brokers": sorted(entry.kept.where),
+                "proved": entry.kept.proved,
+                "brokers": sorted({url for url, _ in entry.kept.where}),
                 "local": {
                     presences[venue].timezone: local_time(entry.cue.at, presences[venue].timezone)
                     for venue in entry.states

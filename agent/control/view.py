@@ -38,15 +38,16 @@ class Heard:
 
 @dataclass(slots=True)
 class Kept:
-    """A cue that brokers keep: under which topic each of them does, by url, and which keys it says it is signed with.
+    """A cue that brokers keep, and `where`: url and topic of each place.
 
-    `keyids` are the envelope's hints, and no proof: only a venue's own keys prove anything.
+    `keyids` are the keys that have signed it, as far as this tool trusts any (`proved`); else the envelope's own word.
     """
 
     cue: Cue
     digest: str
     keyids: tuple[str, ...]
-    where: dict[str, str] = field(default_factory=dict)
+    proved: bool
+    where: set[tuple[str, str]] = field(default_factory=set)
 
 
 class View:
@@ -112,8 +113,10 @@ class View:
         known = self.kept.get(cue.cue)
         # Of two bodies under one id the venues take the one with the smaller hash.
         if known is None or digest < known.digest:
-            self.kept[cue.cue] = Kept(cue, digest, _keyids(message.payload), known.where if known else {})
-        self.kept[cue.cue].where[message.url] = message.topic
+            signers = tuple(sorted(opened.signers))
+            keyids = signers or _keyids(message.payload)
+            self.kept[cue.cue] = Kept(cue, digest, keyids, bool(signers), known.where if known else set())
+        self.kept[cue.cue].where.add((message.url, message.topic))
 
     def _take_program(self, key: tuple[str, int], message: Received) -> None:
         opened = self._open(("program",), message)
@@ -127,10 +130,9 @@ class View:
     def _cleared(self, message: Received) -> None:
         """A broker says that it keeps nothing under a topic any more."""
         for cue, kept in list(self.kept.items()):
-            if kept.where.get(message.url) == message.topic:
-                del kept.where[message.url]
-                if not kept.where:
-                    del self.kept[cue]
+            kept.where.discard((message.url, message.topic))
+            if not kept.where:
+                del self.kept[cue]
 
     def _take_panic(self, message: Received) -> None:
         opened = self._open(("panic", "lift"), message)

@@ -148,10 +148,10 @@ def test_where_a_cue_is_kept_and_with_which_keys() -> None:
     for url in ("mqtt://a:1", "mqtt://b:1"):
         view.take(Received(f"cue/{uuid_of(1)}", envelope, True, url), 0.0)
     kept = view.kept[uuid_of(1)]
-    assert kept.keyids == ("ab12",)
-    assert kept.where == dict.fromkeys(("mqtt://a:1", "mqtt://b:1"), f"cue/{uuid_of(1)}")
+    assert (kept.keyids, kept.proved) == (("ab12",), False)
+    assert kept.where == {("mqtt://a:1", f"cue/{uuid_of(1)}"), ("mqtt://b:1", f"cue/{uuid_of(1)}")}
     view.take(Received(f"cue/{uuid_of(1)}", b"", False, "mqtt://a:1"), 0.0)
-    assert list(view.kept[uuid_of(1)].where) == ["mqtt://b:1"]
+    assert [url for url, _ in view.kept[uuid_of(1)].where] == ["mqtt://b:1"]
     view.take(Received(f"cue/{uuid_of(1)}", b"", False, "mqtt://b:1"), 0.0)
     assert view.kept == {} == view.cues
 
@@ -259,6 +259,7 @@ def test_what_no_trusted_key_has_signed_is_passed_over_and_said() -> None:
     for topic, payload in [*forged, *good]:
         view.take(Received(topic, payload, True, "mqtt://a"), 0.0)
     assert (view.newest_rev("reel"), list(view.cues), view.panics) == (1, [uuid_of(2)], {})
+    assert (view.kept[uuid_of(2)].keyids, view.kept[uuid_of(2)].proved) == ((key_of(1).id,), True)
     assert [text.partition(":")[0] for text in view.odd] == [f"{topic} is passed over" for topic, _ in forged]
 
 
