@@ -261,10 +261,10 @@ class Daemon:
             case Note(level, text, fields):
                 getattr(log, level)(text, **dict(fields))
 
-    def _rest_s(self) -> float:
-        """For how many seconds more downloads and hashing have to rest. Called from threads too."""
+    def _rest_s(self, sha256: str) -> float:
+        """For how many seconds more work on a film has to rest. Called from threads too."""
         mapping, rest = self._mapping, self._rest
-        utc = mapping.utc_at(raw_now_ns()) if mapping else None
+        utc = mapping.utc_at(raw_now_ns()) if mapping and sha256 != rest.but else None
         return (rest.until - utc) / US_PER_S if utc is not None and rest.since <= utc < rest.until else 0.0
 
     def _sound(self, starts: Sequence[Start]) -> bool:

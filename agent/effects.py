@@ -267,10 +267,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """When downloads and other work on films have to rest, for a start's sake; replaces the stretch before."""
+    """When downloads and other work on films have to rest, for a start's sake; replaces the stretch before.
+
+    `but`: the film (by its sha256) that is shown first then: if it is still to come, it comes.
+    """
 
     since: UtcUs
     until: UtcUs
+    but: str = ""
 
 
 @dataclass(frozen=True, slots=True)

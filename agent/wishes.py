@@ -5,8 +5,9 @@ nice to have: somebody may cue it any moment.
 """
 
 from agent.effects import Effect, Fetch, Rest, Wish
-from agent.messages import Item, Play, Program
+from agent.messages import Cue, Item, Play, Program
 from agent.planner import World
+from agent.timeline import Timeline
 from agent.units import US_PER_S, UtcUs
 
 QUIET_BEFORE_US = 5 * US_PER_S
@@ -69,8 +70,16 @@ class Wishlist:
         following = world.agenda.wanted_at(change) if change is not None else None
         rest = NO_REST
         if change is not None and following is not None and isinstance(following.do, Play):
-            rest = Rest(UtcUs(change - QUIET_BEFORE_US), UtcUs(change + QUIET_AFTER_US))
+            first = _first_film(world, following, following.do, change)
+            rest = Rest(UtcUs(change - QUIET_BEFORE_US), UtcUs(change + QUIET_AFTER_US), first)
         if rest == self._rest:
             return []
         self._rest = rest
         return [rest]
+
+
+def _first_film(world: World, cue: Cue, play: Play, t: UtcUs) -> str:
+    """The sha256 of the film that a cue shows at an instant; '' where that is none, or not known."""
+    program = world.program_of(cue)
+    piece = Timeline(cue, play, program).piece_at(t) if program is not None else None
+    return world.encode_of(program.items[piece.item]).sha256 if program and piece and piece.item is not None else ""

@@ -124,6 +124,13 @@ def test_downloads_rest_around_a_cues_start_and_not_around_each_cut_of_a_loop() 
     assert rests(wall)[4:] == [(55.0, 61.0), (0, 0)], "nor does what was taken back"
 
 
+def test_the_film_that_is_shown_first_may_come_in_the_last_moment() -> None:
+    wall = two_programs()
+    wall.receive("program/reel/2", program_body([item_body("c"), item_body("d")], rev=2))
+    wall.receive("cue", cue_body(1, do={**REEL, "rev": 2, "from_us": 4 * S}))
+    assert [effect.but for effect in wall.effects if isinstance(effect, Rest)] == ["d" * 64]
+
+
 # --- films that are not what their program says ---------------------------------------------------
 
 CONTENTS = Contents(codec="h264", width=320, height=180, rates=("30/1",), frames=90, length_us=3 * S)

@@ -5,7 +5,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import structlog
 
 from agent.cache.disk import disk_refusal
 from agent.cache.http import Download, Pace, Web
-from agent.cache.lull import Lull, RestS
+from agent.cache.lull import Lull, RestS, never
 from agent.cache.room import Claim
 from agent.cache.shelf import LATER, Shelf, Wanted
 from agent.cache.store import Store
@@ -93,13 +93,13 @@ class Fetcher:
         on_change: Callable[[str, FilmState], None],
         *,
         look: Callable[[Path], Contents | None] = lambda _path: None,
-        rest_s: RestS = lambda: 0.0,
+        rest_s: RestS = never,
     ) -> None:
         self._store = store
         self._on_change = on_change
         self._look_into = look
         self._pace = Pace(config.rate_mbps)
-        self._lull = Lull(rest_s)
+        self._rest_s = rest_s
         self._shelf = Shelf(store, config, self._claims, self._gone)
         self._wishes: dict[str, _Wish] = {}
         self._woken = asyncio.Event()
@@ -113,8 +113,11 @@ class Fetcher:
         self._wishes = {}
         for film in films:
             wish = before.get(film.sha256)
-            if wish is None or wish.film != film:  # another url, or to be cued at last, is a new chance at once
+            if wish is None or replace(wish.film, cued=film.cued) != film:
                 wish = _Wish(film, wish.state if wish else None)
+            elif film.cued and not wish.film.cued:
+                wish.failures, wish.retry_at_s = 0, 0.0  # as another url, to be cued is a new chance at once
+            wish.film = film
             self._wishes.setdefault(film.sha256, wish)
         self._notice()
         self._woken.set()
@@ -156,7 +159,6 @@ class Fetcher:
     async def run(self) -> None:
         """Fetch until cancelled."""
         async with Web() as web:
-            download = Download(web, self._store, self._pace, self._lull.wait)
             while True:
                 self._woken.clear()
                 self._look()
@@ -165,7 +167,7 @@ class Fetcher:
                 if wish is None:
                     await self._wait()
                 else:
-                    await self._while_urgent(wish, asyncio.create_task(self._obtain(download, wish)))
+                    await self._while_urgent(wish, asyncio.create_task(self._obtain(web, wish)))
 
     async def _while_urgent(self, wish: _Wish, task: "asyncio.Task[None]") -> None:
         """Let a film be fetched unless it has come otherwise, is wanted no more, or a more urgent one is.
@@ -247,9 +249,9 @@ class Fetcher:
             self._tell(wish, FilmState(Presence.FAILED, reason=reason))
             self._woken.set()
 
-    async def _obtain(self, download: Download, wish: _Wish) -> None:
+    async def _obtain(self, web: Web, wish: _Wish) -> None:
         film = wish.film
-        reason = await self._try(download, wish)
+        reason = await self._try(web, wish)
         if reason is None:
             log.info("film is there", name=film.name, sha256=film.sha256, size=film.size)
             return  # _look tells it
@@ -263,7 +265,7 @@ class Fetcher:
         failed = FilmState(Presence.FAILED, reason=reason)
         self._tell(wish, FilmState(Presence.MISSING) if reason.code == LATER else failed)
 
-    async def _try(self, download: Download, wish: _Wish) -> Refusal | None:
+    async def _try(self, web: Web, wish: _Wish) -> Refusal | None:
         """One round over all urls; None when the film is there, else why not: wrong content before all else."""
         film = wish.film
         try:
@@ -285,27 +287,28 @@ class Fetcher:
                 told_s = now
                 self._tell(wish, FilmState(Presence.FETCHING, done=done, size=film.size))
 
-        reason = None
+        reason, lull = None, Lull(self._rest_s, film.sha256)
+        download = Download(web, self._store, self._pace, lull.wait)
         for url in film.urls:
             failed = await download.get(film.sha256, film.size, url, progress)
             if failed is None:
-                failed = await self._commit(film.sha256, film.size)
+                failed = await self._commit(film, lull)
             if failed is None:
                 return None
             if reason is None or failed.code == "film_hash":
                 reason = Refusal(code=failed.code, detail=f"{film.name}: {failed.detail}")
         return reason or Refusal(code="film_missing", detail=f"{film.name}: the program names no url; import the film")
 
-    async def _commit(self, sha256: str, size: int) -> Refusal | None:
+    async def _commit(self, film: Wanted, lull: Lull) -> Refusal | None:
         """Verify in a thread; when cancelled, wait for its end: two commits of one part must not meet."""
         stopped = threading.Event()
 
         def rest() -> None:
-            self._lull.hold(stopped)
+            lull.hold(stopped)
             if stopped.is_set():
                 raise _StoppedError
 
-        task = asyncio.create_task(asyncio.to_thread(self._store.commit, sha256, size, self._look_into, rest))
+        task = asyncio.create_task(asyncio.to_thread(self._store.commit, film.sha256, film.size, self._look_into, rest))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

@@ -123,7 +123,7 @@ def _session(resolver: Resolver) -> aiohttp.ClientSession:
 
 
 class Download:
-    """Fills the parts of a store from urls; `rest` is awaited before each piece, and comes back when it may go on."""
+    """Fills the part of a film from urls; `rest` is awaited before each piece, and comes back when it may go on."""
 
     def __init__(self, web: Web, store: Store, pace: Pace, rest: Rest) -> None:
         self._web = web

@@ -9,20 +9,26 @@ MOST_S = 60.0
 """Starts that follow each other closely may hold work up for so long, then it gets as long to go on."""
 STEP_S = 0.5
 
-RestS = Callable[[], float]
-"""For how many seconds more the wall wants quiet; 0 when it does not. May be called from any thread."""
+RestS = Callable[[str], float]
+"""For how many seconds more the wall wants quiet from work on a film (by its sha256). May be called from any thread."""
+
+
+def never(_sha256: str) -> float:
+    """There is no wall."""
+    return 0.0
 
 
 class Lull:
-    """The rests of one piece of work."""
+    """The rests of the work on one film."""
 
-    def __init__(self, rest_s: RestS) -> None:
+    def __init__(self, rest_s: RestS, sha256: str) -> None:
         self._rest_s = rest_s
+        self._sha256 = sha256
         self._since_s: float | None = None
 
     def left_s(self, now_s: float) -> float:
         """So long the work has to rest from now on, as far as is known."""
-        left_s = self._rest_s()
+        left_s = self._rest_s(self._sha256)
         if left_s <= 0:
             self._since_s = None
             return 0.0

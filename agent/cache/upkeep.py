@@ -33,6 +33,8 @@ NIGHTLY_S = 20 * 3600
 BY_DAY_S = 36 * 3600
 """After so long without a pass it is done at any hour: the player is off at night."""
 STAMP = ".verified"
+NO_FILM = ""
+"""No film is worth disturbing a start for this."""
 
 
 def due(now: UtcUs, last: UtcUs, zone: str) -> bool:
@@ -60,7 +62,7 @@ class Upkeep:
         self._utc = utc
         self._zone = zone
         self._look = look
-        self._lull = Lull(rest_s)
+        self._lull = Lull(rest_s, NO_FILM)
         self._ended = threading.Event()
 
     async def run(self) -> None:

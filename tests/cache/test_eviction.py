@@ -83,6 +83,16 @@ async def test_a_film_that_is_nice_to_have_gets_its_room_as_soon_as_it_is_cued(t
         await bench.until(SHA256, Presence.PRESENT)
 
 
+async def test_a_download_goes_on_when_its_film_is_cued_meanwhile(tmp_path: Path, site: Site) -> None:
+    bench = Bench(tmp_path, rate_mbps=24)
+    bench.fetcher.want([koi(site, cued=False)])
+    async with bench.running():
+        await bench.until(SHA256, Presence.FETCHING)
+        bench.fetcher.want([koi(site, cued=True)])
+        await bench.until(SHA256, Presence.PRESENT)
+    assert len(site.asked) == 1
+
+
 async def test_what_is_wanted_while_room_is_looked_for_stays(
     tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

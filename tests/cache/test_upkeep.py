@@ -12,6 +12,7 @@ from fetching import FILM, OTHER, OTHER_SHA256, SHA256, Bench, Site, filled, ret
 
 from agent.cache import upkeep
 from agent.cache.fetch import Presence, Wanted
+from agent.cache.lull import never
 from agent.cache.upkeep import Upkeep, due
 from agent.contents import Contents
 from agent.units import UtcUs, parse_utc
@@ -33,7 +34,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def keeper(bench: Bench, look: Callable[[Path], Contents | None] = lambda _path: None) -> Upkeep:
-    return Upkeep(bench.store, bench.fetcher, utc=lambda: NIGHT, zone="Asia/Tokyo", look=look, rest_s=lambda: 0.0)
+    return Upkeep(bench.store, bench.fetcher, utc=lambda: NIGHT, zone="Asia/Tokyo", look=look, rest_s=never)
 
 
 @pytest.mark.parametrize(
