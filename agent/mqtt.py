@@ -171,7 +171,7 @@ class Sessions:
             taken_over = bool(self.rivalry)
             steady = time.monotonic() - began >= STEADY_S and not taken_over
             failures = 0 if steady else failures + 1
-            site.faults = {"link": self.rivalry or str(lost)}
+            site.faults = {"link": f"{self.rivalry} ({lost})" if taken_over else str(lost)}
             self._tell(site, connected=False)
             await asyncio.sleep(backoff_s(max(failures - 1, 0), taken_over=taken_over, jitter=random.random()))
 
@@ -209,7 +209,8 @@ class Sessions:
                 group.create_task(self._receive(site, connection))
                 # Always: whether the broker still has our session is not told by the library.
                 await self._subscribe(site, connection)
-                connection.send(f"{self._root}/{self._presence_topic}", encode(self._presence), retain=True)
+                told = connection.send(f"{self._root}/{self._presence_topic}", encode(self._presence), retain=True)
+                told.add_done_callback(partial(self._judged, site, self._presence_topic))
                 site.announced = True
                 group.create_task(self._send(site, connection))
                 group.create_task(self._prove(site, connection))
@@ -310,10 +311,14 @@ class Sessions:
         site.wake.set()
         if verdict.cancelled():  # the connection ended first: it stays in the outbox
             return
-        site.box.taken(number)
-        why = verdict.result()
-        # Not sent again: it would be refused again. Said once per topic, since a status comes every second.
-        self._fault(site, message.topic, f"{self._root}/{message.topic} is lost there: {why}" if why else "")
+        site.box.taken(number)  # also what was refused: it would be again
+        self._judged(site, message.topic, verdict)
+
+    def _judged(self, site: _Site, topic: str, verdict: "asyncio.Future[str]") -> None:
+        """The broker has taken a message, or has not; said once per topic, since a status comes every second."""
+        if not verdict.cancelled():
+            why = verdict.result()
+            self._fault(site, topic, f"{self._root}/{topic} is lost there: {why}" if why else "")
 
     async def _say_offline(self, connection: Connection, offline: bytes) -> None:
         """A clean goodbye suppresses the will, so what it would have said is published."""

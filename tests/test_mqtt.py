@@ -268,6 +268,16 @@ async def test_a_publish_refused_by_the_access_list_is_reported_not_taken_for_su
     assert len([line for line in logs if line["event"] == "broker_fault"]) == 1
 
 
+async def test_a_presence_that_may_not_be_written_is_said(mosquittos: MosquittoFactory, tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text(f"topic readwrite {ROOT}/cue/#\nuser tokyo\ntopic read {ROOT}/cue/#\n")
+    acl.chmod(0o600)
+    broker = mosquittos(f"acl_file {acl}")
+    await say_hello(broker)
+    async with agent_on(broker.url) as running:
+        await until(lambda: f"{ROOT}/venue/tokyo/presence is lost there" in running.sessions.faults.get(broker.url, ""))
+
+
 async def test_two_agents_with_one_name_say_so_and_back_off(mosquitto: Mosquitto) -> None:
     await say_hello(mosquitto)
     with structlog.testing.capture_logs() as logs:
