@@ -25,7 +25,14 @@ REMEMBERED = 256
 REASONS_TOLD = 12
 NAMES_TOLD = 8
 DETAIL_CHARS = 300
-_QUESTIONS: dict[str, Question] = {"trust": "trust", "broker": "broker", "identity": "broker"}
+_QUESTIONS: dict[str, Question] = {
+    "trust": "trust",
+    "broker": "broker",
+    "identity": "broker",
+    "disk_error": "disk",
+    "disk_denied": "disk",
+    "disk_full": "disk",
+}
 _GB = 1_000_000_000
 _NS_PER_S = 1_000_000_000
 
@@ -152,7 +159,7 @@ def answer(reply: Reply, status: Status, faults: Sequence[Refusal], reserve_gb: 
     if reply.refused is None:
         films = reply.films and reply.films.model_copy(update={"fetching": _progress(reply.films, status)})
         others = (_reason(_QUESTIONS.get(fault.code, "agent"), fault) for fault in faults)
-        reasons = [*reply.reasons, *_disk(films, status.host.disk_free_gb, reserve_gb), *others]
+        reasons = [*reply.reasons, *_disk(films, status, reserve_gb), *others]
         poll = Poll(
             go=not reasons,
             reasons=reasons[:REASONS_TOLD],
@@ -190,15 +197,20 @@ def _progress(films: PolledFilms, status: Status) -> Fetching | None:
     return under_way if under_way is not None and under_way.name in films.missing else None
 
 
-def _disk(films: PolledFilms | None, free_gb: float | None, reserve_gb: float) -> list[Reason]:
-    """Whether what is still missing will fit; where something is under way, that is partly on the disk already."""
+def _disk(films: PolledFilms | None, status: Status, reserve_gb: float) -> list[Reason]:
+    """Whether what is still missing can fit at all, be every other film pushed out for it.
+
+    A download under way is partly on the disk already.
+    """
+    free_gb = status.host.disk_free_gb
     if films is None or free_gb is None:
         return []
     rest_gb = (films.bytes - films.bytes_present - (films.fetching.done if films.fetching else 0)) / _GB
-    if rest_gb <= 0 or rest_gb <= free_gb - reserve_gb:
+    others_gb = max(0, status.cache.bytes - films.bytes_present) / _GB
+    if rest_gb <= 0 or rest_gb <= free_gb + others_gb - reserve_gb:
         return []
     detail = (
-        f"{rest_gb:.1f} GB are still to come, {free_gb:.1f} GB are free and {reserve_gb:g} of them reserved; "
-        "delete something on that disk or lower cache.reserve_gb"
+        f"{rest_gb:.1f} GB are still to come; {free_gb:.1f} GB are free, other films hold {others_gb:.1f} GB, and "
+        f"{reserve_gb:g} GB are reserved: delete something on that disk or lower cache.reserve_gb"
     )
     return [_reason("disk", Refusal(code="disk", detail=detail))]

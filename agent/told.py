@@ -320,5 +320,5 @@ class Answer(Told):
     want: str | None
     """As in the ask; null where that could not be read."""
     refused: Refusal | None = None
-    """`unserved`, `old` or `schema`; null where the answer is here."""
+    """`unserved`, `old`, `schema` or `version`; null where the answer is here."""
     poll: Poll | None = None

@@ -103,16 +103,17 @@ def test_what_is_missing_has_to_fit_on_the_disk_with_the_reserve() -> None:
     big = item_body("c", size=10_000_000_000)
     reply = one(ask(), programs={("reel", 1): program([big])})
 
-    def codes(free_gb: float | None, done: int = 0) -> list[str]:
+    def codes(free_gb: float | None, done: int = 0, others: int = 0) -> list[str]:
         host = HostStatus(cpu=0.1, mem_mb=100, disk_free_gb=free_gb)
         fetching = Fetching(name="c.mp4", done=done, size=10_000_000_000)
-        cache = around().cache.model_copy(update={"fetching": fetching if done else None})
+        cache = around().cache.model_copy(update={"fetching": fetching if done else None, "bytes": others})
         made = told(reply, host=host, cache=cache)
         assert made.poll is not None
         return [reason.code for reason in made.poll.reasons if reason.question == "disk"]
 
     assert codes(14.0) == ["disk"]
     assert codes(15.0) == codes(14.0, done=1_000_000_000) == codes(None) == []
+    assert codes(14.0, others=1_000_000_000) == [], "other films are pushed out for those that are cued"
 
 
 def test_every_shortage_stands_under_its_question() -> None:
@@ -121,10 +122,10 @@ def test_every_shortage_stands_under_its_question() -> None:
         ("clock", Refusal(code="clock_bound", detail="wide")),
         ("display", None),
     ]
-    faults = tuple(Refusal(code=code, detail=code) for code in ("trust", "broker", "journal"))
+    faults = tuple(Refusal(code=code, detail=code) for code in ("trust", "broker", "disk_error", "journal"))
     made = told(one(ask(), shorts=shorts), faults)
     assert made.poll is not None and not made.poll.go
-    assert [reason.question for reason in made.poll.reasons] == ["panic", "clock", "trust", "broker", "agent"]
+    assert [reason.question for reason in made.poll.reasons] == ["panic", "clock", "trust", "broker", "disk", "agent"]
 
 
 def test_without_a_program_everything_but_films_is_told() -> None:
@@ -139,9 +140,10 @@ def test_what_comes_later_is_refused_by_name(want: str) -> None:
 
 
 def test_an_ask_that_cannot_be_read_is_answered_if_its_id_can() -> None:
-    for payload in (ask(want="everything"), ask(program="a/b"), ask(rev=0), ask(v=2)):
+    odd = (ask(want="everything"), "schema"), (ask(program="a/b"), "schema"), (ask(rev=0), "schema")
+    for payload, code in (*odd, (ask(v=2), "version")):
         reply = one(payload)
-        assert reply.refused is not None and (reply.refused.code, reply.ask) == ("schema", uuid_of(1))
+        assert reply.refused is not None and (reply.refused.code, reply.ask) == (code, uuid_of(1))
     for payload in (b"{", b'"ask"', ask(ask="me"), b"[]"):
         (note,) = Asks().receive(payload, NOW, world(), NO_SHORTS)
         assert isinstance(note, Note)

@@ -13,7 +13,7 @@ from agent.control import panic as panics
 from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
-from agent.control.times import parse_span
+from agent.control.times import parse_span, show_span
 from agent.messages import Lift, Panic
 from agent.units import US_PER_S
 
@@ -68,14 +68,15 @@ def panic(
         async with line_to(found, panics.LIFT_TOPICS, pen=pen) as link:
             warnings = await link.settle()
             holding = panic_id or panics.holding(link.view, show, patterns, utc_now(), time.monotonic())
+            raised_before = link.view.panics.get(holding)
             sent = await panics.send(link, named.model_copy(update={"lift": holding}), timeout_s)
             sent.warnings.extend(warning for warning in warnings if warning not in sent.warnings)
-            return _told(given, link, sent)
+            return _told(given, link, sent, raised_before)
 
     raise typer.Exit(asyncio.run(run()).exit_code)
 
 
-def _told(given: PanicOptions, link: Link, sent: Sent) -> Sent:
+def _told(given: PanicOptions, link: Link, sent: Sent, raised: Panic | None = None) -> Sent:
     sent.warnings.extend([*nobody_for(link.view, sent.message.venues), *untaken(sent.deliveries), *link.view.odd])
     if given.json:
         print_json(as_json(link, sent))
@@ -87,6 +88,7 @@ def _told(given: PanicOptions, link: Link, sent: Sent) -> Sent:
         answers.show(sent, link.view.presences, "started")
         screen().print("it holds until it is lifted: framezero cue panic --lift")
     elif isinstance(sent.message, Lift):
-        screen().print(f"lift of panic {sent.message.lift} on {where}")
+        age = f", raised {show_span(sent.message.issued - raised.issued)} ago," if raised else ""
+        screen().print(f"lift of panic {shown(sent.message.lift)}{age} on {where}")
         answers.show(sent, link.view.presences, "cancelled")
     return sent

@@ -32,6 +32,7 @@ async def test_a_panic_is_kept_until_it_is_lifted_by_its_id_which_the_tool_finds
         lift = decode(Lift, await kept(mosquitto))
         assert isinstance(lift, Lift)
         assert (lift.lift, lift.venues, "cancelled" in out) == (panic.panic, ["*"], True)
+        assert f"lift of panic {panic.panic}, raised " in out
         code, _, err = await framezero("cue", "panic", "--lift", *where)
         assert (code, "no panic holds" in err) == (1, True)
         code, out, _ = await framezero("cue", "panic", "--lift", panic.panic, *where)
