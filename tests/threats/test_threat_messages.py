@@ -59,8 +59,9 @@ class Fleet:
     async def strike(self, cue: str, *messages: tuple[str, bytes]) -> dict[str, list[str]]:
         """What each wall says of the cue once it has heard the messages; '' is the whole one."""
         async with Watch(self.broker) as watch:
-            await watch.send(*messages)
-            await watch.fence(self.walls, FIRST, SECOND)
+            for message in messages:  # one by one: what is replaced before it is on the disk is not acknowledged
+                await watch.send(message)
+                await watch.fence(self.walls, FIRST, SECOND)
             return {wall.removed: watch.stages(wall, cue) for wall in self.walls}
 
 
