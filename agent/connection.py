@@ -31,6 +31,7 @@ MAX_PACKET_BYTES = 272 * 1024
 """A shot of 256 KiB with its topic. A broker that keeps to MQTT 5 holds back what is larger (section 3.1.2.11.4)."""
 
 CHUNK_BYTES = 64 * 1024  # read from the socket at once
+PACKETS_AT_ONCE = 64
 _PACKET_EXTRA_BYTES = 64  # above topic and payload: header, packet id, properties
 TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1: another client connected with the same client id
 REFUSED_FROM = 128  # MQTT 5, section 2.4: reason codes from here on are failures
@@ -179,7 +180,7 @@ class _Client(aiomqtt.Client):
         self._receive = self._client._sock_recv
         self._client._sock_recv = self._receive_capped  # type: ignore[method-assign]  # paho has no hook here
         self._loop_read = self._client.loop_read
-        self._client.loop_read = self._read_all  # type: ignore[method-assign]  # nor here
+        self._client.loop_read = self._read_many  # type: ignore[method-assign]  # nor here
         self._chunk, self._chunk_at = b"", 0
         self.ended: ReasonCode | None = None
         """Why the connection ended, once it has."""
@@ -217,16 +218,28 @@ class _Client(aiomqtt.Client):
         self._chunk_at += len(part)
         return part
 
-    def _read_all(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Read all packets of a chunk.
+    def _read_many(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Read the packets of a chunk, up to so many before others have their turn.
 
         paho asks the socket for each packet several times, and aiomqtt turns the event loop for each: with the acks of
         thousands of venues that would be most of the work.
         """
-        code = self._loop_read(max_packets)
-        while code == paho.MQTT_ERR_SUCCESS and self._chunk_at < len(self._chunk):
+        for _ in range(PACKETS_AT_ONCE):
             code = self._loop_read(max_packets)
-        return code
+            if code != paho.MQTT_ERR_SUCCESS or self._chunk_at == len(self._chunk):
+                return code
+        self._loop.call_soon(self._read_on)  # the socket may have nothing more to say
+        return paho.MQTT_ERR_SUCCESS
+
+    def _read_on(self) -> None:
+        if self._abandoned:
+            return
+        try:
+            self._read_many()
+        except Exception as error:
+            # As aiomqtt does where it reads: whatever breaks here ends the connection, and is said by its messages.
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def at_hand(self, first: aiomqtt.Message) -> Iterator[aiomqtt.Message]:
         """A message and those that have come behind it, without a turn of the event loop for each."""
@@ -266,6 +279,22 @@ class _Client(aiomqtt.Client):
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         if not self._abandoned:
             super()._on_socket_open(client, userdata, sock)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        # aiomqtt leaves it to the next turn of the loop, where the socket may be closed by then.
+        self._loop.call_soon_threadsafe(self._write_when_possible, client, sock)
+
+    def _write_when_possible(self, client: paho.Client, sock: Any) -> None:
+        if not self._abandoned and sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write, client)
+
+    def _write(self, client: paho.Client) -> None:
+        try:
+            client.loop_write()
+        except Exception as error:
+            # As aiomqtt does where it writes.
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
     def _on_disconnect(
         self,

@@ -47,7 +47,7 @@ async def hear(link: Link) -> list[str]:
 
     awaited = Awaited(link.view, lambda: link.view.venues, heard)
     # Nobody is a good answer here, too.
-    await link.wait(lambda: awaited.all_told() or not link.view.venues, HEARTBEAT_S)
+    await link.wait(lambda: awaited.all_told() or not (link.view.presences or link.view.statuses), HEARTBEAT_S)
     return warnings
 
 
