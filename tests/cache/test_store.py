@@ -383,6 +383,7 @@ def test_a_film_is_never_in_its_place_without_its_seal(tmp_path: Path, monkeypat
             patched.setattr(Path, "replace", crash)
             with pytest.raises(KeyboardInterrupt):
                 store.commit(SHA256, len(FILM))
+        assert not (tmp_path / SHA256[:2] / SHA256).exists()
         assert opened(tmp_path).path_of(SHA256) is None
         assert opened(tmp_path).begin(SHA256) == len(FILM)
     assert opened(tmp_path).commit(SHA256, len(FILM)) is None

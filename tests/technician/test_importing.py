@@ -283,6 +283,16 @@ def test_films_that_no_program_names_make_room_for_those_that_one_does_and_never
     assert (code, codes(told)) == (1, ["cache_full"]) and player.has(KOI)
 
 
+def test_a_film_that_a_known_program_names_stays_whatever_is_brought(player: Player) -> None:
+    player.knows(("koi.mp4", KOI))
+    player.put("koi.mp4", KOI)
+    assert player.run(quota_gb=0.006)[0] == 0
+    player.knows(("sky.mp4", SKY), program="later")
+    player.put("sky.mp4", SKY)
+    code, told = player.run(quota_gb=0.006)
+    assert (code, codes(told)) == (1, ["cache_full"]) and player.has(KOI)
+
+
 def test_two_imports_of_one_film_do_not_meet(player: Player) -> None:
     player.put(f"{sha(KOI)}.mp4", KOI)
     place = place_of(player.cache, sha(KOI))
