@@ -37,7 +37,7 @@ def disk_refusal(error: OSError, path: Path) -> Refusal:
     return Refusal(code="disk_error", detail=f"{path}: {error.strerror or error}; check the disk")
 
 
-def denied(path: Path, why: str = "it may not be read") -> Refusal:
+def denied(path: Path, why: str = "this user has no right to it") -> Refusal:
     """A file or folder that the agent's user has no right to."""
     return Refusal(
         code="disk_denied",
