@@ -116,10 +116,11 @@ def page(found: list[Wall], now: UtcUs, width: int) -> Group:
     """The table, and below it what did not fit, and a line for each thing that keeps a venue from being ready."""
     drawn, rest = shortlist(found, _good)
     grid = table(drawn, now, width)
-    lines = [*_panics(found, now), *_remedies(drawn)]
+    lines = [rest] if rest else []
+    lines += _panics(found, now)
     if all(column.header != "next" for column in grid.columns):
-        lines = [*_nexts(found, now), *lines]
-    lines[:0] = [rest] if rest else []
+        lines += _nexts(found, now)
+    lines += _remedies(drawn)
     unsigned = [wall.venue for wall in found if not wall.silent and wall.status is not None and wall.status.unsigned]
     lines += [unsigned_line(unsigned)] if unsigned else []
     return Group(grid, *(Text.from_markup(line, emoji=False) for line in lines))
