@@ -87,7 +87,7 @@ class Upkeep:
                 await self._lull.wait()
                 contents = await asyncio.to_thread(self._look, path)
                 if contents is None:
-                    return  # the others would fare no better; it was said why
+                    continue  # it was said why, and is tried again the next night
                 with contextlib.suppress(OSError):
                     self._store.describe(sha256, contents)
                     self._fetcher.described(sha256)
