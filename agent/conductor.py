@@ -1,7 +1,6 @@
 """The brain of a venue: events in, effects out; it never reads a clock, draws a number, logs or waits."""
 
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import assert_never
 
 from agent import asks, identify
@@ -14,11 +13,6 @@ from agent.effects import (
     Effect,
     Event,
     FilmHeard,
-    ForgetCue,
-    ForgetProgram,
-    KeepCue,
-    KeepId,
-    KeepProgram,
     Kept,
     KeysHeard,
     Note,
@@ -30,20 +24,21 @@ from agent.effects import (
     RestoredId,
     Ticked,
 )
-from agent.intake import Declined, Taken, Venue, expired, take_cue, take_program
-from agent.ledger import MOST_CUES, Ledger
-from agent.library import MOST_PROGRAMS, Library
-from agent.messages import Cue, Refusal
+from agent.intake import Venue
+from agent.ledger import Ledger
+from agent.library import Library
+from agent.messages import Refusal
 from agent.planner import Billed, Film, World
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.promises import Promises
+from agent.reception import JUDGED, Reception
 from agent.refusals import Refusals
 from agent.revocation import Revocation
 from agent.scene import Scene, build_scene
 from agent.schedule import program_key
 from agent.stages import Shorts, Stages
 from agent.teller import Teller
-from agent.trust import UNDATED, KeyId, Trust, unverified_body
+from agent.trust import KeyId, Trust
 from agent.units import NS_PER_US, UtcUs, format_utc
 from agent.wall import Wall
 from agent.wishes import Wishlist
@@ -74,6 +69,9 @@ class Conductor:
         self._ledger = Ledger()
         self._library = Library()
         self._stages = Stages(self._teller, self._ledger, self._library, self._promises)
+        self._reception = Reception(
+            venue, self._teller, self._ledger, self._library, self._promises, self._refusals, self._stages
+        )
         self._films: dict[str, Film] = {}
         self._films_heard = 0
         self._wishlist = Wishlist()
@@ -86,7 +84,6 @@ class Conductor:
         self._slate_fault = limits.slate_fault
         self._offset_us: int | None = None
         self._revocation = Revocation(self._teller)
-        self._undated = False
 
     def handle(self, event: Event, now: Now) -> list[Effect]:
         """Take one event; the effects are to be carried out in order."""
@@ -143,13 +140,13 @@ class Conductor:
             return []
         match topic.split("/"):
             case ["cue"]:
-                return self._receive_cue(payload, None, now)
+                return self._reception.cue(payload, None, self._trust, now)
             case ["cue", "_hello"]:
                 return []
             case ["cue", cue]:
-                return self._receive_cue(payload, cue, now)
+                return self._reception.cue(payload, cue, self._trust, now)
             case ["program", program, rev]:
-                return self._receive_program(payload, (program, rev), now)
+                return self._reception.program(payload, (program, rev), self._trust, now)
             case ["panic"] | ["panic", _]:
                 return self._alarm.receive(payload, self._trust, now)
             case ["ask", _]:
@@ -158,87 +155,6 @@ class Conductor:
         if not self._refusals.tell("topic", b"", now, where=topic):
             return []
         return [Note("warning", "message ignored: this version does not serve its topic", (("topic", topic[:80]),))]
-
-    def _receive_cue(self, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
-        taken = take_cue(payload, topic_id, self._venue, self._trust, now)
-        if isinstance(taken, Declined):
-            if taken.refusal.code == UNDATED:
-                return self._wait_for_time("cue", taken.cue, taken.refusal)
-            return [] if self._holds_already(taken, payload) else self._decline(taken, payload, topic_id, now)
-        cue, known = taken.message, self._ledger.digest(taken.message.cue)
-        if known == taken.digest:
-            return self._countersign(taken)
-        if known is not None:
-            return self._collide(taken, known, now)
-        if not cue.names(self._venue.name, self._venue.groups):
-            return self._remember(taken) if expired(cue, now.at_least) is None else []
-        refusal = expired(cue, now.at_least)
-        if refusal is None and self._ledger.full(cue):
-            detail = f"{MOST_CUES} cues are known here already; let some expire, or name fewer venues"
-            refusal = Refusal(code="full", detail=detail)
-        if refusal is not None:
-            return self._decline(Declined(cue.cue, refusal), payload, topic_id, now)
-        return self._accept(taken)
-
-    def _decline(self, declined: Declined, payload: bytes, topic_id: str | None, now: Now) -> list[Effect]:
-        if not self._refusals.tell("cue", payload, now, where=topic_id or ""):
-            return []
-        cue, refusal = declined.cue, declined.refusal
-        fields = (("cue", cue), ("reason", refusal.code), ("detail", refusal.detail))
-        return [Note("warning", "cue refused", fields), self._teller.ack(cue, "refused", now, refusal)]
-
-    def _accept(self, taken: Taken[Cue]) -> list[Effect]:
-        cue = taken.message
-        self._ledger.put(cue, taken.digest, taken.signers)
-        write = KeepCue(cue.cue, taken.body, cue.at, cue.expires, taken.signers)
-        self._promises.ordered(write.key)
-        return [write]
-
-    def _countersign(self, taken: Taken[Cue]) -> list[Effect]:
-        """The same body again, maybe by other keys: it goes on when those go that signed it first."""
-        cue = taken.message
-        memory = self._ledger.countersign(cue.cue, taken.signers)
-        if memory is None:
-            return []
-        if self._ledger.get(cue.cue) is None:
-            return [KeepId(cue.cue, memory.digest, memory.until, memory.signers)]
-        return [KeepCue(cue.cue, taken.body, cue.at, cue.expires, memory.signers)]
-
-    def _remember(self, taken: Taken[Cue]) -> list[Effect]:
-        """No cue of this venue, but its id is taken."""
-        cue = taken.message
-        memory = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers)
-        return [KeepId(cue.cue, memory.digest, memory.until, memory.signers)]
-
-    def _collide(self, taken: Taken[Cue], known: str, now: Now) -> list[Effect]:
-        """Of two bodies under one id the smaller hash counts, whichever came first, whom they name, and what expired.
-
-        Only bodies with good signatures, for this show, get so far.
-        """
-        cue, effects = taken.message, list[Effect]()
-        if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
-            text = "two different cues under one id; the smaller hash counts"
-            effects.append(Note("error", text, (("cue", cue.cue),)))
-        if known < taken.digest:
-            memory = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers)
-            return [*effects, KeepId(cue.cue, known, memory.until, memory.signers)]
-        ousted = self._ledger.get(cue.cue)
-        if cue.names(self._venue.name, self._venue.groups) and expired(cue, now.at_least) is None:
-            until = self._ledger.recall(cue.cue, taken.digest, cue.expires, taken.signers).until
-            return [*effects, *self._accept(taken), KeepId(cue.cue, taken.digest, until, taken.signers)]
-        effects += self._remember(taken)
-        if ousted is not None:
-            effects += [ForgetCue(cue.cue), self._stages.ousted(ousted, now)]
-        return effects
-
-    def _holds_already(self, declined: Declined, payload: bytes) -> bool:
-        """Whether it is a cue that was taken while its key was trusted: it goes on, whatever a broker repeats."""
-        known, body = self._ledger.get(declined.cue), unverified_body(payload)
-        return known is not None and body is not None and known.digest == sha256(body).hexdigest()
-
-    def _wait_for_time(self, what: str, which: str, refusal: Refusal) -> list[Effect]:
-        first, self._undated = not self._undated, True
-        return [Note("warning", f"{what} waits", ((what, which), ("detail", refusal.detail)))] if first else []
 
     def _keys_heard(self, trust: Trust, settled: bool, now: Now) -> list[Effect]:
         """Take another set of keys; with new ones in it, what was refused before is worth another look."""
@@ -251,58 +167,14 @@ class Conductor:
         self._refusals.forget()
         return [*effects, AskAgain()]
 
-    def _receive_program(self, payload: bytes, topic: tuple[str, str], now: Now) -> list[Effect]:
-        taken = take_program(payload, topic, self._venue, self._trust, now)
-        where: tuple[tuple[str, str], ...] = (("program", "/".join(topic)[:80]),)
-        if taken is None:
-            return []
-        if isinstance(taken, Refusal) and taken.code == UNDATED:
-            return self._wait_for_time("program", "/".join(topic)[:80], taken)
-        if isinstance(taken, Refusal):
-            fields = (*where, ("reason", taken.code), ("detail", taken.detail))
-            first = self._refusals.tell("program", payload, now, where="/".join(topic))
-            return [Note("warning", "program refused", fields)] if first else []
-        key = (taken.message.program, taken.message.rev)
-        known = self._library.digest(key)
-        if known == taken.digest:
-            signers = self._library.countersign(key, taken.signers)
-            return [KeepProgram(*key, taken.body, signers)] if signers else []
-        effects: list[Effect] = []
-        if known is not None:
-            if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
-                text = "two different programs under one revision; the smaller hash counts. Publish the next revision"
-                effects.append(Note("error", text, where))
-            if known < taken.digest:
-                return effects
-        elif self._library.full:
-            spare = self._library.spare(key, set(self._ledger.agenda.programs()))
-            if spare is None:
-                full = Note("error", f"program refused: {MOST_PROGRAMS} revisions are known and needed here", where)
-                return [full] if self._refusals.tell("program", payload, now, where="/".join(topic)) else []
-            self._library.pop(spare)
-            effects.append(ForgetProgram(*spare))
-        self._library.put(taken)
-        write = KeepProgram(*key, taken.body, taken.signers)
-        self._promises.ordered(write.key)
-        return [*effects, write, Note("info", "program known", where)]
-
     def _restore(self, topic: str, body: bytes, signers: frozenset[KeyId], now: Now) -> None:
-        """What the journal kept was judged when it was accepted; only its form is looked at again."""
-        judged = Trust(require=False)
         match topic.split("/"):
-            case ["cue", cue_id]:
-                cue = take_cue(body, cue_id, self._venue, judged, now)
-                if isinstance(cue, Taken) and expired(cue.message, now.at_least) is None:
-                    if cue.message.names(self._venue.name, self._venue.groups):
-                        self._ledger.put(cue.message, cue.digest, signers, restored=True)
-                    else:  # the venue is in other groups than before
-                        self._ledger.recall(cue.message.cue, cue.digest, cue.message.expires, signers)
-            case ["program", program_id, rev]:
-                program = take_program(body, (program_id, rev), self._venue, judged, now)
-                if isinstance(program, Taken):
-                    self._library.put(replace(program, signers=signers))
+            case ["cue", cue]:
+                self._reception.restore_cue(cue, body, signers, now)
+            case ["program", program, rev]:
+                self._reception.restore_program((program, rev), body, signers, now)
             case ["panic"]:
-                self._alarm.restore(body, judged, now)
+                self._alarm.restore(body, JUDGED, now)
 
     # --- the player ---------------------------------------------------------------------------
 
@@ -385,9 +257,7 @@ class Conductor:
         self._ledger.forget_expired(now.at_least)
         effects += self._revocation.dated(self._ledger, self._library, now)
         effects += [*self._refusals.summary(now), *self._alarm.tell(now, self._wall.fault)]
-        if self._undated and now.vouched is not None:
-            self._undated = False
-            effects.append(AskAgain())
+        effects += self._reception.dated(now)
         # In a leap second UTC stands still; what runs is joined anew once, behind it.
         if now.utc is not None and not now.leaping:
             self._notice_step(now.utc - now.raw // NS_PER_US)

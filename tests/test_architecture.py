@@ -61,6 +61,7 @@ CORE = {
     "agent.player.wire",
     "agent.player.wording",
     "agent.promises",
+    "agent.reception",
     "agent.refusals",
     "agent.revocation",
     "agent.rivals",

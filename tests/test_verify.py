@@ -10,13 +10,13 @@ from walls import FakeWall
 from agent.effects import Received, Restored, Ticked
 
 
-def test_a_start_does_the_same_beside_a_thousand_cues_as_beside_none() -> None:
+def test_a_start_does_the_same_beside_a_thousand_cues_as_beside_few() -> None:
     counts = []
-    for pending in (0, 1000):
+    for pending in (10, 1000):
         steps = starts_of(crowded(pending), 6)
         next(steps)
         counts.append(steps_of(partial(list, islice(steps, 5))))
-    assert counts[1] < 1.1 * counts[0]
+    assert counts[1] < 1.05 * counts[0]
 
 
 def test_a_new_cue_does_the_same_beside_a_thousand_cues_as_beside_few() -> None:
@@ -25,7 +25,7 @@ def test_a_new_cue_does_the_same_beside_a_thousand_cues_as_beside_few() -> None:
         wall = crowded(pending)
         event = Received("cue", cue_body(5, T0 + 3700 * S, LOOP))
         counts.append(steps_of(partial(wall.conductor.handle, event, wall.now())))
-    assert counts[1] < 1.1 * counts[0]
+    assert counts[1] < 1.05 * counts[0]
 
 
 def test_so_does_the_status() -> None:
@@ -34,7 +34,7 @@ def test_so_does_the_status() -> None:
         wall = crowded(pending)
         wall.until(wall.t + S)
         counts.append(steps_of(partial(wall.conductor.snapshot, wall.now())))
-    assert counts[1] < 1.1 * counts[0]
+    assert counts[1] < 1.05 * counts[0]
 
 
 def restore(wall: FakeWall, bodies: list[bytes]) -> None:
