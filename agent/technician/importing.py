@@ -153,15 +153,21 @@ class Import:
         imported: list[Imported] = []
         refused_ones: list[Refusal] = []
         missing: list[Want] = []
+        no_films = 0
         for want in [*open_wants, *(want for want in named if want not in present)]:
             outcome = self._obtain(want, files)
             if isinstance(outcome, Imported):
                 imported.append(outcome)
             elif isinstance(outcome, Refusal):
                 refused_ones.append(outcome)
-            else:
+            elif want.uses:
                 missing.append(want)
-        return Outcome(tuple(imported), tuple(present), tuple(missing), tuple(refused_ones), files.notes)
+            else:
+                no_films += 1
+        notes = list(files.notes)
+        if no_films:
+            notes.append(f"{no_films} file{'' if no_films == 1 else 's'} named by a hash, but no film; left out")
+        return Outcome(tuple(imported), tuple(present), tuple(missing), tuple(refused_ones), tuple(notes))
 
     def _prepare(self) -> Refusal | None:
         root = self._config.cache.dir
@@ -181,6 +187,8 @@ class Import:
         """Find a film among the files and take it; None where none of them is it."""
         failed: Refusal | None = None
         for path in _candidates(want, files):
+            if not want.uses and (contents := self._probe.look(path)) is not None and contents.fault:
+                continue  # other programs name files by their hashes too
             refused = self._make_room(want) or self._take(want, path)
             if refused is None:
                 return Imported(want, path, misfit(want, self._store.contents_of(want.sha256)))

@@ -164,6 +164,15 @@ def test_films_of_another_show_are_not_wanted(player: Player) -> None:
     assert player.run()[0] == 1
 
 
+def test_what_is_named_by_a_hash_and_is_no_film_is_left_out(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    koi, backup = player.put(f"{sha(KOI)}.mp4", KOI), player.put(f"blobs/{sha(SKY)}", SKY)
+    faults = {koi.name: "", backup.name: "no film"}
+    monkeypatch.setattr(Probe, "look", lambda _self, path: Contents(fault=faults.get(path.name, "")))
+    code, told = player.run()
+    assert (code, told["notes"]) == (0, ["1 file named by a hash, but no film; left out"])
+    assert player.has(KOI)
+
+
 def test_a_film_that_is_not_what_its_program_says_is_told(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Probe, "look", lambda _self, _path: Contents(codec="hevc", width=320, height=180))
     player.knows(("koi.mp4", KOI))
