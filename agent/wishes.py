@@ -25,6 +25,7 @@ class Wishlist:
         self._key: tuple[list[Program], list[Program]] | None = None
         self._until: UtcUs | None = None
         self._rest = NO_REST
+        self._around: tuple[UtcUs | None, Cue | None, Program | None] | None = None
 
     def update(self, world: World, utc: UtcUs | None) -> list[Effect]:
         """What has changed since the last time."""
@@ -68,6 +69,10 @@ class Wishlist:
             return []
         change = world.agenda.next_change(utc)
         following = world.agenda.wanted_at(change) if change is not None else None
+        around = (change, following, world.program_of(following) if following is not None else None)
+        if around == self._around:
+            return []
+        self._around = around
         rest = NO_REST
         if change is not None and following is not None and isinstance(following.do, Play):
             first = _first_film(world, following, following.do, change)
