@@ -111,6 +111,10 @@ class Ledger:
         known = self._ids.get(cue)
         return known.digest if known else None
 
+    def memory(self, cue: str) -> Memory | None:
+        """What is known of the body that counts under an id."""
+        return self._ids.get(cue)
+
     def recall(self, cue: str, digest: str, until: UtcUs, signers: frozenset[KeyId]) -> Memory:
         """A body was seen under an id: the smaller hash counts, and the id is taken until the last of them expires."""
         known = self._ids.get(cue)

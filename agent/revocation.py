@@ -10,7 +10,7 @@ When something is struck the brokers are asked again for all that they keep: und
 what people who are trusted have sent, and what lost to it.
 """
 
-from agent.effects import AskAgain, Effect, ForgetCue, ForgetId, ForgetProgram, Note, Now
+from agent.effects import AskAgain, Effect, ForgetCue, ForgetId, ForgetProgram, KeepId, Note, Now
 from agent.intake import Taken
 from agent.ledger import Entry, Ledger
 from agent.library import Library
@@ -58,7 +58,7 @@ class Revocation:
             if trust.suffice("program", taken.signers):
                 _give_back(library, self._programs.pop(key))
         effects = self._set_aside(ledger, library, _holding(ledger, shown, now), now)
-        return [*effects, *self._strike()]
+        return [*effects, *self._strike(ledger, library)]
 
     def dated(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
         """What was set aside at a restart, before anybody vouched for the time: now it shows which cue holds."""
@@ -77,7 +77,7 @@ class Revocation:
             if taken is not None and taken.signers:
                 _give_back(library, self._programs.pop(program_key(holding)))
                 self._let_be = holding.cue
-        return [*effects, *self._strike()]
+        return [*effects, *self._strike(ledger, library)]
 
     def followed(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
         """When another cue holds than the one that was let be, that is over too: it does not come back."""
@@ -87,7 +87,7 @@ class Revocation:
         if holding is not None and holding.cue == self._let_be:
             return []
         over, self._let_be = self._let_be, None
-        return [*self._set_aside(ledger, library, holding, now, over), *self._strike()]
+        return [*self._set_aside(ledger, library, holding, now, over), *self._strike(ledger, library)]
 
     def _set_aside(
         self, ledger: Ledger, library: Library, holding: Cue | None, now: Now, over: str | None = None
@@ -130,14 +130,18 @@ class Revocation:
             effects.append(Note("warning", "program no longer counts: its key is gone", named))
         return effects
 
-    def _strike(self) -> list[Effect]:
-        if not self._settled or self._undated:
+    def _strike(self, ledger: Ledger, library: Library) -> list[Effect]:
+        """Strike what is set aside; what has come under its id or revision since is on the disk, and stays there."""
+        if not self._settled or self._undated or not (self._cues or self._programs):
             return []
-        struck: list[Effect] = [forget for cue in self._cues for forget in (ForgetCue(cue), ForgetId(cue))]
-        struck += [ForgetProgram(*key) for key in self._programs]
+        struck: list[Effect] = [ForgetCue(cue) for cue in self._cues if ledger.get(cue) is None]
+        for cue in self._cues:
+            memory = ledger.memory(cue)
+            struck.append(KeepId(cue, memory.digest, memory.until, memory.signers) if memory else ForgetId(cue))
+        struck += [ForgetProgram(*key) for key in self._programs if library.digest(key) is None]
         self._cues.clear()
         self._programs.clear()
-        return [*struck, AskAgain()] if struck else []
+        return [*struck, AskAgain()]
 
 
 def _give_back(library: Library, taken: Taken[Program]) -> None:

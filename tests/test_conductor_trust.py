@@ -6,7 +6,19 @@ from makers import T0, S, cue_body, key_of, lift_body, panic_body, private, prog
 from walls import FakeWall
 
 from agent.clock.mapping import ClockState
-from agent.effects import AskAgain, Effect, ForgetCue, ForgetProgram, KeepCue, KeepProgram, KeysHeard, Restored
+from agent.effects import (
+    AskAgain,
+    Effect,
+    ForgetCue,
+    ForgetId,
+    ForgetProgram,
+    KeepCue,
+    KeepId,
+    KeepProgram,
+    KeysHeard,
+    Restored,
+    Write,
+)
 from agent.trust import PublicKey, Trust, seal
 from agent.units import UtcUs, format_utc
 
@@ -325,3 +337,27 @@ def test_what_lost_to_a_stolen_key_is_asked_for_when_the_key_is_gone() -> None:
     assert AskAgain() not in paris.effects
     hear(paris, WITHOUT_SHOW, settled=True)
     assert AskAgain() in paris.effects
+
+
+def on_disk(wall: FakeWall) -> dict[str, Write]:
+    """What the journal ends up with: of all writes under a key the last one counts."""
+    last = {effect.key: effect for effect in wall.effects if isinstance(effect, Write)}
+    return {key: write for key, write in last.items() if not isinstance(write, ForgetCue | ForgetId | ForgetProgram)}
+
+
+def test_what_is_signed_anew_before_the_keys_are_settled_stays_on_the_disk() -> None:
+    second = key_of(5, "content")
+    paris = wall(trust=Trust((*ALL.keys, second)))
+    paris.receive(f"cue/{uuid_of(1)}", cue())
+    paris.receive(f"cue/{uuid_of(2)}", cue(2))
+    hear(paris, Trust((SECOND, second)), settled=False)
+    paris.receive("program/reel/1", seal("program", program_body(), [private(5)]))
+    paris.receive(f"cue/{uuid_of(1)}", cue(key=2))
+    paris.receive(f"cue/{uuid_of(2)}", cue(2, key=2, venues=["tokyo"]))
+    hear(paris, Trust((SECOND, second)), settled=True)
+    kept = on_disk(paris)
+    assert {f"cue/{uuid_of(1)}", f"id/{uuid_of(2)}", "program/reel/1"} <= kept.keys()
+    assert f"cue/{uuid_of(2)}" not in kept, "it is tokyo's by now"
+    first = kept[f"id/{uuid_of(1)}"]
+    assert isinstance(first, KeepId)
+    assert first.signers == {SECOND.id}, "what the journal said of the id is corrected"
