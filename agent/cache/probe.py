@@ -6,6 +6,7 @@ ffprobe reads the one file and nothing else: no network, no playlist that names 
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from fractions import Fraction
@@ -29,6 +30,9 @@ _WANTED = (
     ":stream_tags=DURATION:stream_side_data=rotation:stream_disposition=attached_pic"
 )
 _UNKNOWN = {"0/0", "0/1", "", None}
+_SECONDS = re.compile(r"(\d{1,9})(\.\d{1,18})?", re.ASCII)
+"""What a file may say of its length: more digits, or an exponent, are no length but an attack on whoever reckons."""
+MOST_SECONDS = 1_000_000_000
 
 
 def available() -> bool:
@@ -114,17 +118,14 @@ def _length_us(video: dict[str, Any], whole: dict[str, Any], *, alone: bool) -> 
     """How long the picture lasts: by its own word, or by the file's where there is nothing else in it."""
     tag = str(video.get("tags", {}).get("DURATION", ""))
     told = [_seconds(video.get("duration")), _clock(tag), _seconds(whole.get("duration")) if alone else None]
-    return next((round(seconds * US_PER_S) for seconds in told if seconds is not None), None)
+    return next((round(seconds * US_PER_S) for seconds in told if seconds and seconds < MOST_SECONDS), None)
 
 
 def _seconds(text: Any) -> Fraction | None:
-    try:
-        return Fraction(str(text)) if len(str(text)) < 32 and float(text) > 0 else None
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        return None
+    return Fraction(text) if isinstance(text, str) and _SECONDS.fullmatch(text) else None
 
 
 def _clock(text: str) -> Fraction | None:
     """Matroska's own way: 00:01:02.500000000."""
-    parts = [_seconds(part) or Fraction(0) for part in text.split(":")]
-    return parts[0] * 3600 + parts[1] * 60 + parts[2] if len(parts) == 3 and any(parts) else None
+    parts = [seconds for part in text.split(":") if (seconds := _seconds(part)) is not None]
+    return parts[0] * 3600 + parts[1] * 60 + parts[2] if len(parts) == 3 and text.count(":") == 2 else None

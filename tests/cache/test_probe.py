@@ -173,6 +173,18 @@ def test_odd_answers_of_ffprobe_are_read_as_far_as_they_go(odd: dict[str, object
     assert found.fault or (found.frames is None and found.length_us is None)
 
 
+@pytest.mark.parametrize(
+    "tag", [b"999999999999:00:00", b"1e9999999999:00:00", b"-9999999999:00:00.", b"99999999:00:00.000"]
+)
+def test_a_film_cannot_stop_the_agent_by_what_it_says_of_its_length(tmp_path: Path, tag: bytes) -> None:
+    film = made(tmp_path / "a.mkv")
+    honest, told = film.read_bytes(), b"00:00:02.000000000"
+    assert told in honest
+    film.write_bytes(honest.replace(told, tag))
+    found = looked(film)
+    assert (found.fault, found.width, found.length_us) == ("", 64, 2_000_000)  # the file's own length, of the container
+
+
 def test_matroskas_own_durations_are_read() -> None:
     stream = {**PICTURE, "tags": {"DURATION": "00:01:02.500000000"}}
     assert contents_of({"streams": [stream]}).length_us == int(Fraction("62.5") * 1_000_000)
