@@ -115,6 +115,26 @@ def test_revoking_covers_every_certificate_of_the_name_and_frees_it(authority: A
     assert broker.read_bytes() == (authority.folder / "crl.pem").read_bytes(), "what set-up takes along is the newest"
 
 
+def test_what_is_said_to_be_revoked_is_on_the_list_whatever_else_is_named(authority: Authority) -> None:
+    serial = certificate(authority.folder_of("venue", "paris") / "venue.pem").serial_number
+    done = authority.certify("revoke", "paris", "no-such-venue", good=False)
+    assert "revoked paris" not in done.stdout and "no certificate for 'no-such-venue'" in done.stderr
+    assert revoked(authority) == set()
+    before = (authority.folder / "crl.pem").read_bytes()
+    authority.certify("revoke", "paris")
+    # The machine went off before the list was written.
+    (authority.folder / "crl.pem").write_bytes(before)
+    authority.certify("revoke", "paris")
+    assert revoked(authority) == {serial}
+
+
+@pytest.mark.parametrize("command", ["renew", "revoke"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../venues/tokyo", "+"])
+def test_a_name_that_is_none_has_no_certificate(authority: Authority, command: str, name: str) -> None:
+    done = authority.certify(command, name, good=False)
+    assert (done.returncode, done.stderr.startswith(f"certify: there is no certificate for '{name}'")) == (1, True)
+
+
 def test_the_list_of_revoked_certificates_does_not_end_before_the_authority(authority: Authority) -> None:
     crl = x509.load_pem_x509_crl((authority.folder / "crl.pem").read_bytes())
     ca = certificate(authority.folder / "ca.pem")
