@@ -7,6 +7,7 @@ from typing import Any
 from agent.control import cue as cues
 from agent.control.kept import find
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
+from agent.control.tables import few
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View, covers
 from agent.messages import MAX_LIFE_US, Cancel, Cue
@@ -22,7 +23,8 @@ SHORT_WAIT_US = 30 * US_PER_S
 class Cancelled:
     """A cancel that is on its way, and what the brokers still keep of the cue.
 
-    `cleared` is None where the cue has to be kept: the cancel counts only later, or not for every venue of the cue.
+    `cleared` is None where the cue has to be kept: the cancel counts only later, or not for every venue of the cue, or
+    one of them refuses it.
     """
 
     named: str
@@ -61,21 +63,25 @@ def draft(view: View, text: str, show: str, now: UtcUs, now_s: float, *, force: 
 
 
 async def send(link: Link, cancel: Cue, timeout_s: float) -> Cancelled:
-    """Publish a cancel, clear the cue that it names, and wait until every expected venue has taken it back."""
+    """Publish a cancel, wait until every expected venue has taken it back, and clear the cue where none refuses."""
     cue_id, now = named(cancel), utc_now()
     kept = link.view.kept.get(cue_id)
     deliveries = await cues.publish(link, cancel, now)
     if not any(delivery.taken for delivery in deliveries):
         return Cancelled(cue_id, cues.Sent(cancel, deliveries, []), None)
-    cleared, warnings = None, []
-    if cancel.at > now:
+    outcomes, warnings = await _gather(link, cancel, timeout_s)
+    refusing = [outcome.venue for outcome in outcomes if outcome.ack is not None and outcome.ack.stage == "refused"]
+    cleared = None
+    if cancel.at > utc_now():
         warnings.append(f"cue {cue_id} counts until then and stays at the brokers; 'framezero cue list --clean' later")
     elif kept is not None and not covers(cancel.venues, kept.cue.venues):
         warnings.append(f"cue {cue_id} is for {', '.join(kept.cue.venues)}: it stays at the brokers for the others")
+    elif refusing:
+        # Without it a player that is replaced would show something else than those that go on with the cue.
+        warnings.append(f"cue {cue_id} goes on at {few(refusing)}, and so it stays at the brokers")
     else:
         cleared = await clear(link, cue_id)
-    outcomes, lost = await _gather(link, cancel, timeout_s)
-    return Cancelled(cue_id, cues.Sent(cancel, deliveries, outcomes), cleared, [*warnings, *lost])
+    return Cancelled(cue_id, cues.Sent(cancel, deliveries, outcomes), cleared, warnings)
 
 
 async def clear(link: Link, cue_id: str) -> list[Delivery]:

@@ -105,7 +105,9 @@ async def test_a_refusal_or_a_silence_shows_and_an_unknown_id_is_refused_with_th
         "paris": "ok",
         "tokyo": "bad",
     }
-    assert [broker["taken"] for broker in found["cleared"]] == [True]
+    # Tokyo goes on with it, and so will a player that takes tokyo's place.
+    assert (found["cleared"], cue.cue in await kept_at(mosquitto)) == (None, True)
+    assert any("goes on at tokyo" in warning for warning in found["warnings"])
 
 
 async def test_a_broker_that_may_keep_the_cue_still_is_said_and_the_exit_is_not_good(
