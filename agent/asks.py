@@ -58,13 +58,15 @@ class Asks:
 
     def receive(self, payload: bytes, now: Now, world: World, shorts: Shorts) -> list[Effect]:
         """Take a message of a topic below `ask`; `shorts` keep the venue from being ready, whatever is played."""
-        if not self._is_new(sha256(payload).hexdigest()):
+        mark = sha256(payload).hexdigest()
+        if mark in self._seen:
             return []
-        if not self._admit(now.raw):
+        if not self._admit(now.raw):  # not remembered: it may come again, by another broker, in a quieter moment
             if self._flooded:
                 return []
             self._flooded = True
             return [Note("warning", f"asks dropped: more than {RATE_PER_S} a second; who is asking?")]
+        self._remember(mark)
         if len(payload) > MAX_ASK_BYTES:
             size = Refusal(code="size", detail=f"{len(payload)} bytes; an ask has at most {MAX_ASK_BYTES}")
             return [_note(size)]
@@ -72,8 +74,9 @@ class Asks:
         if isinstance(ask, Refusal):
             named = decode(_Named, payload)
             return [_note(ask), *([] if isinstance(named, Refusal) else [Reply(named.ask, None, ask)])]
-        if not self._is_new(ask.ask):
+        if ask.ask in self._seen:
             return []
+        self._remember(ask.ask)
         if (old := _age_refusal(ask, now)) is not None:
             return [_note(old), Reply(ask.ask, ask.want, old)]
         if ask.want != "poll":
@@ -83,13 +86,10 @@ class Asks:
         general = (_reason(question, short) for question, short in shorts if short is not None)
         return [Reply(ask.ask, ask.want, None, films, (*reasons, *general))]
 
-    def _is_new(self, mark: str) -> bool:
-        if mark in self._seen:
-            return False
+    def _remember(self, mark: str) -> None:
         self._seen[mark] = None
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        return True
 
     def _admit(self, raw_ns: int) -> bool:
         """Whether the rate leaves room for one more; after a quiet second the next flood is said again."""

@@ -188,6 +188,15 @@ def test_more_than_a_few_a_second_are_dropped_with_one_word_each_time() -> None:
     assert burst(T0 + 3 * S, 200, 100) == (RATE_PER_S, 1), "it is another one"
 
 
+def test_an_ask_that_a_flood_pushed_out_is_answered_when_another_broker_brings_it() -> None:
+    asks = Asks()
+    for number in range(RATE_PER_S):
+        asks.receive(ask(number), NOW, world(), NO_SHORTS)
+    assert replies(asks.receive(ask(99), NOW, world(), NO_SHORTS)) == []
+    assert len(replies(asks.receive(ask(99), now_at(T0 + S), world(), NO_SHORTS))) == 1
+    assert replies(asks.receive(ask(99), now_at(T0 + 2 * S), world(), NO_SHORTS)) == [], "it is answered once"
+
+
 def test_garbage_is_counted_too() -> None:
     asks = Asks()
     effects = [effect for number in range(100) for effect in asks.receive(b"%d{" % number, NOW, world(), NO_SHORTS)]
