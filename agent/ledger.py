@@ -120,6 +120,8 @@ class Ledger:
         known = self._ids.get(cue)
         if known is not None and known.digest < digest:
             digest, signers = known.digest, known.signers
+        elif known is not None and known.digest == digest:
+            signers |= known.signers
         entry = self._entries.get(cue)
         if entry is not None and entry.digest != digest:
             self._take_out(cue)

@@ -87,6 +87,15 @@ def test_what_was_set_aside_comes_back_unless_another_body_took_its_id() -> None
     assert ledger.get(uuid_of(1)) is None
 
 
+def test_of_the_same_body_all_the_keys_are_remembered_that_signed_it() -> None:
+    ledger = Ledger()
+    ledger.put(cue(1), "digest", frozenset({"a", "b"}))
+    assert ledger.recall(uuid_of(1), "digest", at(60), frozenset({"a"})).signers == {"a", "b"}
+    memory = ledger.countersign(uuid_of(1), frozenset({"c"}))
+    assert memory is not None
+    assert memory.signers == {"a", "b", "c"}
+
+
 def test_ids_and_cues_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledgers, "MOST_IDS", 3)
     monkeypatch.setattr(ledgers, "MOST_CUES", 2)
