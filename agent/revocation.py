@@ -53,6 +53,7 @@ class Revocation:
             self._from_journal = frozenset(library)
         back = [entry for entry in self._cues.values() if trust.suffice("cue", entry.signers)]
         for entry in back:
+            entry.told.discard("accepted")  # it was refused meanwhile
             ledger.restore(self._cues.pop(entry.cue.cue))
         for key, taken in list(self._programs.items()):
             if trust.suffice("program", taken.signers):
@@ -93,11 +94,7 @@ class Revocation:
         self, ledger: Ledger, library: Library, holding: Cue | None, now: Now, over: str | None = None
     ) -> list[Effect]:
         """`over` has had its last ack."""
-        effects: list[Effect] = []
-        for cue, memory in ledger.strangers():
-            if self._settled and not self._trust.suffice("cue", memory.signers):
-                ledger.drop(cue)
-                effects.append(ForgetId(cue))
+        effects = self._strike_strangers(ledger)
         for entry in list(ledger.entries()):
             cue = entry.cue.cue
             if self._trust.suffice("cue", entry.signers):
@@ -112,6 +109,14 @@ class Revocation:
             effects.append(Note("warning", "cue no longer counts: its key is gone", (("cue", cue),)))
             effects += [self._teller.ack(cue, "refused", now, GONE)] if cue != over else []
         return [*effects, *self._set_programs_aside(library, holding, now)]
+
+    def _strike_strangers(self, ledger: Ledger) -> list[Effect]:
+        if not self._settled:
+            return []
+        struck = [cue for cue, memory in ledger.strangers() if not self._trust.suffice("cue", memory.signers)]
+        for cue in struck:
+            ledger.drop(cue)
+        return [*(ForgetId(cue) for cue in struck), *([AskAgain()] if struck else [])]
 
     def _set_programs_aside(self, library: Library, holding: Cue | None, now: Now) -> list[Effect]:
         effects: list[Effect] = []

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from makers import T0, S, cue_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 from walls import FakeWall
 
@@ -92,6 +93,7 @@ def test_what_a_key_takes_back_comes_back_with_it_as_long_as_nothing_is_struck()
     hear(paris, Trust(), settled=False)
     hear(paris, ALL, settled=False)
     hear(paris, ALL, settled=True)
+    assert paris.stages(1) == ["accepted", "refused", "accepted"]
     paris.until(T0 + S)
     assert paris.shown[-1][1].kind == "film"
     assert not any(isinstance(effect, ForgetCue | ForgetProgram) for effect in paris.effects)
@@ -330,9 +332,10 @@ def test_what_is_signed_again_by_other_keys_survives_the_first_ones() -> None:
     assert paris.stages(1) == ["accepted", "armed", "started"]
 
 
-def test_what_lost_to_a_stolen_key_is_asked_for_when_the_key_is_gone() -> None:
+@pytest.mark.parametrize("venues", [["*"], ["tokyo"]])
+def test_what_lost_to_a_stolen_key_is_asked_for_when_the_key_is_gone(venues: list[str]) -> None:
     paris = wall()
-    paris.receive(f"cue/{uuid_of(1)}", cue())
+    paris.receive(f"cue/{uuid_of(1)}", cue(venues=venues))
     hear(paris, WITHOUT_SHOW, settled=False)
     assert AskAgain() not in paris.effects
     hear(paris, WITHOUT_SHOW, settled=True)
