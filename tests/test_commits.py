@@ -110,3 +110,23 @@ def test_all_or_nothing_gets_on_the_disk(tmp_path: Path) -> None:
     assert (journal.cues(), journal.programs()) == ([], [])
     assert journal.keep(cue(1), KeepProgram("reel", 1, b"one")) is None
     assert (len(journal.cues()), len(journal.programs())) == (1, 1)
+
+
+def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    async def come_back() -> None:
+        journal, said = Journal.open(tmp_path), list[Kept]()
+        assert isinstance(journal, Journal)
+        writer = Commits(journal, said.append)
+        journal._db.execute("PRAGMA query_only=ON")
+        writer.add(cue(1, b"one"))
+        writer.commit()
+        writer.add(cue(2, b"two"))
+        await asyncio.sleep(0)
+        assert [kept.refusal is None for kept in said] == [False, False]
+        assert "state_dir" in (said[0].refusal.detail if said[0].refusal else "")
+        journal._db.execute("PRAGMA query_only=OFF")
+        writer.commit()
+        assert said[-1] == Kept(("cue/cue1", "cue/cue2"), None)
+        assert [row.payload for row in journal.cues()] == [b"one", b"two"]
+
+    asyncio.run(come_back())

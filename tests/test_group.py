@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import plain_schedule as plain
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 from makers import T0, S, cue_body, uuid_of
 from walls import FakeWall
 
@@ -89,21 +88,25 @@ class Broker:
             venue.hear(body)
 
 
-ROWS = st.lists(
-    st.tuples(
-        st.integers(1, 7),  # few ids: some come with two bodies
-        st.integers(-20, 40),  # the instant, in seconds after T0
-        st.integers(1, 60),  # the life beyond it
-        st.sampled_from([0, 1, 2, "cancel"]),
-        st.integers(1, 7),
-        st.sampled_from([["*"], ["*"], ["*"], ["paris"], ["@west", "tokyo"]]),
-    ),
-    min_size=1,
-    max_size=10,
-)
+Row = tuple[int, int, int, int | str, int, list[str]]
 
 
-def body_of(row: tuple[int, int, int, int | str, int, list[str]]) -> bytes:
+def rows_of(rng: random.Random) -> list[Row]:
+    """Cues that meet: of few ids, so that most come with two bodies, at few instants, for everybody or for some."""
+    return [
+        (
+            rng.randint(1, 3),
+            rng.randint(-20, 40),  # the instant, in seconds after T0
+            rng.randint(1, 60),  # the life beyond it
+            rng.choice((0, 1, 2, "cancel")),
+            rng.randint(1, 3),
+            rng.choice([["*"], ["*"], ["paris"], ["tokyo", "toronto"]]),
+        )
+        for _ in range(rng.randint(2, 8))
+    ]
+
+
+def body_of(row: Row) -> bytes:
     number, second, life, kind, target, venues = row
     do = {"action": "cancel", "cue": uuid_of(target)} if isinstance(kind, str) else ACTIONS[kind]
     ends = format_utc(UtcUs(T0 + (second + life) * S))
@@ -122,18 +125,17 @@ def expected(bodies: Sequence[bytes], name: str, t: UtcUs) -> str | None:
     return wanted.cue if wanted else None
 
 
-@settings(max_examples=60)
-@given(ROWS, st.integers(0, 2**32))
-def test_all_walls_end_the_same_by_two_brokers_with_restarts_at_any_moment(rows: list, seed: int) -> None:  # type: ignore[type-arg]  # of tuples
+@pytest.mark.parametrize("seed", range(60))
+def test_all_walls_end_the_same_by_two_brokers_with_restarts_at_any_moment(seed: int) -> None:
     rng = random.Random(seed)
-    bodies = [body_of(row) for row in rows]
+    bodies = [body_of(row) for row in rows_of(rng)]
     brokers = [Broker(rng), Broker(rng)]
     venues = [Venue(name) for name in VENUES]
     for body in bodies:
         for broker in brokers:
             broker.publish(body)
         for venue in venues:
-            if rng.random() < 0.4:
+            if rng.random() < 0.15:
                 rng.choice(brokers).deliver(venue)
             if rng.random() < 0.2:
                 venue.restart()
@@ -148,12 +150,11 @@ def test_all_walls_end_the_same_by_two_brokers_with_restarts_at_any_moment(rows:
             assert [venue.state(t) for venue in venues] == [expected(bodies, name, t) for name in VENUES]
 
 
-@settings(max_examples=25)
-@given(ROWS, st.integers(0, 2**32))
-def test_while_time_passes_too(rows: list, seed: int) -> None:  # type: ignore[type-arg]  # of tuples
+@pytest.mark.parametrize("seed", range(25))
+def test_while_time_passes_too(seed: int) -> None:
     """Whoever hears all in time shows the same from then on, though others forget, restart and are told again."""
     rng = random.Random(seed)
-    bodies = [body_of(row) for row in rows]
+    bodies = [body_of(row) for row in rows_of(rng)]
     broker = Broker(rng)
     for body in bodies:
         broker.publish(body)
