@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from brokers import Mosquitto, MosquittoFactory, free_port
 from fake_venue import connected, framezero, not_ready, presence, refused, retain, retained, told, venue, whole_way
+from typer.testing import CliRunner
 
+from agent.control.cli import app_cue
 from agent.control.cue import CueError, Draft, build, cue_id
 from agent.messages import Cue, Item, Play, Program, Stop, decode, encode
 from agent.units import US_PER_S, UtcUs, format_utc
@@ -244,15 +246,14 @@ async def test_wrong_usage_is_exit_2_with_the_remedy(arguments: tuple[str, ...],
     assert (code, word in err) == (2, True), err
 
 
-async def test_every_command_helps_with_an_example() -> None:
+def test_every_command_helps_with_an_example() -> None:
     own = {"play": "[the newest]", "panic": "[10s]", "cancel": "[10s]", "list": "--clean"}
     commands = ("play", "stop", "black", "identify", "hold", "resume", "seek", "panic", "cancel", "list")
-    for command, (code, out, _) in zip(
-        commands, await asyncio.gather(*(framezero("cue", command, "--help") for command in commands)), strict=True
-    ):
-        assert (code, "Example" in out) == (0, True)
+    for command in commands:
+        result = CliRunner().invoke(app_cue, [command, "--help"])  # no process for each: nothing is connected
+        assert (result.exit_code, "Example" in result.output) == (0, True)
         for default in ("[framezero/v1]", "[~/.config", own.get(command, "[5s]")):
-            assert default in out, out
+            assert default in result.output, result.output
 
 
 def test_later_cue_ids_are_greater() -> None:
