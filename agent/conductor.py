@@ -44,6 +44,8 @@ from agent.wall import Wall
 from agent.wishes import Wishlist
 
 STEP_US = 15_000
+SET_BACK_US = 1_000_000
+"""A host whose own clock ran by the local time, say, is hours ahead until the time servers answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,7 @@ class Conductor:
         effects += self._reception.dated(now)
         # In a leap second UTC stands still; what runs is joined anew once, behind it.
         if now.utc is not None and not now.leaping:
-            self._notice_step(now.utc - now.raw // NS_PER_US)
+            self._notice_step(now.utc, now.utc - now.raw // NS_PER_US)
         world = self._world(now)
         shorts = Shorts(world.panic_short, self._clock_short(now), self._wall.fault)
         if now.utc is not None:
@@ -279,10 +281,13 @@ class Conductor:
             effects += self._stages.settle(world, shorts, self._films_heard, player, now)
         return [*effects, *self._revocation.followed(self._ledger, self._library, now)]
 
-    def _notice_step(self, offset_us: int) -> None:
+    def _notice_step(self, utc: UtcUs, offset_us: int) -> None:
         """A clock that was stepped leaves the running film at the wrong instant; slewing it stays far below that."""
-        if self._offset_us is not None and abs(offset_us - self._offset_us) > STEP_US:
+        step_us = 0 if self._offset_us is None else offset_us - self._offset_us
+        if abs(step_us) > STEP_US:
             self._wall.reanchor()
+        if step_us < -SET_BACK_US:
+            self._ledger.rewind(utc)
         self._offset_us = offset_us
 
     def _world(self, now: Now) -> World:

@@ -165,6 +165,17 @@ class Ledger:
         self.open.update((entry.cue.cue, entry) for entry in begun)
         return begun
 
+    def rewind(self, now: UtcUs) -> None:
+        """The clock was set back: cues that it took for begun are still to come, and nothing has been told of them."""
+        for cue, entry in self._entries.items():
+            place = (entry.cue.at, cue)
+            index = bisect_left(self._to_come, place)
+            if entry.cue.at > now and self._to_come[index : index + 1] != [place]:
+                self._to_come.insert(index, place)
+                self.open.pop(cue, None)
+                entry.told.clear()
+                self.fresh[cue] = entry
+
     def forget_expired(self, now: UtcUs) -> None:
         """From `expires` on a cue exists for nobody."""
         for cue in self.agenda.expire(now):

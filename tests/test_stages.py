@@ -10,7 +10,8 @@ from walls import FakeWall
 
 from agent import ledger as ledgers
 from agent import library as libraries
-from agent.effects import Acknowledge, Cover, Effect, KeepCue, KeepId, Kept, Note, Restored, RestoredId, Write
+from agent.clock.mapping import ClockState
+from agent.effects import Acknowledge, Cover, Effect, KeepCue, KeepId, Kept, Note, Received, Restored, RestoredId, Write
 from agent.messages import Refusal
 from agent.units import UtcUs, format_utc
 
@@ -285,6 +286,34 @@ def test_after_a_restart_cues_to_come_are_acknowledged_once_the_time_is_known_an
     assert [stage for stage, _, _ in told(wall, 2)] == ["accepted", "armed", "started"]
     assert wall.acks[-1].joined is True
     assert told(wall, 3) == told(wall, 4) == [("accepted", True, None)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_host_took_for_over_whose_clock_was_fast_is_told_of_anew(kept: bool) -> None:
+    wall = FakeWall(films=False)
+    wall.t, wall.clock = UtcUs(T0 + 3600 * S), ClockState.HOST
+    wall.start_player()
+    bodies = (
+        cue_body(1, T0 + 10 * S, LOOP),
+        cue_body(2, T0 + 20 * S, BLACK),
+        cue_body(3, T0 + 30 * S, {"action": "identify", "seconds": 5}),
+        cue_body(4, T0 + 60 * S, {"action": "stop"}),
+    )
+    for number, body in enumerate(bodies, 1):
+        wall.give(Restored(f"cue/{uuid_of(number)}", body) if kept else Received(f"cue/{uuid_of(number)}", body))
+    wall.until(wall.t + S)
+    wall.effects.clear()
+    wall.clock = ClockState.SYNC
+    wall.step_clock(-3600 * S)
+    wall.until(T0 + 70 * S)
+    assert told(wall, 1) == [
+        ("accepted", False, "program_unknown"),
+        ("missed", None, "program_unknown"),
+        ("superseded", None, None),
+    ]
+    assert wall.stages(2) == ["accepted", "armed", "started", "superseded"]
+    assert wall.stages(3) == ["accepted", "started"]
+    assert wall.stages(4) == ["accepted", "armed", "started"]
 
 
 def test_what_a_cancel_names_is_told_whichever_comes_first_and_when_the_cancel_begins() -> None:
