@@ -78,6 +78,8 @@ class Revocation:
             if taken is not None and taken.signers:
                 _give_back(library, self._programs.pop(program_key(holding)))
                 self._let_be = holding.cue
+        # What the host's own clock took for running is looked at again too.
+        effects += self._set_aside(ledger, library, holding, now)
         return [*effects, *self._strike(ledger, library)]
 
     def followed(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:

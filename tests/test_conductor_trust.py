@@ -317,6 +317,25 @@ def test_by_the_hosts_own_clock_nothing_is_struck_for_good() -> None:
     assert on_wall(paris) == "film", "the host's clock was an hour slow: it runs"
 
 
+def test_what_a_fast_host_clock_took_for_running_does_not_begin_without_its_key() -> None:
+    paris = FakeWall(trust=Trust((SECOND,)))
+    paris.t, paris.clock = UtcUs(T0 + 3600 * S), ClockState.HOST
+    paris.give(Restored("program/reel/1", program_body(), signed_by(CONTENT)))
+    paris.give(Restored(f"cue/{uuid_of(1)}", cue_body(1, do=LOOP), signed_by(SHOW)))
+    paris.give(Restored(f"cue/{uuid_of(2)}", cue_body(2, T0 + 30 * S, {"action": "black"}), signed_by(SHOW)))
+    hear(paris, Trust((SECOND,)), settled=False)
+    hear(paris, Trust((SECOND,)), settled=True)
+    paris.start_player()
+    paris.until(paris.t + S)
+    assert on_wall(paris) == "black"
+    paris.clock = ClockState.SYNC
+    paris.step_clock(-3591 * S)
+    paris.until(T0 + 40 * S)
+    assert on_wall(paris) == "film"
+    assert ForgetCue(uuid_of(2)) in paris.effects
+    assert ForgetCue(uuid_of(1)) not in paris.effects
+
+
 def test_what_is_signed_again_by_other_keys_survives_the_first_ones() -> None:
     second = key_of(5, "content")
     paris = wall(trust=Trust((*ALL.keys, second)))
