@@ -18,16 +18,20 @@ class Panics:
     def __init__(self) -> None:
         self._panics: dict[Uuid, tuple[Panic, str]] = {}
         self._lifts: dict[Uuid, str] = {}
+        self.holding: Panic | None = None
+        """The panic that says what is shown; None when all is well. Kept at hand: it is asked for with every event."""
 
     def begin(self, panic: Panic, digest: str) -> None:
         """Take a panic with its sha256; of two under one id the smaller hash counts, everywhere."""
         known = self._panics.get(panic.panic)
         if known is None or digest < known[1]:
             self._panics[panic.panic] = (panic, digest)
+            self._find()
 
     def lift(self, panic: Uuid, digest: str) -> None:
         """Take the lift of a panic, be that known yet or not."""
         self._lifts[panic] = digest
+        self._find()
 
     def digest(self, panic: Uuid) -> str | None:
         """The sha256 of the panic that counts under an id; None where none is known."""
@@ -37,8 +41,6 @@ class Panics:
         """The sha256 of the lift of this panic that came last; None where it is not lifted."""
         return self._lifts.get(panic)
 
-    @property
-    def holding(self) -> Panic | None:
-        """The panic that says what is shown; None when all is well."""
+    def _find(self) -> None:
         held = (panic for panic, _ in self._panics.values() if panic.panic not in self._lifts)
-        return max(held, key=lambda panic: (panic.issued, panic.panic), default=None)
+        self.holding = max(held, key=lambda panic: (panic.issued, panic.panic), default=None)

@@ -3,7 +3,7 @@
 from functools import partial
 from itertools import islice
 
-from makers import T0, S, cue_body, uuid_of
+from makers import T0, S, cue_body, panic_body, uuid_of
 from verify import LOOP, crowded, starts_of, steps_of, verification
 from walls import FakeWall
 
@@ -34,6 +34,17 @@ def test_so_does_the_status() -> None:
         wall = crowded(pending)
         wall.until(wall.t + S)
         counts.append(steps_of(partial(wall.conductor.snapshot, wall.now())))
+    assert counts[1] < 1.05 * counts[0]
+
+
+def test_panics_of_the_past_cost_an_event_nothing() -> None:
+    counts = []
+    for past in (10, 1000):
+        wall = FakeWall()
+        for number in range(past):
+            wall.conductor.handle(Restored("panic", panic_body(number)), wall.now())
+        wall.conductor.handle(Ticked(), wall.now())
+        counts.append(steps_of(partial(wall.conductor.handle, Ticked(), wall.now())))
     assert counts[1] < 1.05 * counts[0]
 
 
