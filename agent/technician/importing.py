@@ -5,12 +5,14 @@ no program that is known here names it: the disk may be there before the network
 appears whole, and at once.
 """
 
+import contextlib
 import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from agent.cache.disk import CHUNK_BYTES, disk_refusal, place_of
 from agent.cache.probe import Probe
@@ -175,10 +177,8 @@ class Import:
             if not root.exists():
                 root.mkdir(parents=True)
                 _give(root, self._config.state_dir)
-            with self._store.locked():
-                pass
-            _give(root / ".lock", root)
-            self._store.survey()
+            with _as_owner_of(root), self._store.locked():
+                self._store.survey()
         except OSError as error:
             return disk_refusal(error, root)
         return None
@@ -201,59 +201,66 @@ class Import:
 
     def _take(self, want: Want, source: Path) -> Refusal | None:
         """Copy a file beside its place, verify what came to lie there, and put it into its place."""
-        place = place_of(self._store.root, want.sha256)
-        fresh = place.with_suffix(".new")
-        try:
-            place.parent.mkdir(exist_ok=True)
-            _give(place.parent, self._store.root)
-            with fresh.open("ab") as copy:
-                # Held until the film is in its place: so the agent knows that this is no leftover.
-                fcntl.flock(copy, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                copy.truncate(0)
-                _give(fresh, self._store.root)
-                if (refused := self._copy(source, copy.write, want)) is None:
-                    copy.flush()
-                    refused = self._store.commit(want.sha256, want.size, self._probe.look, source=fresh)
-                if refused is None:
-                    _give(place.with_suffix(".seal"), self._store.root)
-                    return None
-                fresh.unlink(missing_ok=True)
-        except KeyboardInterrupt:
-            fresh.unlink(missing_ok=True)
-            raise
-        except BlockingIOError:
-            return Refusal(code="busy", detail=f"{want.name} is being imported by somebody else; wait for that")
-        except OSError as error:
-            return disk_refusal(error, place)
-        if refused.code == "film_hash":
-            what = "its content is not what its name says" if _sha256_of(source) else "it is another film"
-            return Refusal(code="film_hash", detail=f"{shown(source)}: {what}; copy it onto the disk again")
-        return refused
-
-    def _copy(self, source: Path, write: Callable[[bytes], int], want: Want) -> Refusal | None:
-        """Raises OSError of the cache's disk; the fault of the other disk is a refusal."""
         try:
             file = source.open("rb")
         except OSError as error:
             return _unread(source, error)
+        try:
+            with file, _as_owner_of(self._store.root):
+                refused = self._take_opened(want, source, file)
+        except OSError as error:
+            return disk_refusal(error, place_of(self._store.root, want.sha256))
+        if refused is not None and refused.code == "film_hash":
+            what = "its content is not what its name says" if _sha256_of(source) else "it is another film"
+            return Refusal(code="film_hash", detail=f"{shown(source)}: {what}; copy it onto the disk again")
+        return refused
+
+    def _take_opened(self, want: Want, source: Path, file: BinaryIO) -> Refusal | None:
+        """Raises OSError of the cache's disk."""
+        place = place_of(self._store.root, want.sha256)
+        fresh = place.with_suffix(".new")
+        busy = Refusal(code="busy", detail=f"{want.name} is being imported by somebody else; wait for that")
+        try:
+            place.parent.mkdir(exist_ok=True)
+            with fresh.open("ab") as copy:
+                # Held until the film is in its place: so the agent knows that this is no leftover.
+                fcntl.flock(copy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _is_at(copy, fresh):
+                    return busy  # or was: what we have opened may be the film itself by now
+                copy.truncate(0)
+                refused = self._copy(source, file, copy.write, want)
+                if refused is None:
+                    copy.flush()
+                    refused = self._store.commit(want.sha256, want.size, self._probe.look, source=fresh)
+                if refused is not None:
+                    fresh.unlink(missing_ok=True)
+                return refused
+        except KeyboardInterrupt:
+            fresh.unlink(missing_ok=True)
+            raise
+        except BlockingIOError:
+            return busy
+
+    def _copy(self, source: Path, file: BinaryIO, write: Callable[[bytes], int], want: Want) -> Refusal | None:
+        """Raises OSError of the cache's disk; the fault of the other disk is a refusal."""
         done = 0
-        with file:
-            while True:
-                try:
-                    chunk = file.read(CHUNK_BYTES)
-                except OSError as error:
-                    return _unread(source, error)
-                if not chunk:
-                    return None
-                done += write(chunk)
-                self._progress(want, done)
+        while True:
+            try:
+                chunk = file.read(CHUNK_BYTES)
+            except OSError as error:
+                return _unread(source, error)
+            if not chunk:
+                return None
+            done += write(chunk)
+            self._progress(want, done)
 
     def _make_room(self, want: Want) -> Refusal | None:
         """Have films go that no known program names; what the agent may need is never touched."""
         cache = self._config.cache
         try:
             while True:
-                room = self._store.room()
+                with _as_owner_of(self._store.root):
+                    room = self._store.room()
                 # Asked again before each: a program may have come meanwhile.
                 wants = wanted_by_programs(self._config)
                 if isinstance(wants, Refusal):
@@ -267,8 +274,9 @@ class Import:
                     return _full(want, going, self._config)
                 if not going:
                     return None
-                self._store.evict(going[0].name)
-                self._store.delete_gone(going[0].name)
+                with _as_owner_of(self._store.root):
+                    self._store.evict(going[0].name)
+                    self._store.delete_gone(going[0].name)
         except OSError as error:
             return disk_refusal(error, self._store.root)
 
@@ -306,10 +314,40 @@ def shown(path: str | Path) -> str:
 
 
 def _give(path: Path, like: Path) -> None:
-    """What root makes belongs to whom the folder belongs to, or the agent could do nothing with it."""
+    """A folder that root makes belongs to whom another one belongs to, or the agent could do nothing with it."""
     if os.geteuid() == 0 and like.exists():
         owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def _as_owner_of(root: Path) -> Iterator[None]:
+    """Root works in the cache as the user whose cache it is.
+
+    So what it makes is that user's; and a link that somebody has laid there, to a file of root's, is followed with that
+    user's rights only.
+    """
+    owner, groups = root.stat(), os.getgroups()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    os.setgroups([])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether what is open is still what stands at a path: it may have been renamed since."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _unread(source: Path, error: OSError) -> Refusal:

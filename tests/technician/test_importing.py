@@ -7,8 +7,11 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +266,6 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(player: Player, monkeypat
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(importing.os, "chown", lambda *_: None)  # type: ignore[attr-defined]
     monkeypatch.setattr(importing.Import, "_copy", full)
     code, told = player.run()
     assert (code, codes(told)) == (1, ["disk_full"]) and "delete films" in told["refused"][0]["detail"]
@@ -322,14 +324,70 @@ def test_a_cache_that_cannot_be_used_and_a_disk_that_is_not_there_are_usage(play
     assert code == 2 and "mounted" in told["faults"][0]
 
 
-def test_what_root_imports_belongs_to_the_agent(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, tuple[int, int]] = {}
-    monkeypatch.setattr(importing.os, "geteuid", lambda: 0)  # type: ignore[attr-defined]
-    monkeypatch.setattr(importing.os, "chown", lambda path, *owner: given.update({str(path): owner}))  # type: ignore[attr-defined]
-    player.cache.mkdir()
-    player.put(f"{sha(KOI)}.mp4", KOI)
+def test_an_import_that_comes_as_another_ends_does_not_touch_the_film(
+    player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = player.put(f"{sha(KOI)}.mp4", KOI)
     assert player.run()[0] == 0
-    place = place_of(player.cache, sha(KOI))
-    expected = {place.parent, place.with_suffix(".new"), place.with_suffix(".seal"), player.cache / ".lock"}
-    assert given.keys() == {str(path) for path in expected}
-    assert set(given.values()) == {(os.getuid(), os.getgid())}
+    place, real = place_of(player.cache, sha(KOI)), fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        if not isinstance(file, int):  # the other one puts the film into its place just before the lock is free
+            place.with_suffix(".new").replace(place)
+        real(file, how)
+
+    place.chmod(0o644)
+    place.rename(place.with_suffix(".new"))
+    monkeypatch.setattr(importing.fcntl, "flock", late)  # type: ignore[attr-defined]
+    assert codes(player.run()[1]) == ["busy"]
+    assert disk.exists() and place.read_bytes() == KOI
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Player]:
+    """A player whose cache belongs to another user than root, who we are; and the disk is root's alone."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can work for another user")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)  # not tmp_path, which is root's alone
+    player = Player(folder)
+    player.cache.mkdir()
+    os.chown(player.cache, 65534, 65534)
+    player.disk.chmod(0o700)
+    monkeypatch.setenv("PATH", str(player.disk))  # no ffprobe: noise is a film here
+    yield player
+    shutil.rmtree(folder)
+
+
+def test_what_root_imports_belongs_to_the_agent(others: Player) -> None:
+    others.put(f"{sha(KOI)}.mp4", KOI).chmod(0o600)
+    assert others.run()[0] == 0
+    assert others.has(KOI)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in others.cache.rglob("*")} == {(65534, 65534)}
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
+def test_a_cache_that_root_makes_belongs_to_whom_the_journal_does(others: Player) -> None:
+    others.knows(("koi.mp4", KOI))
+    os.chown(others.folder / "state", 65534, 65534)
+    others.cache.rmdir()
+    others.put("koi.mp4", KOI)
+    assert others.run()[0] == 0
+    assert others.cache.stat().st_uid == 65534 and others.has(KOI)
+
+
+@pytest.mark.parametrize("name", [".lock", "{0:.2}", "{0:.2}/{0}.new", "{0:.2}/{0}.seal-new"])
+def test_a_link_in_the_cache_does_not_lead_root_astray(others: Player, name: str) -> None:
+    roots = others.folder / "roots"
+    roots.mkdir(mode=0o700)
+    target = roots / "shadow"
+    target.write_text("secret")
+    link = others.cache / name.format(sha(KOI))
+    if link.parent != others.cache:
+        link.parent.mkdir()
+        os.chown(link.parent, 65534, 65534)
+    link.symlink_to(target if link.suffix or link.name == ".lock" else roots)
+    others.put(f"{sha(KOI)}.mp4", KOI)
+    assert others.run()[0] != 0
+    assert (target.read_text(), target.stat().st_uid, roots.stat().st_uid) == ("secret", 0, 0)
+    assert list(roots.iterdir()) == [target]
