@@ -64,7 +64,7 @@ def new(
             word = signing.passphrase_in(passphrase_file)
         elif passphrase:
             word = typer.prompt("passphrase", hide_input=True, confirmation_prompt=True, err=True)
-        made = signing.make(name, role.value, to.expanduser(), passphrase=word, not_after=end)
+        made = signing.make(name, role.value, signing.at_home(to), passphrase=word, not_after=end)
         if as_json:
             print_json(
                 {

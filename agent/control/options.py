@@ -20,7 +20,7 @@ from agent.control.cue import CueError
 from agent.control.link import Link, NoBrokerError
 from agent.control.profile import ProfileError, Settings, load
 from agent.control.publish import PublishError
-from agent.control.signing import UNSIGNED, Pen, SigningError, passphrase_in
+from agent.control.signing import UNSIGNED, Pen, SigningError, at_home, passphrase_in
 from agent.control.signing import load as load_keys
 from agent.control.times import TimeError
 from agent.control.view import ANYBODY
@@ -122,10 +122,10 @@ def pen_of(found: Settings, *kinds: Kind) -> Pen:
 
 
 def line_to(found: Settings, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED) -> Link:
-    """A line to the brokers of these settings (see Link). Raises ProfileError where `trust` names no keys."""
+    """A line to the brokers of these settings (see Link). Raises ProfileError or SigningError for a useless `trust`."""
     trust = ANYBODY
     if found.trust:
-        look = Keyring(Path(found.trust).expanduser()).look()
+        look = Keyring(at_home(Path(found.trust))).look()
         if look.faults:
             raise ProfileError([f"trust: {fault.detail}" for fault in look.faults])
         # What a broker keeps was accepted in its time: that a key has ended since takes nothing back.

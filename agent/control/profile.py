@@ -87,7 +87,12 @@ def load(options: Mapping[str, Any], profile: Path | None, environ: Mapping[str,
 
 
 def _profile(path: Path | None, faults: list[str]) -> tuple[str, dict[str, Any]]:
-    file = (path or DEFAULT_PROFILE).expanduser()
+    try:
+        file = (path or DEFAULT_PROFILE).expanduser()
+    except RuntimeError:  # a user without a home, as services and containers have them, has no profile in it
+        if path is not None:
+            faults.append(f"{path}: there is no such home on this machine; write the whole path")
+        return str(path or DEFAULT_PROFILE), {}
     try:
         return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -120,7 +120,7 @@ def load(files: Sequence[str], ask: Callable[[str], str]) -> Pen:
     keys, faults = [], []
     for file in dict.fromkeys(files):
         try:
-            keys.append(_load(Path(file).expanduser(), ask))
+            keys.append(_load(at_home(Path(file)), ask))
         except SigningError as error:
             faults += error.faults
     if faults:
@@ -131,13 +131,21 @@ def load(files: Sequence[str], ask: Callable[[str], str]) -> Pen:
 def passphrase_in(file: Path) -> str:
     """The passphrase in a file: its first line. Raises SigningError."""
     try:
-        words = file.expanduser().read_text(encoding="utf-8").splitlines()
+        words = at_home(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise SigningError([f"{file}: cannot be read ({reason}); name the file that holds the passphrase"]) from error
     if not words or not words[0]:
         raise SigningError([f"{file}: its first line is empty; write the passphrase there"])
     return words[0]
+
+
+def at_home(path: Path) -> Path:
+    """A path with `~` written out. Raises SigningError where nobody knows whose home that is."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise SigningError([f"{path}: there is no such home on this machine; write the whole path"]) from error
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

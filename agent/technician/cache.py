@@ -34,7 +34,12 @@ class Hashed:
 def look(config: Config) -> list[Finding]:
     """Whether the cache can do its work: its folder, its space, what lies about in it, films that do not fit."""
     root = config.cache.dir
-    if not root.is_dir():
+    try:
+        there = root.is_dir()
+    except OSError as error:
+        fault = disk_refusal(error, root)
+        return [*_prober(), _found("fault", fault.code, fault.detail, f"namei -l {root}")]
+    if not there:
         mend = f"start the agent, or: sudo install -d -o framezero {root}"
         return [*_prober(), _found("warning", "cache_absent", f"{root} is not there yet", mend)]
     wants = wanted_by_programs(config)
@@ -57,7 +62,11 @@ def rehash(config: Config, progress: Progress) -> Hashed:
     A running agent notices within half a minute, says so, and fetches it again.
     """
     os.setpriority(os.PRIO_PROCESS, 0, LOWEST)
-    store, films = Store(config.cache.dir), list(films_in(config.cache.dir))
+    store = Store(config.cache.dir)
+    try:
+        films = list(films_in(config.cache.dir))
+    except OSError as error:
+        return Hashed(0, (), (disk_refusal(error, config.cache.dir),))
     wants = wanted_by_programs(config)
     names = {} if isinstance(wants, Refusal) else {want.sha256: want.name for want in wants}
     sound, damaged, failed = 0, [], []

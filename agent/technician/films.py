@@ -56,8 +56,15 @@ def stock(config: Config) -> Stock | Refusal:
             unread.append(f"{row.program}/{row.rev}")
         elif program.show == config.show:
             films |= {film.sha256: film for film in _films(program, config)}
-    here = tuple(film for film in films.values() if film.path.is_file())
+    here = tuple(film for film in films.values() if _is_there(film.path))
     return Stock(here, tuple(film.name for film in films.values() if film not in here), tuple(unread))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no right to look: that the cache may not be entered is a finding of its own
+        return False
 
 
 def _films(program: Program, config: Config) -> list[Film]:

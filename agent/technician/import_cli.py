@@ -41,7 +41,11 @@ def import_films(
         loaded = load(config, os.environ)
     except ConfigError as error:
         raise _unusable(error.faults, as_script) from None
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:
+        raise _unusable([f"{shown(folder)} cannot be read ({error.strerror}); try sudo"], as_script) from None
+    if not there:
         raise _unusable([f"{shown(folder)} is no folder; is the disk mounted? (lsblk, findmnt)"], as_script)
     # The cache's own log is for the agent; what matters here is in the table.
     log.configure(sys.stderr, level=logging.CRITICAL)

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,18 +90,21 @@ def scan(folder: Path, cache: Path) -> Files:
         notes.append(f"{shown(error.filename)} cannot be read ({error.strerror}); it was left out")
 
     for at, folders, names in os.walk(folder, onerror=unreadable):
-        here = Path(at)
-        links += sum((here / name).is_symlink() for name in folders)
-        folders[:] = [name for name in folders if not (here / name).is_symlink() and (here / name).resolve() != own]
-        for name in names:
-            path = here / name
-            if path.is_symlink():
-                links += 1
-            elif path.is_file():
-                try:
-                    sizes[path] = path.stat().st_size
-                except OSError as error:
-                    unreadable(error)
+        here, found = Path(at), dict[str, os.stat_result]()
+        for name in [*folders, *names]:
+            try:
+                found[name] = (here / name).lstat()
+            except PermissionError as error:  # a folder that may be listed, and in which nothing may be touched
+                error.filename = at
+                unreadable(error)
+                break
+            except OSError as error:
+                unreadable(error)
+        links += sum(stat.S_ISLNK(facts.st_mode) for facts in found.values())
+        real = [name for name in folders if name in found and stat.S_ISDIR(found[name].st_mode)]
+        folders[:] = [name for name in real if (here / name).resolve() != own]
+        regular = [name for name in names if name in found and stat.S_ISREG(found[name].st_mode)]
+        sizes |= {here / name: found[name].st_size for name in regular}
     if links:
         notes.append(f"{links} symbolic link{'' if links == 1 else 's'} not followed; copy the files themselves")
     return Files(sizes, tuple(notes))

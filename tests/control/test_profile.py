@@ -60,3 +60,15 @@ def test_a_profile_that_is_named_must_be_there_and_toml(tmp_path: Path) -> None:
     assert "not TOML" in faults({"broker": ["mqtt://a:1"]}, written(tmp_path, "= ="), {})
     assert "cannot be read" in faults({"broker": ["mqtt://a:1"]}, tmp_path, {})
     assert "http://a" in faults({"broker": ["http://a"]}, None, {})
+
+
+def test_a_user_without_a_home_has_no_profile_and_a_home_that_is_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    assert load({"broker": ["mqtt://a.example"]}, None, {}).broker == ["mqtt://a.example"]
+    with pytest.raises(ProfileError, match="no such home"):
+        load({"broker": ["mqtt://a.example"]}, Path("~nobody-here/control.toml"), {})

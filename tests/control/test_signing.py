@@ -162,3 +162,11 @@ def test_commands_take_the_passphrase_from_a_file_and_never_ask_a_script(tmp_pat
     assert (asked.returncode, "no terminal to ask" in asked.stderr) == (2, True), asked.stderr
     wrong_role = run(FRAMEZERO_CONTROL__PASSPHRASE_FILE=str(tmp_path / "word"))
     assert (wrong_role.returncode, "a cue is signed by a show key" in wrong_role.stderr) == (2, True)
+
+
+def test_a_home_that_is_not_there_is_said() -> None:
+    assert "write the whole path" in faults(Path("~no-such-user/a.key"))
+    with pytest.raises(SigningError, match="write the whole path"):
+        signing.passphrase_in(Path("~no-such-user/word"))
+    made = RUNNER.invoke(keys_cli.app_keys, ["new", "a", "--role", "show", "--to", "~no-such-user/keys"])
+    assert (made.exit_code, "write the whole path" in made.stderr) == (2, True)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,41 @@ def test_links_are_not_followed_and_that_is_said(player: Player, tmp_path: Path)
     code, told = player.run()
     assert code == 1 and told["notes"] == ["3 symbolic links not followed; copy the files themselves"]
     assert player.has()
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, below: Path) -> None:
+    """As for a user who may list the folder above, or not even that, and touch nothing in it. Root may, so patched."""
+    real = {"stat": Path.stat, "lstat": Path.lstat}
+
+    def looked(how: str) -> Callable[..., os.stat_result]:
+        def look(path: Path, **options: Any) -> os.stat_result:
+            if path.is_relative_to(below):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real[how](path, **options)
+
+        return look
+
+    monkeypatch.setattr(Path, "stat", looked("stat"))
+    monkeypatch.setattr(Path, "lstat", looked("lstat"))
+
+
+def test_what_may_not_be_read_is_said_and_left_out(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    shut = player.put("shut/a.mp4", SKY).parent
+    player.put("shut/b/c.mp4", SKY)
+    player.put(f"open/{sha(KOI)}.mp4", KOI)
+    with monkeypatch.context() as patch:
+        forbid(patch, shut / "a.mp4")
+        forbid(patch, shut / "b")
+        code, told = player.run()
+    assert (code, told["notes"]) == (0, [f"{shut} cannot be read (Permission denied); it was left out"])
+    assert player.has(KOI)
+
+
+def test_a_disk_that_may_not_be_looked_at_is_said(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid(monkeypatch, player.disk)
+    code, told = player.run()
+    # From Python 3.14 on it looks as if it was not there.
+    assert code == 2 and ("Permission denied" in told["faults"][0] or "is the disk mounted" in told["faults"][0])
 
 
 def test_odd_names_do_no_harm(player: Player) -> None:

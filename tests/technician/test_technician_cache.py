@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from test_importing import KOI, SKY, Player, sha
+from test_importing import KOI, SKY, Player, forbid, sha
 from typer.testing import CliRunner
 
 from agent.cache import fetch
@@ -19,6 +19,7 @@ from agent.cache.store import Store
 from agent.config import Cache, Config, load
 from agent.contents import Contents
 from agent.technician import cache, channel, cli, visit
+from agent.technician.films import Stock, stock
 from agent.technician.findings import Finding
 
 
@@ -169,3 +170,14 @@ def _checked(player: Player, words: list[str]) -> dict[str, Any]:
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def test_a_cache_that_may_not_be_entered_is_a_finding(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(player, KOI)
+    player.knows(("koi.mp4", KOI))
+    found = config(player)
+    forbid(monkeypatch, player.cache)
+    assert "disk_denied" in codes(cache.look(found)) or "cache_absent" in codes(cache.look(found))
+    assert codes(cache.judge(cache.rehash(found, lambda *_: None))) in ({"disk_denied": "fault"}, {"rehash": "ok"})
+    there = stock(found)
+    assert isinstance(there, Stock) and there.here == ()
