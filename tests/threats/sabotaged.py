@@ -26,7 +26,10 @@ def was(owner: Any, name: str) -> Any:
 
 
 def put(owner: Any, name: str, value: Any) -> None:
-    """Put something of ours in the place of what an agent's module or class has under a name."""
+    """Put something of ours in the place of what an agent's module or class has under a name.
+
+    What belongs to a module is put there before others import it from there.
+    """
     assert hasattr(owner, name), f"{name} is gone from {owner}: this removal removes nothing"
     setattr(owner, name, value)
 
@@ -123,7 +126,7 @@ def journal_unread() -> None:
 @removal
 def show_ignored() -> None:
     """A cue counts whatever show it is for."""
-    from agent import conductor, trust
+    from agent import intake, trust
 
     def careless(payload: bytes, topic: Any, venue: Any, *args: Any) -> Any:
         try:
@@ -132,8 +135,8 @@ def show_ignored() -> None:
             show = venue.show
         return known(payload, topic, replace(venue, show=show), *args)
 
-    known = was(conductor, "take_cue")
-    put(conductor, "take_cue", careless)
+    known = was(intake, "take_cue")
+    put(intake, "take_cue", careless)
 
 
 @removal
@@ -147,10 +150,10 @@ def venues_ignored() -> None:
 @removal
 def topic_ignored() -> None:
     """A cue counts whatever id its topic names."""
-    from agent import conductor
+    from agent import intake
 
-    known = was(conductor, "take_cue")
-    put(conductor, "take_cue", lambda payload, topic, *args: known(payload, None, *args))
+    known = was(intake, "take_cue")
+    put(intake, "take_cue", lambda payload, topic, *args: known(payload, None, *args))
 
 
 @removal

@@ -222,6 +222,7 @@ class Watch:
         found: list[Told] = []
 
         def look() -> bool:
+            assert wall.child is not None and wall.child.running, wall.log
             found.extend(message for message in self.of(wall, kind) if good(message))
             return bool(found)
 
