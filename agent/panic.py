@@ -10,6 +10,7 @@ new, or was away for longer, knows only the last: the newest panic, or that it i
 """
 
 from agent.messages import Panic, Uuid
+from agent.units import UtcUs
 
 
 class Panics:
@@ -24,14 +25,19 @@ class Panics:
     def begin(self, panic: Panic, digest: str) -> None:
         """Take a panic with its sha256; of two under one id the smaller hash counts, everywhere."""
         known = self._panics.get(panic.panic)
-        if known is None or digest < known[1]:
-            self._panics[panic.panic] = (panic, digest)
+        if known is not None and digest >= known[1]:
+            return
+        self._panics[panic.panic] = (panic, digest)
+        if known is not None:
             self._find()
+        elif panic.panic not in self._lifts:
+            self.holding = max(filter(None, (self.holding, panic)), key=_rank)
 
     def lift(self, panic: Uuid, digest: str) -> None:
         """Take the lift of a panic, be that known yet or not."""
         self._lifts[panic] = digest
-        self._find()
+        if self.holding is not None and self.holding.panic == panic:
+            self._find()
 
     def digest(self, panic: Uuid) -> str | None:
         """The sha256 of the panic that counts under an id; None where none is known."""
@@ -43,4 +49,8 @@ class Panics:
 
     def _find(self) -> None:
         held = (panic for panic, _ in self._panics.values() if panic.panic not in self._lifts)
-        self.holding = max(held, key=lambda panic: (panic.issued, panic.panic), default=None)
+        self.holding = max(held, key=_rank, default=None)
+
+
+def _rank(panic: Panic) -> tuple[UtcUs, Uuid]:
+    return panic.issued, panic.panic
