@@ -29,6 +29,8 @@ ANSWER_S = 60.0
 SLOW_S = 30.0
 SLOW_BYTES_PER_S = 8_000
 """A server that sends less over so long is left for another one and tried again later: no show is fed by it."""
+LEAST_BYTES = 1 << 16
+"""A server that continues with less an answer would take for ever, each answer quick enough."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{0,200}"')
 _BITS_PER_MEGABIT = 1_000_000
@@ -105,8 +107,7 @@ class Web:
             return inside(address)
         if proxied(url):
             with contextlib.suppress(OSError):
-                await self._resolver.resolve(host, url.port or 0)
-                return self._resolver.led_inside[host]
+                return any(inside(one["host"]) for one in await self._resolver.resolve(host, url.port or 0))
         return False
 
 
@@ -117,6 +118,7 @@ def _session(resolver: Resolver) -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30),
         headers={"Accept-Encoding": "identity"},
         auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),  # else whatever a server sets is kept, and sent back, for months
         trust_env=True,  # a venue's caching proxy, as http_proxy names it
         read_bufsize=CHUNK_BYTES,
     )
@@ -148,8 +150,7 @@ class Download:
             while done != size:
                 outcome = await self._request(part, done, size, url, progress)
                 if isinstance(outcome, Refusal) and outcome.code == "film_range" and done:
-                    _discard(part)
-                    done = 0
+                    # What is there may have come from another server, and stays until this one sends the whole.
                     outcome = await self._request(part, 0, size, url, progress)
                 if isinstance(outcome, Refusal):
                     return outcome
@@ -229,7 +230,10 @@ def _end(response: aiohttp.ClientResponse, url: str, done: int, size: int) -> in
         if not found or int(found[1]) != done or not done <= int(found[2]) < size:
             detail = f"{shown(url)} continues at another place than asked; mend the server"
             return Refusal(code="film_range", detail=detail)
-        return int(found[2]) + 1 if found[3] in ("*", str(size)) else _wrong_size(url, found[3], size)
+        if found[3] not in ("*", str(size)):
+            return _wrong_size(url, found[3], size)
+        end = int(found[2]) + 1
+        return end if end == size or end - done >= LEAST_BYTES else _slow(url)
     if done and response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         detail = f"{shown(url)} is shorter than the part that is there; publish the film again"
         return Refusal(code="film_range", detail=detail)

@@ -52,7 +52,7 @@ def proxied(url: URL) -> bool:
 
 
 class Resolver(AbstractResolver):
-    """The system's resolver; remembers which names led inside when they were looked up for a connection.
+    """The system's resolver; remembers which names led inside, and nowhere else, when looked up for a connection.
 
     With `outside_only` such a name is refused there and then, so that DNS cannot answer the check with one address and
     the connection with another.
@@ -68,10 +68,11 @@ class Resolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """As aiohttp asks. Raises OSError."""
         found = await self._resolver.resolve(host, port, family)
-        leads_inside = any(inside(one["host"]) for one in found)
-        if leads_inside and self._outside_only:
+        within = [inside(one["host"]) for one in found]
+        if self._outside_only and any(within):
             raise InsideError(f"{host} leads into this network")
-        self.led_inside[host] = leads_inside
+        # Not those that lead both ways: the server that answers may be the one outside.
+        self.led_inside[host] = all(within)
         return found
 
     async def close(self) -> None:

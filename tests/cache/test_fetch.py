@@ -119,13 +119,13 @@ async def test_a_wrong_part_fails_the_hash_and_the_next_url_starts_afresh(tmp_pa
     assert [asked[:2] for asked in site.asked] == [("/a.mp4", "bytes=1000-"), ("/b.mp4", None)]
 
 
-async def test_416_throws_the_part_away_and_asks_again(tmp_path: Path, site: Site) -> None:
+async def test_416_asks_for_the_whole_and_what_is_no_whole_replaces_nothing(tmp_path: Path, site: Site) -> None:
     url = site.serve("/koi.mp4", FILM[:1000])
     bench = Bench(tmp_path)
     bench.part(FILM[:2000])
     assert reason(await bench.outcome(url)) == "film_size"
     assert [asked[1] for asked in site.asked[:2]] == ["bytes=2000-", None]
-    assert not bench.store.part_of(SHA256).exists()
+    assert bench.store.part_of(SHA256).read_bytes() == FILM[:2000]
 
 
 async def test_a_range_that_was_not_asked_for_is_not_appended(tmp_path: Path, site: Site) -> None:

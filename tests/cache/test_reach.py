@@ -1,4 +1,5 @@
 import pytest
+from aiohttp.resolver import DefaultResolver
 
 from agent.cache.reach import InsideError, Resolver, inside, literal, plain, shown
 
@@ -33,6 +34,22 @@ async def test_a_name_that_leads_inside_is_refused_where_only_outside_is_allowed
     assert resolver.led_inside == {"localhost": True}
     with pytest.raises(InsideError):
         await strict.resolve("localhost", 80)
+    await resolver.close()
+    await strict.close()
+
+
+async def test_a_name_that_leads_both_ways_counts_as_outside_and_may_not_lead_on_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def both(self: object, host: str, port: int, family: int) -> list[dict[str, str]]:
+        return [{"host": "8.8.8.8"}, {"host": "127.0.0.1"}]
+
+    monkeypatch.setattr(DefaultResolver, "resolve", both)
+    resolver, strict = Resolver(outside_only=False), Resolver(outside_only=True)
+    await resolver.resolve("films.example", 80)
+    assert resolver.led_inside == {"films.example": False}
+    with pytest.raises(InsideError):
+        await strict.resolve("films.example", 80)
     await resolver.close()
     await strict.close()
 

@@ -113,6 +113,57 @@ async def test_a_piece_that_is_another_one_than_asked_is_not_taken(tmp_path: Pat
     assert (await bench.outcome(site.base + "/koi.mp4", site.serve("/b.mp4", FILM))).presence is Presence.PRESENT
 
 
+@pytest.mark.parametrize("status", [206, 416])
+async def test_a_server_that_cannot_continue_costs_nothing_of_what_another_one_sent(
+    tmp_path: Path, site: Site, status: int
+) -> None:
+    async def wrong(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Range"):
+            return web.Response(status=status, body=OTHER, headers={"Content-Range": "bytes 0-9/10"})
+        return web.Response(status=503)
+
+    site.answers["/wrong.mp4"] = wrong
+    bench = Bench(tmp_path)
+    bench.part(FILM[:1_000_000])
+    url = site.serve("/b.mp4", FILM)
+    assert (await bench.outcome(site.base + "/wrong.mp4", url)).presence is Presence.PRESENT
+    assert [asked[:2] for asked in site.asked][-2:] == [("/wrong.mp4", None), ("/b.mp4", "bytes=1000000-")]
+
+
+async def test_a_server_that_sends_crumbs_is_left_for_the_next_url(tmp_path: Path, site: Site) -> None:
+    async def crumb(request: web.Request) -> web.StreamResponse:
+        start = request.http_range.start or 0
+        headers = {"Content-Range": f"bytes {start}-{start}/{len(FILM)}"}
+        return web.Response(status=206, body=FILM[start : start + 1], headers=headers)
+
+    site.answers["/crumbs.mp4"] = crumb
+    bench = Bench(tmp_path)
+    bench.part(FILM[:1000])
+    url = site.serve("/b.mp4", FILM)
+    assert (await bench.outcome(site.base + "/crumbs.mp4", url)).presence is Presence.PRESENT
+    assert [asked[0] for asked in site.asked] == ["/crumbs.mp4", "/b.mp4"]
+
+
+async def test_what_a_server_wants_remembered_is_not(tmp_path: Path, site: Site) -> None:
+    cookies, twice = list[dict[str, str]](), asyncio.Event()
+
+    async def sets(request: web.Request) -> web.StreamResponse:
+        cookies.append(dict(request.cookies))
+        if len(cookies) == 2:
+            twice.set()
+        response = web.Response(status=503)
+        response.set_cookie("visitor", str(len(cookies)))
+        return response
+
+    site.answers["/koi.mp4"] = sets
+    url = site.base.replace("127.0.0.1", "localhost") + "/koi.mp4"  # no jar keeps those of a bare address
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(url)])
+    async with bench.running(), asyncio.timeout(10):
+        await twice.wait()
+    assert cookies[:2] == [{}, {}]
+
+
 async def test_a_film_that_is_exchanged_in_the_middle_is_refused_and_fetched_whole(tmp_path: Path, site: Site) -> None:
     url = site.serve("/koi.mp4", FILM, etag=None)
     bench = Bench(tmp_path)
