@@ -180,6 +180,8 @@ class Outcome:
     place_s: float | None
     lost: int
     twice: int
+    ready: bool = True
+    """Whether the agent that was killed before T0 said, at least two seconds before T0, that it was ready again."""
 
     def faults(self) -> list[str]:
         """What is not as it must be."""
@@ -187,13 +189,13 @@ class Outcome:
         found = []
         if not self.starts_ms:
             found.append(f"{name}: never started")
-        elif self.venue in HAD_IT and self.joined[0]:
+        elif self.venue in HAD_IT and self.ready and self.joined[0]:
             found.append(f"{name}: had the cue, and started late all the same")
         elif self.venue not in HAD_IT and not self.joined[0]:
             found.append(f"{name}: could not have it in time, and says that it started on time")
         if len(self.starts_ms) > (2 if self.venue == "killed" else 1):
             found.append(f"{name}: started {len(self.starts_ms)} times")
-        if self.venue == "killed" and self.joined[1:] != (True,):
+        if self.venue == "killed" and self.joined[1 if self.ready else -1 :] != (True,):
             found.append(f"{name}: did not join after it was killed")
         found += [f"{name}: a start was {off:+.1f} ms off" for off in self.starts_ms if abs(off) > EARLY_MOST_MS]
         if self.place_s is None or self.place_s > PLACE_MOST_S:
@@ -220,6 +222,7 @@ def judge(played: str, venue: str, cue: str, t0_us: int, ear: Ear, said: Sequenc
         place_s=_place_s(venue, cue, t0_us, ear.told.get("status", [])),
         lost=len(unheard(venue, cue, ear, said)),
         twice=_more_than_once(line["life"] for line in started) + _more_than_once(run["due"] for run in runs),
+        ready=venue != "killed" or any(_ready_again(line, t0_us) for line in mine),
     )
 
 
@@ -227,6 +230,12 @@ def unheard(venue: str, cue: str, ear: Ear, said: Sequence[Told]) -> Counter[tup
     """What a venue's agents have said of a cue, by their logs, and no broker has brought (yet)."""
     acks = (ack for ack in ear.told.get("ack", []) if (ack["venue"], ack["cue"]) == (venue, cue))
     return Counter(_word(line) for line in said if line["cue"] == cue) - Counter(_word(ack) for ack in acks)
+
+
+def _ready_again(line: Told, t0_us: int) -> bool:
+    """A later life's word before T0; a machine that others use as well may take longer to start it."""
+    said_us = parse_utc(line["timestamp"])
+    return bool(line["life"] and line["ready"]) and line["stage"] == "accepted" and said_us <= t0_us - 2_000_000
 
 
 def _word(ack: Told) -> tuple[Any, ...]:

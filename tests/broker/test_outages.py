@@ -30,6 +30,8 @@ def test_a_venue_that_did_what_it_should_is_good() -> None:
     assert joined.faults() == []
     twice = Outcome("killed", "killed", (0.4, 0.5), (False, True), 0.3, 2, 0)
     assert twice.faults() == [], "an agent that is killed takes along what it had not told yet"
+    slow = Outcome("killed", "killed", (0.5,), (True,), 0.3, 0, 0, ready=False)
+    assert slow.faults() == [], "a machine that took too long to start it again"
 
 
 @pytest.mark.parametrize(
