@@ -95,10 +95,12 @@ class Ledger:
         self._take_out(cue)
         self._forget(cue)
 
-    def restore(self, entry: Entry) -> None:
-        """A cue counts again as it did, unless another body stands under its id by now."""
-        if self.digest(entry.cue.cue) in {None, entry.digest}:
-            self._take_in(entry)
+    def restore(self, entry: Entry) -> bool:
+        """A cue counts again as it did; false where another body stands under its id by now."""
+        if self.digest(entry.cue.cue) not in {None, entry.digest}:
+            return False
+        self._take_in(entry)
+        return True
 
     def full(self, cue: Cue) -> bool:
         """Whether there is no room for one more cue such as this one."""

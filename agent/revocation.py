@@ -51,14 +51,15 @@ class Revocation:
         self._trust, self._settled = trust, settled
         if self._from_journal is None:
             self._from_journal = frozenset(library)
-        back = [entry for entry in self._cues.values() if trust.suffice("cue", entry.signers)]
-        for entry in back:
-            entry.told.discard("accepted")  # it was refused meanwhile
-            ledger.restore(self._cues.pop(entry.cue.cue))
+        effects: list[Effect] = []
+        for entry in list(self._cues.values()):
+            if trust.suffice("cue", entry.signers):
+                entry.told.discard("accepted")  # it was refused meanwhile
+                effects += self._give_cue_back(entry, ledger)
         for key, taken in list(self._programs.items()):
             if trust.suffice("program", taken.signers):
                 _give_back(library, self._programs.pop(key))
-        effects = self._set_aside(ledger, library, _holding(ledger, shown, now), now)
+        effects += self._set_aside(ledger, library, _holding(ledger, shown, now), now)
         return [*effects, *self._strike(ledger, library)]
 
     def dated(self, ledger: Ledger, library: Library, now: Now) -> list[Effect]:
@@ -70,7 +71,7 @@ class Revocation:
         holding = Agenda([*ledger.agenda, *(entry.cue for entry in entries.values())]).wanted_at(now.vouched)
         effects: list[Effect] = []
         if holding is not None and holding.cue in entries:
-            ledger.restore(self._cues.pop(holding.cue))
+            effects += self._give_cue_back(entries[holding.cue], ledger)
             self._let_be = holding.cue
             effects.append(_goes_on(holding))
         if holding is not None and isinstance(holding.do, Play) and program_key(holding) in (self._from_journal or ()):
@@ -137,14 +138,16 @@ class Revocation:
             effects.append(Note("warning", "program no longer counts: its key is gone", named))
         return effects
 
+    def _give_cue_back(self, entry: Entry, ledger: Ledger) -> list[Effect]:
+        """A cue counts again. Where its id is taken by now it is compared as it comes again: new keys ask for all."""
+        del self._cues[entry.cue.cue]
+        return [] if ledger.restore(entry) else _struck(entry.cue.cue, ledger)
+
     def _strike(self, ledger: Ledger, library: Library) -> list[Effect]:
         """Strike what is set aside; what has come under its id or revision since is on the disk, and stays there."""
         if not self._settled or self._undated or not (self._cues or self._programs):
             return []
-        struck: list[Effect] = [ForgetCue(cue) for cue in self._cues if ledger.get(cue) is None]
-        for cue in self._cues:
-            memory = ledger.memory(cue)
-            struck.append(KeepId(cue, memory.digest, memory.until, memory.signers) if memory else ForgetId(cue))
+        struck = [effect for cue in self._cues for effect in _struck(cue, ledger)]
         struck += [ForgetProgram(*key) for key in self._programs if library.digest(key) is None]
         self._cues.clear()
         self._programs.clear()
@@ -155,6 +158,13 @@ def _give_back(library: Library, taken: Taken[Program]) -> None:
     """A program counts again, unless another body stands under its revision by now."""
     if library.digest((taken.message.program, taken.message.rev)) is None:
         library.put(taken)
+
+
+def _struck(cue: str, ledger: Ledger) -> list[Effect]:
+    """A body that was set aside goes from the disk; another one that has come under its id since stays there."""
+    memory = ledger.memory(cue)
+    forget: list[Effect] = [] if ledger.get(cue) else [ForgetCue(cue)]
+    return [*forget, KeepId(cue, memory.digest, memory.until, memory.signers) if memory else ForgetId(cue)]
 
 
 def _holding(ledger: Ledger, shown: Cue | None, now: Now) -> Cue | None:

@@ -383,3 +383,15 @@ def test_what_is_signed_anew_before_the_keys_are_settled_stays_on_the_disk() -> 
     first = kept[f"id/{uuid_of(1)}"]
     assert isinstance(first, KeepId)
     assert first.signers == {SECOND.id}, "what the journal said of the id is corrected"
+
+
+def test_a_key_that_comes_back_finds_the_id_of_its_cue_taken_and_the_disk_says_the_same() -> None:
+    paris = wall()
+    paris.receive(f"cue/{uuid_of(1)}", cue())
+    hear(paris, WITHOUT_SHOW, settled=False)
+    paris.receive(f"cue/{uuid_of(1)}", cue(key=2, venues=["tokyo"]))
+    hear(paris, ALL, settled=False)
+    kept = on_disk(paris)
+    assert f"cue/{uuid_of(1)}" not in kept, "after a restart it would count again"
+    assert f"id/{uuid_of(1)}" in kept
+    assert AskAgain() in paris.effects, "when it comes again the smaller hash counts"
