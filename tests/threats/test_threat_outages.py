@@ -66,7 +66,7 @@ async def test_one_broker_is_lost_before_the_cue_and_the_other_one_before_its_in
                 await there.ready(*walls)
                 await watch.ready(whole, dependent)
                 other.stop(signal.SIGKILL)
-                cue = cue_body(3)
+                cue = cue_body(5)
                 await watch.send((f"cue/{cue['cue']}", signed(cue, FIRST)))
                 for wall in (whole, dependent):
                     await watch.ack(wall, cue["cue"], "armed")
