@@ -11,6 +11,9 @@ from typing import Any
 Tree = Any
 """JSON as Python has it, but for objects, which are `Pairs`, and for what no JSON writer writes, which is `Raw`."""
 
+LONGEST = 300_000
+"""About so many characters a list may have in which all stands many times; a message has 64 KiB at most."""
+
 
 class Pairs(list[tuple[str, Any]]):
     """An object whose keys may stand twice."""
@@ -119,7 +122,9 @@ def bend(tree: Tree, rng: Random, keep: frozenset[str] = frozenset()) -> Tree:
             other, there = rng.choice(places)
             put(deepcopy(other[there][1] if isinstance(other, Pairs) else other[there]))
         case 5 if isinstance(value, list):
-            put(value * rng.choice((2, 30, 2_000)) if not isinstance(value, Pairs) else [value])
+            # Of long ones fewer: 2 000 times 2 000 films would be the forger's own undoing.
+            times = min(rng.choice((2, 30, 2_000)), 1 + LONGEST // (1 + len(_text(value, "", True))))
+            put(value * times if not isinstance(value, Pairs) else [value])
         case 6 if isinstance(value, str) and value:
             cut = rng.randrange(len(value))
             put(
