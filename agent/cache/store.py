@@ -53,8 +53,8 @@ class Room:
 class Store:
     """The films below one folder.
 
-    One agent owns the folder; `framezero import` may put films beside it. `commit`, `room` and `delete_gone` take their
-    time: call them in a thread. Everything else is quick.
+    One agent owns the folder; `framezero import` may put films beside it. `commit`, `describe`, `room` and
+    `delete_gone` take their time: call them in a thread. Everything else is quick.
     """
 
     def __init__(self, root: Path) -> None:
@@ -276,13 +276,14 @@ class Store:
 
     def describe(self, sha256: str, contents: Contents) -> None:
         """Remember what is in a film that was committed without a look into it. Raises OSError."""
-        seal = self._seals.get(sha256)
-        if seal is not None:
+        with self.locked():
+            seal = self._seals.get(sha256)
+            if seal is None:  # it had to go meanwhile
+                return
             self._seals[sha256] = seal = seal.model_copy(update={"contents": contents})
-            with self.locked():
-                write_seal(place_of(self.root, sha256), seal)
-            used = self._used.get(sha256, 0)
-            os.utime(place_of(self.root, sha256).with_suffix(".seal"), ns=(used, used))
+            write_seal(place_of(self.root, sha256), seal)
+        used = self._used.get(sha256, 0)
+        os.utime(place_of(self.root, sha256).with_suffix(".seal"), ns=(used, used))
 
     def _sweep(self) -> None:
         """Leftovers of a crash go. Raises OSError where nothing can be written; an odd entry is a fault of its own."""

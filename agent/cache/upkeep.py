@@ -89,7 +89,7 @@ class Upkeep:
                 if contents is None:
                     continue  # it was said why, and is tried again the next night
                 with contextlib.suppress(OSError):
-                    self._store.describe(sha256, contents)
+                    await asyncio.to_thread(self._store.describe, sha256, contents)
                     self._fetcher.described(sha256)
 
     async def verify(self) -> int:

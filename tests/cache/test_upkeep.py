@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,6 +166,45 @@ async def test_films_that_nobody_looked_into_are_looked_into_and_told(tmp_path: 
     await keeper(bench, lambda _path: contents).describe()
     assert bench.said[-1][1].contents == contents
     assert Bench(tmp_path).store.contents_of(SHA256) == contents
+
+
+async def test_an_import_that_holds_the_lock_of_the_cache_holds_up_no_show(tmp_path: Path) -> None:
+    filled(tmp_path, FILM)
+    bench = Bench(tmp_path)
+    looked, blocked = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def look(_path: Path) -> Contents:
+        loop.call_soon_threadsafe(looked.set)
+        return Contents(codec="h264")
+
+    with (tmp_path / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def give_up() -> None:  # the loop stands still: nobody else would free the lock any more
+            blocked.set()
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        timer = threading.Timer(5, give_up)
+        timer.start()
+        task = asyncio.create_task(keeper(bench, look).describe())
+        await looked.wait()
+        await asyncio.sleep(0.1)
+        timer.cancel()
+        assert not blocked.is_set() and not task.done()
+        fcntl.flock(other, fcntl.LOCK_UN)
+    await task
+    assert Bench(tmp_path).store.contents_of(SHA256) == Contents(codec="h264")
+
+
+def test_a_film_that_had_to_go_is_not_described(tmp_path: Path) -> None:
+    filled(tmp_path, FILM)
+    store = Bench(tmp_path).store
+    path = store.path_of(SHA256)
+    assert path is not None
+    store.evict(SHA256)
+    store.describe(SHA256, Contents(codec="h264"))
+    assert not path.with_suffix(".seal").exists()
 
 
 async def test_a_hash_is_given_up_when_the_agent_ends(tmp_path: Path) -> None:
