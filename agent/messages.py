@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_LIFE_US = 31 * 86_400 * 1_000_000
 MIN_ITEM_US = 2_000_000
 MAX_DETAIL_CHARS = 500
+MAX_DIGITS = 40
 MAX_FAULTS = 5
 MAX_IDENTIFY_S = 600
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -362,6 +363,13 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _integer(digits: str) -> int:
+    """No integer of ours has more; a longer one would break whoever reckons with it as a float."""
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits; at most {MAX_DIGITS} are read")
+    return int(digits)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -376,7 +384,7 @@ def decode(model: type[M], data: bytes) -> M | Refusal:
     if len(data) > MAX_BODY_BYTES:
         return Refusal(code="size", detail=f"{len(data)} bytes; a message has at most {MAX_BODY_BYTES}")
     try:
-        parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         return Refusal(code="schema", detail=_short(f"not JSON: {error}"))
     if "v" in model.model_fields and isinstance(parsed, dict) and (other := _other_version(parsed.get("v"))):

@@ -164,7 +164,7 @@ def _cells(wall: Wall, now: UtcUs) -> dict[str, str]:
         "error": f"{_ms(status.error_us.median)} / {_ms(status.error_us.p99)}" if status.error_us else "–",
         "p99": _ms(status.error_us.p99) if status.error_us else "–",
         "cache": _cache(status),
-        "next": f"{status.next.action} in {show_span(status.next.at - now)}" if status.next else "–",
+        "next": f"{shown(status.next.action)} in {show_span(status.next.at - now)}" if status.next else "–",
     }
 
 

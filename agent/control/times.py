@@ -11,6 +11,8 @@ _UNIT_US = {"ms": 1_000, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _CLOCK = re.compile(r"(?:(\d+):)?([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)")
+MOST_CHARS = 40
+"""More digits than that name no time."""
 _FULL_MINUTE = ("minute", "next minute", "next-minute", "next full minute", "next-full-minute")
 
 
@@ -38,6 +40,8 @@ def parse_instant(text: str, now: UtcUs) -> UtcUs:
         ) from None
     if moment.tzinfo is None:
         raise TimeError(f"{text!r} names no zone; add Z for UTC, or an offset such as +08:00")
+    if not 1 < moment.year < 9999:  # at the rims an offset leads out of the calendar
+        raise TimeError(f"{text!r} is no time for a show; look at its year")
     return UtcUs((moment - _EPOCH) // timedelta(microseconds=1))
 
 
@@ -47,8 +51,8 @@ def parse_span(text: str) -> int:
     Raises TimeError with the remedy.
     """
     compact = text.strip().lower().replace(" ", "")
-    if not _SPAN.fullmatch(compact):
-        raise TimeError(f"{text!r} is not a length of time; write 90s, 2m, 1h30m or 500ms")
+    if not _SPAN.fullmatch(compact) or len(compact) > MOST_CHARS:
+        raise TimeError(f"{text[:MOST_CHARS]!r} is not a length of time; write 90s, 2m, 1h30m or 500ms")
     return sum(round(float(number) * _UNIT_US[unit]) for number, unit in _SPAN_PART.findall(compact))
 
 
@@ -58,13 +62,13 @@ def parse_position(text: str) -> MediaUs:
     Raises TimeError with the remedy.
     """
     match = _CLOCK.fullmatch(text.strip())
-    if match:
+    if match and len(text) <= MOST_CHARS:
         hours, minutes, seconds = int(match[1] or 0), int(match[2]), float(match[3])
         return MediaUs((hours * 3600 + minutes * 60) * US_PER_S + round(seconds * US_PER_S))
     try:
         return MediaUs(parse_span(text))
     except TimeError:
-        raise TimeError(f"{text!r} is not a position; write 90s, 1m30s, 01:30 or 1:02:03.5") from None
+        raise TimeError(f"{text[:MOST_CHARS]!r} is not a position; write 90s, 1m30s, 01:30 or 1:02:03.5") from None
 
 
 def warn_of(at: UtcUs, now: UtcUs) -> str:
@@ -90,7 +94,7 @@ def local_time(at: UtcUs, zone: str) -> str:
     try:
         utc = _EPOCH + timedelta(microseconds=at)
         moment = utc.astimezone(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError, OverflowError):
+    except (ZoneInfoNotFoundError, ValueError, OverflowError, OSError):  # what is no zone is looked for as a file
         return ""
     day = f"{moment:%a %Y-%m-%d}" if moment.date() != utc.date() else f"{moment:%a}"
     return f"{day} {moment:%H:%M:%S}{f'.{moment.microsecond // 1000:03d}' if moment.microsecond else ''} {moment:%Z}"
