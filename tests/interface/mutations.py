@@ -124,7 +124,8 @@ def bend(tree: Tree, rng: Random, keep: frozenset[str] = frozenset()) -> Tree:
         case 5 if isinstance(value, list):
             # Of long ones fewer: 2 000 times 2 000 films would be the forger's own undoing.
             times = min(rng.choice((2, 30, 2_000)), 1 + LONGEST // (1 + len(_text(value, "", True))))
-            put(value * times if not isinstance(value, Pairs) else [value])
+            # Each a thing of its own, or what is wrong with one later would be wrong with all.
+            put([deepcopy(each) for _ in range(times) for each in value] if not isinstance(value, Pairs) else [value])
         case 6 if isinstance(value, str) and value:
             cut = rng.randrange(len(value))
             put(

@@ -7,7 +7,7 @@ from brokers import MosquittoFactory
 from flood import flood
 from oracle import Oracle
 
-from agent import conductor, trust
+from agent import reception, trust
 from agent.lab.processes import Processes
 
 MESSAGES, LIVE = 2_500, 500
@@ -35,7 +35,7 @@ def test_nothing_raises_and_nothing_is_taken_that_was_not_signed(threshold: int)
             dict.fromkeys(trust.KINDS, frozenset({"show", "content", "panic"})),
             "with 0 of 1 signatures",
         ),
-        (conductor, "take_cue", None, "raised TypeError"),
+        (reception, "take_cue", None, "raised TypeError"),
     ],
 )
 def test_the_oracle_sees_a_venue_that_is_broken(
