@@ -1,6 +1,7 @@
 """The brain of a venue: events in, effects out; it never reads a clock, draws a number, logs or waits."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import assert_never
 
 from agent import asks, identify
@@ -164,6 +165,7 @@ class Conductor:
         self._trust = trust
         shown = self._wall.on_wall.cue if self._wall.on_wall else None
         effects = self._revocation.heard(trust, settled, self._ledger, self._library, shown, now)
+        self._library.settle(partial(trust.suffice, "program"))
         if not more:
             return effects
         self._refusals.forget()

@@ -1,14 +1,14 @@
 """The programs that a venue knows: pure.
 
-A published revision never changes; where two bodies come under one all the same, the smaller sha256 counts, at every
-venue, and it is an alarm.
+A published revision never changes: the body that a venue has had first is the one that it plays, whoever signs another.
+That another one is about is an alarm and a NO-GO, since a wall that has it first would show something else.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.intake import Taken
-from agent.messages import Program
+from agent.messages import Program, Refusal
 from agent.schedule import ProgramKey
 from agent.trust import KeyId
 
@@ -23,6 +23,7 @@ class Library:
         self.changes = 0
         self._taken: dict[ProgramKey, Taken[Program]] = {}
         self._programs: dict[ProgramKey, Program] = {}
+        self._rivals: dict[ProgramKey, frozenset[KeyId]] = {}
 
     @property
     def programs(self) -> Mapping[ProgramKey, Program]:
@@ -48,6 +49,24 @@ class Library:
         self._taken[key] = replace(known, signers=known.signers | signers)
         return self._taken[key].signers
 
+    def contest(self, rival: Taken[Program]) -> None:
+        """Another body has come under a revision that is known."""
+        self.changes += 1
+        key = (rival.message.program, rival.message.rev)
+        self._rivals[key] = self._rivals.get(key, frozenset()) | rival.signers
+
+    def settle(self, trusted: Callable[[frozenset[KeyId]], bool]) -> None:
+        """Other keys are trusted: a body that none of them answers for is no rival any more."""
+        self.changes += 1
+        self._rivals = {key: signers for key, signers in self._rivals.items() if trusted(signers)}
+
+    def conflict(self, key: ProgramKey) -> Refusal | None:
+        """Why other walls may show something else under a revision; None where they cannot."""
+        if key not in self._rivals:
+            return None
+        detail = f"two programs were published as {key[0]} rev {key[1]}; this wall plays the first that it had"
+        return Refusal(code="program_conflict", detail=f"{detail}: publish the next revision, and cue that")
+
     def put(self, taken: Taken[Program]) -> None:
         """Take a program, in place of what stood under its revision."""
         self.changes += 1
@@ -61,6 +80,7 @@ class Library:
         if taken is not None:
             self.changes += 1
             del self._programs[key]
+            self._rivals.pop(key, None)
         return taken
 
     def spare(self, coming: ProgramKey, cued: set[ProgramKey]) -> ProgramKey | None:

@@ -143,14 +143,12 @@ class Reception:
         if known == taken.digest:
             signers = self._library.countersign(key, taken.signers)
             return [KeepProgram(*key, taken.body, signers)] if signers else []
-        effects: list[Effect] = []
         if known is not None:
-            if self._refusals.tell("same id", min(known, taken.digest).encode(), now, where=max(known, taken.digest)):
-                text = "two different programs under one revision; the smaller hash counts. Publish the next revision"
-                effects.append(Note("error", text, where))
-            if known < taken.digest:
-                return effects
-        elif self._library.full:
+            self._library.contest(taken)
+            text = "program refused: a published revision never changes; publish the next one"
+            return [Note("error", text, where)] if self._refusals.tell("program", payload, now) else []
+        effects: list[Effect] = []
+        if self._library.full:
             spare = self._library.spare(key, set(self._ledger.agenda.programs()))
             if spare is None:
                 full = Note("error", f"program refused: {MOST_PROGRAMS} revisions are known and needed here", where)

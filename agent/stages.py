@@ -67,7 +67,8 @@ class Stages:
         if stamp != self._readiness_of:
             self._readiness, self._readiness_of = {}, stamp
         if key not in self._readiness:
-            self._readiness[key] = readiness(world, key) or self._promises.short(f"program/{key[0]}/{key[1]}")
+            unkept = self._promises.short(f"program/{key[0]}/{key[1]}")
+            self._readiness[key] = readiness(world, key) or unkept or self._library.conflict(key)
         return self._readiness[key]
 
     # --- accepted -----------------------------------------------------------------------------

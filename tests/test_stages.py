@@ -222,14 +222,19 @@ def test_a_cue_for_others_costs_no_ack() -> None:
 # --- programs -----------------------------------------------------------------------------------
 
 
-def test_of_two_bodies_under_one_revision_the_smaller_hash_counts() -> None:
+def test_a_revision_never_changes_and_a_second_body_is_an_alarm_and_a_no_go() -> None:
     bodies = [program_body(), program_body(issued="2025-06-01T00:00:00Z")]
     for order in itertools.permutations(bodies):
-        wall = FakeWall()
+        wall = ready_wall()
+        wall.receive("program/reel/7", order[0].replace(b'"rev": 1', b'"rev": 7'))
+        wall.receive("cue", cue_body(do={**LOOP, "rev": 7}))
         for body in (*order, *order):
-            wall.receive("program/reel/1", body)
-        assert wall.conductor._library.digest(("reel", 1)) == min(map(digest, bodies))
+            wall.receive("program/reel/7", body.replace(b'"rev": 1', b'"rev": 7'))
+        assert wall.conductor._library.digest(("reel", 7)) == digest(order[0].replace(b'"rev": 1', b'"rev": 7'))
         assert len(alarms(wall.effects)) == 1
+        assert told(wall) == [("accepted", True, None), ("accepted", False, "program_conflict")]
+        wall.until(T0 + S)
+        assert wall.films_shown()[-1][1] == "a", "a NO-GO is no reason for a dark wall"
 
 
 def test_a_program_too_many_pushes_out_the_oldest_that_nobody_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,10 +122,8 @@ class View:
         opened = self._open(("program",), message)
         if opened is None:
             return
-        known = self.programs.get(key)
-        # Of two bodies under one revision, at two brokers, the venues take the one with the smaller hash.
-        if known is None or sha256(opened.body).digest() < sha256(known).digest():
-            self.programs[key] = opened.body
+        if self.programs.setdefault(key, opened.body) != opened.body:
+            self._say(f"{message.topic} is another program at {message.url}: publish the next revision, and cue that")
 
     def _cleared(self, message: Received) -> None:
         """A broker says that it keeps nothing under a topic any more."""

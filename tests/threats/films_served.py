@@ -1,7 +1,5 @@
 """Short films on a server, each of the same size and looks and each another file, and their signed programs."""
 
-import base64
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -70,8 +68,3 @@ def _item(film: Film) -> Told:
         "sound": False,
         "urls": [film.url],
     }
-
-
-def digest_of(envelope: bytes) -> str:
-    """What counts of two programs under one revision is the one with the smaller of these."""
-    return sha256(base64.b64decode(json.loads(envelope)["payload"])).hexdigest()
