@@ -19,6 +19,8 @@ SHORT_ID = 13
 
 NEAR = 5
 SOON_US = 86_400 * US_PER_S
+HEARTBEAT_US = 6 * US_PER_S
+"""The newest status of a venue that lives is no older, if the clocks agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,17 @@ def _told(view: View, ids: Sequence[str]) -> str:
     return ", ".join(told) + more
 
 
+def agreed(view: View, now: UtcUs) -> UtcUs:
+    """The time by which cues may be cleared: this host's, but no later than some venue says that it is.
+
+    A host whose clock is ahead would take away what runs. Where no venue tells the time, there is only the host's.
+    """
+    told = [heard.status.time for heard in view.statuses.values() if heard.status.time is not None]
+    return UtcUs(min(now, max(told) + HEARTBEAT_US)) if told else now
+
+
 def over(view: View, now: UtcUs) -> list[str]:
-    """The ids of the kept cues that count for nobody any more, so that brokers need not keep them.
+    """The ids of the kept cues that count for nobody any more, so that brokers need not keep them; `now`: see `agreed`.
 
     These are the expired ones, and those that a cancel in force takes back at every venue that they are for, for as
     long as they live; a cancel that is not signed takes nothing signed away. A cancel itself is kept until it expires:

@@ -17,7 +17,7 @@ from agent.control.view import Kept, View
 from agent.messages import Cancel
 from agent.units import US_PER_S, UtcUs, format_utc
 
-LIST_TOPICS = ["venue/+/presence", "program/+/+", "cue/#"]
+LIST_TOPICS = ["venue/+/presence", "venue/+/status", "program/+/+", "cue/#"]
 
 _LAYOUTS = (
     ("at", "in", "state", "what", "venues", "key", "expires", "cue"),
@@ -54,8 +54,16 @@ def list_(
             short = kept.short_ids(link.view)
             cleared: dict[str, list[Delivery]] = {}
             if clean:
+                sure = kept.agreed(link.view, now)
                 mine = {entry.cue.cue for entry in entries}
-                cleared = {key: await cancel.clear(link, key) for key in kept.over(link.view, now) if key in mine}
+                ended = [key for key in kept.over(link.view, sure) if key in mine]
+                unsure = [key for key in kept.over(link.view, now) if key in mine and key not in ended]
+                cleared = {key: await cancel.clear(link, key) for key in ended}
+                if unsure:
+                    warnings.append(
+                        f"no venue says that it is later than {format_utc(sure)}: what ends after that stays; "
+                        "is this host's clock right?"
+                    )
             code = 0 if all(delivery.taken for found in cleared.values() for delivery in found) else 1
             warnings += [text for found in cleared.values() for text in untaken(found)]
             warnings += [f"{url}: {detail}" for url, detail in link.faults.items()] + link.view.odd

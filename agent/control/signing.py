@@ -107,7 +107,11 @@ def make(name: str, role: Role, folder: Path, *, passphrase: str = "", not_after
         if there:
             raise SigningError([f"{' and '.join(there)}: is there already; choose another name, or move it away"])
         _write(made.private, head.encode() + pem, 0o600)
-        _write(made.public, public_text.encode(), 0o644)
+        try:
+            _write(made.public, public_text.encode(), 0o644)
+        except BaseException:
+            made.private.unlink()  # nobody has its other half, and its name would be taken
+            raise
     except OSError as error:
         raise SigningError(
             [f"{error.filename or folder}: {error.strerror}; name a folder of yours with --to"]
@@ -150,10 +154,14 @@ def at_home(path: Path) -> Path:
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def _load(path: Path, ask: Callable[[str], str]) -> SigningKey:

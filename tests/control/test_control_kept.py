@@ -135,6 +135,21 @@ async def test_cleaning_takes_what_counts_for_nobody_and_nothing_else(mosquitto:
     assert await kept_at(mosquitto) == {stays.cue, cancel.cue}
 
 
+async def test_a_host_whose_clock_is_ahead_cleans_nothing_away_that_a_venue_still_goes_by(mosquitto: Mosquitto) -> None:
+    cue = await keep(mosquitto)
+    back = UtcUs(cue.at - 3600 * US_PER_S)
+    ended = cue.model_copy(update={"at": UtcUs(back - 2), "issued": UtcUs(back - 3), "expires": UtcUs(back + US_PER_S)})
+    await retain(mosquitto, f"cue/{cue.cue}", encode(ended))
+    await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo", at=UtcUs(back - 60 * US_PER_S))))
+    where = ("--clean", "--broker", mosquitto.url)
+    code, out, err = await framezero("cue", "list", *where)
+    assert (code, "cleared" in out, "clock right" in err) == (0, False, True), out + err
+    assert await kept_at(mosquitto) == {cue.cue}
+    await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
+    code, out, err = await framezero("cue", "list", *where)
+    assert (code, "cleared" in out, err) == (0, True, ""), out + err
+
+
 async def test_a_venue_that_is_gone_is_forgotten_and_one_that_lives_is_not(mosquitto: Mosquitto) -> None:
     await retain(mosquitto, "cue/_hello", b"{}")
     for name, online in (("oslo", False), ("tokyo", True)):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -170,3 +171,20 @@ def test_a_home_that_is_not_there_is_said() -> None:
         signing.passphrase_in(Path("~no-such-user/word"))
     made = RUNNER.invoke(keys_cli.app_keys, ["new", "a", "--role", "show", "--to", "~no-such-user/keys"])
     assert (made.exit_code, "write the whole path" in made.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_disk_that_fails_leaves_no_half_of_a_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    left = [after]
+
+    def fsync(_handle: int) -> None:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left[0] -= 1
+
+    monkeypatch.setattr(signing.os, "fsync", fsync)  # type: ignore[attr-defined]
+    with pytest.raises(SigningError, match="No space left"):
+        signing.make("alice", "show", tmp_path)
+    assert list(tmp_path.iterdir()) == []
