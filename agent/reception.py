@@ -48,7 +48,7 @@ class Reception:
         """Take a message of the topic `cue`, or of the one below it that names an id."""
         taken = take_cue(payload, topic_id, self._venue, trust, now)
         if isinstance(taken, Declined):
-            if taken.refusal.code == UNDATED:
+            if taken.refusal.code == UNDATED and topic_id is not None:
                 return self._wait_for_time("cue", taken.cue, taken.refusal)
             return [] if self._holds_already(taken, payload) else self._decline(taken, payload, topic_id, now)
         cue, known = taken.message, self._ledger.digest(taken.message.cue)

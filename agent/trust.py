@@ -46,7 +46,10 @@ _BASE64_PATTERN = r"^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 _SIG_PATTERN = r"^[A-Za-z0-9+/]{86}==$"
 
 UNDATED = "key_undated"
-"""The code of a refusal that is none yet: the key would do if it has not expired, and nobody knows the time."""
+"""The code of a refusal that is none yet: the key would do if it has not expired, and nobody knows the time.
+
+What the brokers keep is asked for again with the time; only what they do not keep is refused so.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,11 @@ def _short(
     if len(sure) >= wanted:
         return None
     if len({key.id for key in valid}) >= wanted:
-        return Refusal(code=UNDATED, detail="whether the key has expired shows when a time server has answered")
+        detail = (
+            "whether the key has expired shows when a time server has answered: then what brokers keep is asked for"
+        )
+        detail += " again, and what they do not keep is to be sent again"
+        return Refusal(code=UNDATED, detail=detail)
     roles = " or ".join(sorted(MAY_SIGN[kind]))
     if not signatures:
         return Refusal(code="signature", detail="the envelope holds no signature; send it with --key FILE")

@@ -167,6 +167,8 @@ def test_without_a_time_a_cue_of_a_key_that_may_have_expired_waits_and_is_asked_
     paris.receive("program/reel/1", program())
     paris.receive(f"cue/{uuid_of(1)}", cue())
     assert paris.acks == []
+    paris.receive("cue", cue(2))  # no broker keeps what comes by this topic
+    assert refusals(paris) == [(uuid_of(2), "key_undated")]
     assert AskAgain() not in paris.effects
     paris.clock = ClockState.SYNC
     paris.until(paris.t + 20_000)
