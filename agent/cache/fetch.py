@@ -255,8 +255,9 @@ class Fetcher:
         if reason is None:
             log.info("film is there", name=film.name, sha256=film.sha256, size=film.size)
             return  # _look tells it
-        # A film that only waits for somebody to cue it is worth one line.
-        say = log.debug if reason.code == LATER and wish.failures else log.warning
+        # What lasts, such as a line that is down for a week, is worth one line; the status tells it all the time.
+        known = LATER if wish.state is None or wish.state.reason is None else wish.state.reason.code
+        say = log.debug if wish.failures and reason.code == known else log.warning
         longest_s = WRONG_RETRY_S if reason.code == "film_hash" else LAST_RETRY_S
         pause_s = min(longest_s, FIRST_RETRY_S * 2**wish.failures) * random.uniform(0.75, 1.25)
         wish.failures = min(wish.failures + 1, 16)

@@ -312,3 +312,24 @@ async def test_a_callback_that_wants_anew_does_no_harm(tmp_path: Path, site: Sit
     async with bench.running():
         await bench.until(SHA256, Presence.PRESENT)
         await bench.until(OTHER_SHA256, Presence.PRESENT)
+
+
+async def test_what_fails_again_and_again_is_logged_once_and_told_once(
+    tmp_path: Path, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    often = asyncio.Event()
+
+    async def away(_request: web.Request) -> web.StreamResponse:
+        if len(site.asked) == 5:
+            often.set()
+        return web.Response(status=404 if len(site.asked) < 5 else 200, body=FILM)
+
+    site.answers["/koi.mp4"] = away
+    bench = Bench(tmp_path)
+    bench.fetcher.want([wanted(site.base + "/koi.mp4")])
+    async with bench.running(), asyncio.timeout(10):
+        await often.wait()
+        await bench.until(SHA256, Presence.PRESENT)
+    said = [line for line in capsys.readouterr().out.splitlines() if "film not fetched" in line]
+    assert len([line for line in said if "warning" in line]) == 1
+    assert [state.presence for _, state in bench.said].count(Presence.FAILED) == 1
