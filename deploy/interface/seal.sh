@@ -17,6 +17,7 @@ IFS= read -r -d '' body || true # to the end, its last newline included
 printf 'DSSEv1 %d %s %d %s' ${#type} "$type" ${#body} "$body" > "$signed"
 for file in "${@:2}"; do
     key=$(openssl pkey -in "$file")
+    [[ $(openssl pkey -noout -text <<< "$key") == ED25519* ]] || { echo "$file: is no Ed25519 key" >&2; exit 1; }
     id=$(openssl pkey -pubout -outform DER <<< "$key" | tail -c 32 | sha256sum | cut -c 1-16)
     signature=$(openssl pkeyutl -sign -rawin -in "$signed" -inkey <(printf '%s\n' "$key") | base64 -w 0)
     signatures+=${signatures:+,}"{\"keyid\":\"$id\",\"sig\":\"$signature\"}"

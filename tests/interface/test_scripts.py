@@ -216,6 +216,15 @@ def test_what_cannot_be_sent_says_why(
     assert (done.returncode, word in done.stderr.decode()) == (status, True), done.stderr.decode()
 
 
+@pytest.mark.needs("openssl")
+def test_a_key_of_another_kind_does_not_sign(tmp_path: Path) -> None:
+    file = tmp_path / "ec.pem"
+    done = run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", file)
+    assert done.returncode == 0, done.stderr
+    done = run(INTERFACE / "seal.sh", "cue", file, stdin=b"{}")
+    assert (done.returncode, done.stdout, b"no Ed25519 key" in done.stderr) == (1, b"", True), done.stderr
+
+
 @needs_sh
 def test_one_broker_of_two_is_enough(tmp_path: Path, mosquitto: Mosquitto) -> None:
     key = make_key(tmp_path, "one")
