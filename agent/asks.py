@@ -137,6 +137,8 @@ def _films(ask: Ask, world: World) -> tuple[PolledFilms | None, tuple[Reason, ..
             missing.setdefault(encode.sha256, item.name)
             if film.refusal is not None:
                 reasons.setdefault(film.refusal.code, _reason("films", film.refusal))
+    if (conflict := world.conflicts.get((ask.program, rev))) is not None:
+        reasons.setdefault(conflict.code, _reason("films", conflict))
     films = PolledFilms(
         program=ask.program,
         rev=rev,

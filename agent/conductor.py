@@ -305,6 +305,7 @@ class Conductor:
             # By the host's own clock a cue that runs elsewhere is joined, roughly; nothing begins by it.
             joining_from=now.utc if now.clock is ClockState.HOST else None,
             panic=self._alarm.holding,
+            conflicts=self._library.conflicts,
         )
 
     def _clock_short(self, now: Now) -> Refusal | None:

@@ -24,6 +24,7 @@ class Library:
         self._taken: dict[ProgramKey, Taken[Program]] = {}
         self._programs: dict[ProgramKey, Program] = {}
         self._rivals: dict[ProgramKey, frozenset[KeyId]] = {}
+        self._conflicts: dict[ProgramKey, Refusal] = {}
 
     @property
     def programs(self) -> Mapping[ProgramKey, Program]:
@@ -50,22 +51,24 @@ class Library:
         return self._taken[key].signers
 
     def contest(self, rival: Taken[Program]) -> None:
-        """Another body has come under a revision that is known."""
-        self.changes += 1
+        """Another body has come under a revision that is known; that it comes again is no news."""
         key = (rival.message.program, rival.message.rev)
-        self._rivals[key] = self._rivals.get(key, frozenset()) | rival.signers
+        signers = self._rivals.get(key, frozenset()) | rival.signers
+        if self._rivals.get(key) != signers:
+            self.changes += 1
+            self._rivals[key] = signers
+            self._conflicts[key] = _conflict(key)
 
     def settle(self, trusted: Callable[[frozenset[KeyId]], bool]) -> None:
         """Other keys are trusted: a body that none of them answers for is no rival any more."""
         self.changes += 1
         self._rivals = {key: signers for key, signers in self._rivals.items() if trusted(signers)}
+        self._conflicts = {key: self._conflicts[key] for key in self._rivals}
 
-    def conflict(self, key: ProgramKey) -> Refusal | None:
-        """Why other walls may show something else under a revision; None where they cannot."""
-        if key not in self._rivals:
-            return None
-        detail = f"two programs were published as {key[0]} rev {key[1]}; this wall plays the first that it had"
-        return Refusal(code="program_conflict", detail=f"{detail}: publish the next revision, and cue that")
+    @property
+    def conflicts(self) -> Mapping[ProgramKey, Refusal]:
+        """The revisions of which other walls may show something else, each with what to do about it."""
+        return self._conflicts
 
     def put(self, taken: Taken[Program]) -> None:
         """Take a program, in place of what stood under its revision."""
@@ -81,6 +84,7 @@ class Library:
             self.changes += 1
             del self._programs[key]
             self._rivals.pop(key, None)
+            self._conflicts.pop(key, None)
         return taken
 
     def spare(self, coming: ProgramKey, cued: set[ProgramKey]) -> ProgramKey | None:
@@ -98,3 +102,8 @@ class Library:
     def full(self) -> bool:
         """Whether one has to go before another one comes."""
         return len(self._taken) >= MOST_PROGRAMS
+
+
+def _conflict(key: ProgramKey) -> Refusal:
+    detail = f"two programs were published as {key[0]} rev {key[1]}; this wall plays the first that it had"
+    return Refusal(code="program_conflict", detail=f"{detail}: publish the next revision, and cue that")

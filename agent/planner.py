@@ -5,7 +5,7 @@ a little later. Behind that stand the starts that the timeline has next, so that
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent.contents import Contents, mismatch
 from agent.messages import Cue, Item, Panic, Play, Program, Refusal, Variant
@@ -49,6 +49,7 @@ class World:
 
     `clock_short` is set where the clock is too bad for a new film to start; where `joining_from` is set too, that
     counts only for cues from that instant on: those that have begun are joined. `panic` outranks every cue.
+    `conflicts`: programs that other walls may know otherwise.
     """
 
     agenda: Agenda
@@ -60,6 +61,7 @@ class World:
     clock_short: Refusal | None
     joining_from: UtcUs | None = None
     panic: Panic | None = None
+    conflicts: Mapping[ProgramKey, Refusal] = field(default_factory=dict)
 
     @property
     def panic_short(self) -> Refusal | None:

@@ -68,7 +68,7 @@ class Stages:
             self._readiness, self._readiness_of = {}, stamp
         if key not in self._readiness:
             unkept = self._promises.short(f"program/{key[0]}/{key[1]}")
-            self._readiness[key] = readiness(world, key) or unkept or self._library.conflict(key)
+            self._readiness[key] = readiness(world, key) or unkept or world.conflicts.get(key)
         return self._readiness[key]
 
     # --- accepted -----------------------------------------------------------------------------

@@ -93,6 +93,12 @@ def test_films_are_counted_by_file_with_a_reason_for_each_kind_of_fault() -> Non
     assert made.poll is not None and made.poll.films is not None and made.poll.films.fetching is None
 
 
+def test_a_program_that_other_walls_may_know_otherwise_is_no_go() -> None:
+    conflict = Refusal(code="program_conflict", detail="two programs were published as reel rev 1")
+    assert [reason.code for reason in one(ask(), conflicts={("reel", 1): conflict}).reasons] == ["program_conflict"]
+    assert one(ask(), conflicts={("reel", 9): conflict}).reasons == ()
+
+
 def test_a_variant_is_what_counts_here() -> None:
     variant = {"sha256": "c" * 64, "size": 7, "width": 1, "height": 1, "urls": ["http://films.example/c"]}
     reply = one(ask(), programs={("reel", 1): program([item_body("a", variants={"@west": variant})])})

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from makers import ANYBODY, T0, VENUE, S, now_at, program_body
 
@@ -40,3 +42,20 @@ def test_the_oldest_that_nobody_needs_is_spare(monkeypatch: pytest.MonkeyPatch) 
     assert library.spare(("x", 1), {("reel", 2)}) == ("reel", 1)
     assert library.spare(("x", 1), {("reel", 1), ("reel", 2)}) is None
     assert library.spare(("ads", 8), {("reel", 1), ("reel", 2)}) == ("ads", 7)
+
+
+def test_another_body_under_a_revision_is_news_once_and_a_conflict_until_its_key_or_the_revision_goes() -> None:
+    library, rival = Library(), replace(taken("reel", 1, issued=9), signers=frozenset({"stolen"}))
+    library.put(taken("reel", 1))
+    library.contest(rival)
+    before = library.changes
+    library.contest(rival)
+    assert library.changes == before, "whoever repeats it keeps no venue busy"
+    assert [refusal.code for refusal in library.conflicts.values()] == ["program_conflict"]
+    library.settle(lambda signers: signers == {"stolen"})
+    assert library.conflicts.keys() == {("reel", 1)}
+    library.settle(lambda signers: False)
+    assert library.conflicts == {}
+    library.contest(rival)
+    library.pop(("reel", 1))
+    assert library.conflicts == {}
