@@ -179,7 +179,7 @@ def ending(as_json: bool) -> Iterator[None]:
         _fail(Exit.USAGE if error.usage else Exit.BAD, [str(error)], as_json)
     except NoBrokerError as error:
         _fail(Exit.NO_BROKER, [f"no broker: {fault}" for fault in error.faults], as_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter at a question for a passphrase
         _fail(Exit.INTERRUPTED, ["interrupted"], as_json)
 
 

@@ -188,3 +188,10 @@ def test_a_disk_that_fails_leaves_no_half_of_a_pair(
     with pytest.raises(SigningError, match="No space left"):
         signing.make("alice", "show", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_leaves_at_the_question_for_a_passphrase_is_told_as_such(tmp_path: Path) -> None:
+    command = ["new", "alice", "--role", "show", "--to", str(tmp_path), "--passphrase", "--json"]
+    done = RUNNER.invoke(keys_cli.app_keys, command, input="")
+    assert (done.exit_code, json.loads(done.stdout)["exit"]) == (130, 130)
+    assert list(tmp_path.iterdir()) == []
