@@ -17,7 +17,8 @@ from agent.control.view import Kept, View
 from agent.messages import Cancel
 from agent.units import US_PER_S, UtcUs, format_utc
 
-LIST_TOPICS = ["venue/+/presence", "venue/+/status", "program/+/+", "cue/#"]
+LIST_TOPICS = ["venue/+/presence", "program/+/+", "cue/#"]
+CLEAN_TOPICS = [*LIST_TOPICS, "venue/+/status"]  # for the time there; of thousands of venues they are much to read
 
 _LAYOUTS = (
     ("at", "in", "state", "what", "venues", "key", "expires", "cue"),
@@ -47,7 +48,7 @@ def list_(
     patterns = cues.patterns_of(venues)
 
     async def run() -> int:
-        async with line_to(found, LIST_TOPICS) as link:
+        async with line_to(found, CLEAN_TOPICS if clean else LIST_TOPICS) as link:
             warnings = await link.settle()
             now = utc_now()
             entries = kept.entries(link.view, patterns, found.show, now)
