@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from agent.messages import Name
+from agent.messages import Name, in_words
 from agent.player.profile import AUTO, decoder_name
 from agent.player.refresh import parse_mode
 
@@ -241,7 +241,7 @@ def _fault(fault: Any) -> str:
         return f"{field}: unknown key; {hint}"
     if fault["type"] == "missing":
         return f"{field}: is missing; add it"
-    return f"{field}: {fault['msg'].removeprefix('Value error, ')} (found {reprlib.repr(fault['input'])})"
+    return f"{field}: {in_words(fault['msg'])} (found {reprlib.repr(fault['input'])})"
 
 
 def _known_keys(path: tuple[Any, ...]) -> list[str]:

@@ -340,7 +340,7 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
         case ConnectionResetError() if access.url.startswith("mqtts:"):
             return BrokerError(
                 f"{where} hung up during the TLS handshake; does this port speak TLS (mqtt:// else), and does it want "
-                "a client certificate (cert, key)?"
+                "a client certificate (cert and its key)?"
             )
         case TimeoutError():
             return BrokerError(f"{where} does not answer; check the network and the firewall")
@@ -350,12 +350,13 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
         reason = f" ({last_words})" if last_words else ""
         return BrokerError(
             f"{where} hung up before it answered{reason}; is it an MQTT port, mqtts:// where it speaks TLS, and does "
-            "it want a client certificate (cert, key)?"
+            "it want a client certificate (cert and its key)?"
         )
     return BrokerError(f"the connection to {where} failed ({plain(error)})")
 
 
 _ALERTS = {
+    "alert certificate required": "it wants a client certificate (from certify); name it and its key",
     "alert certificate revoked": "this client certificate is revoked; get another from the owner (certify venue)",
     "alert certificate expired": "this client certificate has ended; get a renewed one (certify renew)",
     "alert unknown ca": "it does not know who signed this client certificate; use one of the broker's own authority",

@@ -70,6 +70,14 @@ Version = Annotated[Literal[1], BeforeValidator(_whole), Field(description="The 
 Uuid = Annotated[str, StringConstraints(pattern=rf"^{UUID_PATTERN}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 VenuePattern = Annotated[str, StringConstraints(pattern=r"^(\*|@?[a-z0-9-]{1,63})$")]
+_PATTERNS_MEAN = {
+    r"^[a-z0-9-]{1,63}$": "use up to 63 lower-case letters, digits and hyphens",
+    r"^(\*|@?[a-z0-9-]{1,63})$": "a venue or an @group has up to 63 lower-case letters, digits and hyphens; * is all",
+    r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$": "write the whole UUID, in lower case",
+    r"^mqtts?://[^/\s]+$": "write mqtts://host:8883, or mqtt://host:1883 in a lab",
+    r"^[^/#+\s]+(/[^/#+\s]+)*$": "a topic without wildcards, such as framezero/v1",
+    r"^(|\d+,\d+,\d+,\d+)$": "write x,y,width,height in pixels",
+}
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Rate = Annotated[
     str,
@@ -403,6 +411,12 @@ def _other_version(v: Any) -> str:
     return _short(f"v: {v} is not read here, only {ours}; bring agent and sender to the same version of framezero")
 
 
+def in_words(said: str) -> str:
+    """What pydantic says of a value, for people: a name for each of our patterns, in the place of the expression."""
+    pattern = said.removeprefix("String should match pattern '").removesuffix("'")
+    return _PATTERNS_MEAN.get(pattern) or said.removeprefix("Value error, ")
+
+
 def explain(error: ValidationError) -> str:
     """The faults of a text from outside in one sentence, each with the field it is in.
 
@@ -412,7 +426,7 @@ def explain(error: ValidationError) -> str:
     parts = []
     for fault in faults[:MAX_FAULTS]:
         field = ".".join(str(step)[:80] for step in fault["loc"]) or "message"
-        parts.append(f"{field}: {fault['msg'].removeprefix('Value error, ')}")
+        parts.append(f"{field}: {in_words(fault['msg'])}")
     if len(faults) > MAX_FAULTS:
         parts.append(f"and {len(faults) - MAX_FAULTS} more")
     return _short("; ".join(parts))

@@ -68,9 +68,8 @@ class World:
         """Why no cue can be shown while a panic holds; None while none does."""
         if self.panic is None:
             return None
-        detail = (
-            f"panic {self.panic.panic} holds; the wall joins what is cued once 'framezero cue panic --lift' ends it"
-        )
+        own = self.panic.panic
+        detail = f"panic {own} holds; the wall joins what is cued once 'framezero cue panic --lift {own}' ends it"
         return Refusal(code="panic", detail=detail)
 
     def program_of(self, cue: Cue) -> Program | None:

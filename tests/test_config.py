@@ -324,3 +324,9 @@ def test_decoders_and_modes_that_there_are() -> None:
     config = parse(with_value("display.mode", "1920x1080@59.94"), "test")
     assert unserved(config) == []
     assert unserved(parse(with_value("metrics.listen", "127.0.0.1:9460"), "test")) == ["metrics.listen"]
+
+
+def test_a_value_of_the_wrong_shape_is_told_in_words(file: Path) -> None:
+    file.write_text(file.read_text().replace('venue = "tokyo-shibuya"', 'venue = "Tokyo"'))
+    [fault] = load_faults(file)
+    assert "lower-case letters, digits and hyphens (found 'Tokyo')" in fault

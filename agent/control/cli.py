@@ -39,6 +39,9 @@ from agent.control.venue_cli import app_venue
 from agent.messages import Item
 from agent.units import UtcUs
 
+UNSIGNED_PROGRAM = (
+    "the program is not signed: walls take it only with trust.require = false; give a content key with --key"
+)
 __all__ = ["app_cue", "app_keys", "app_venue", "poll", "publish", "status"]
 
 
@@ -87,7 +90,7 @@ def publish(
             progress.update(task, description=shown(billing.film.path.name))
             items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
     result, warnings = asyncio.run(_announce(found, pen, program, name, items))
-    warn([*warnings, *untaken(result.deliveries)])
+    warn([*warnings, *untaken(result.deliveries), *([] if pen.keys else [UNSIGNED_PROGRAM])])
     code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
     if given.json:
         print_json(

@@ -26,6 +26,8 @@ _LAYOUTS = (
     ("at", "in", "state", "what", "venues", "cue"),
     ("at", "state", "what", "venues", "cue"),
     ("at", "state", "what", "cue"),
+    ("in", "state", "what", "cue"),
+    ("state", "what", "cue"),
     ("at", "state", "cue"),
 )
 _HEADS = {"at": "at (UTC)", "key": "signed by"}
@@ -151,16 +153,17 @@ def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, s
         "state": f"[{_COLOURS.get(state, 'white')}]{state}[/]",
         "what": shown(kept.words(cue, len(short))),
         "venues": shown(few(cue.venues)),
-        "key": _signers(entry.kept),
+        "key": _signers(view, entry.kept),
         "expires": f"[yellow]{lasts}[/]" if soon else lasts,
         "cue": short,
     }
 
 
-def _signers(found: Kept) -> str:
+def _signers(view: View, found: Kept) -> str:
     if not found.keyids:
         return "[bold red]UNSIGNED[/]"
-    names = shown(", ".join(key[:16] for key in found.keyids))
+    known = {key.id: key.name for key in view.trust.keys}
+    names = shown(", ".join(known.get(key, key[:16]) for key in found.keyids))
     return f"[green]{names}[/]" if found.proved else f"[dim]{names}[/] ?"
 
 

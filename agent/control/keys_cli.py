@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
 from agent.control import signing
+from agent.control.link import utc_now
 from agent.control.options import complaints, ending, print_json, screen
 from agent.control.times import TimeError
 from agent.messages import Name
@@ -59,6 +60,8 @@ def new(
             end = parse_utc(not_after) if not_after else None
         except ValueError as error:
             raise TimeError(f"--not-after: {error}") from None
+        if end is not None and end <= utc_now():
+            raise TimeError(f"--not-after: {not_after} is past, so the key would never sign; name a time to come")
         word = ""
         if passphrase_file is not None:
             word = signing.passphrase_in(passphrase_file)

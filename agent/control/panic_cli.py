@@ -86,7 +86,7 @@ def _told(given: PanicOptions, link: Link, sent: Sent, raised: Panic | None = No
     if isinstance(sent.message, Panic):
         screen().print(f"panic to [bold]{sent.message.to}[/] on {where}, id {sent.message.panic}")
         answers.show(sent, link.view.presences, "started")
-        screen().print("it holds until it is lifted: framezero cue panic --lift")
+        screen().print(f"it holds until it is lifted: framezero cue panic --lift {sent.message.panic}")
     elif isinstance(sent.message, Lift):
         age = f", raised {show_span(sent.message.issued - raised.issued)} ago," if raised else ""
         screen().print(f"lift of panic {shown(sent.message.lift)}{age} on {where}")

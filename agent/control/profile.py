@@ -13,6 +13,7 @@ from agent.access import Access
 from agent.messages import Name
 
 ENV_PREFIX = "FRAMEZERO_CONTROL__"
+_PATHS = ("key", "ca", "cert", "cert_key", "password_file", "passphrase_file", "trust")
 DEFAULT_PROFILE = Path("~/.config/framezero/control.toml")
 
 
@@ -94,7 +95,7 @@ def _profile(path: Path | None, faults: list[str]) -> tuple[str, dict[str, Any]]
             faults.append(f"{path}: there is no such home on this machine; write the whole path")
         return str(path or DEFAULT_PROFILE), {}
     try:
-        return str(file), tomllib.loads(file.read_text(encoding="utf-8"))
+        return str(file), _beside(file, tomllib.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         if path is not None:
             faults.append(f"{file}: is not there; name another file with --profile")
@@ -103,6 +104,17 @@ def _profile(path: Path | None, faults: list[str]) -> tuple[str, dict[str, Any]]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(f"{file}: not TOML: {error}")
     return str(file), {}
+
+
+def _beside(file: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Relative paths in a profile are relative to its folder: a command may be given anywhere."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, list):
+            return [whole(one) for one in value]
+        return str(file.parent / value) if isinstance(value, str) and value and value[0] != "~" else value
+
+    return {name: whole(value) if name in _PATHS else value for name, value in values.items()}
 
 
 def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:

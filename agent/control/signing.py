@@ -171,14 +171,14 @@ def _load(path: Path, ask: Callable[[str], str]) -> SigningKey:
             text = file.read(MAX_FILE_BYTES)
     except OSError as error:
         raise SigningError([f"{path}: cannot be read ({error.strerror}); name a key with --key FILE"]) from error
-    if mode & _OTHERS:
-        raise SigningError([f"{path}: others can read this private key; run: chmod 600 {path}"])
     head, mark, pem = text.partition(b"-----BEGIN ")
     lines = dict(line.partition(": ")[::2] for line in head.decode(errors="replace").splitlines())
     role = lines.get("role")
     if not mark or b"PRIVATE KEY" not in pem:
         hint = "; this is the public one, sign with the .key beside it" if path.suffix == ".toml" else ""
         raise SigningError([f"{path}: holds no private key{hint or '; make one with: framezero keys new'}"])
+    if mode & _OTHERS:
+        raise SigningError([f"{path}: others can read this private key; run: chmod 600 {path}"])
     if role is not None and role not in ROLES:
         raise SigningError([f"{path}: role {role!r} is none of {', '.join(ROLES)}"])
     private = _private(path, mark + pem, ask)

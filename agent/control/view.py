@@ -58,7 +58,7 @@ class View:
     """
 
     def __init__(self, trust: Trust = ANYBODY) -> None:
-        self._trust = trust
+        self.trust = trust
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
@@ -145,7 +145,7 @@ class View:
             self._panics[message.url, message.topic] = found
 
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
-        opened = open_body(message.payload, kinds, self._trust, None)
+        opened = open_body(message.payload, kinds, self.trust, None)
         if isinstance(opened, Refusal):
             what = "is passed over" if opened.code in ("signature", "role") else "cannot be read"
             self._say(f"{message.topic} {what}: {opened.detail}")

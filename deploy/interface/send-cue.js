@@ -11,6 +11,10 @@ const crypto = require('node:crypto');
 const { readFileSync } = require('node:fs');
 
 const [show, file, at, action, cue = crypto.randomUUID()] = process.argv.slice(2);
+if (!action) {
+    console.error('Usage: send-cue.js SHOW KEY AT ACTION [CUE]');
+    process.exit(2);
+}
 const type = 'application/vnd.framezero.cue.v1+json';
 const utc = (seconds) => new Date(Date.now() + seconds * 1000).toISOString();
 const instant = at.startsWith('+') ? utc(Number(at)) : at;

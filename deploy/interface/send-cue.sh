@@ -10,11 +10,11 @@
 # (framezero/v1), LIFE (8 days; at most 30). Exit status: 0 a broker has taken it · 1 none has · 2 usage.
 set -euo pipefail
 
-[[ $# -ge 2 && -n ${BROKERS-} && -n ${SHOW-} && -n ${KEYS-} ]] || { sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2; }
+[[ ${1-} != -h && ${1-} != --help ]] || { sed -n '2,/^set/s/^# \?//p' "$0"; exit 0; }
+[[ $# -ge 2 && $1 == "{"*"}" && -n ${BROKERS-} && -n ${SHOW-} && -n ${KEYS-} ]] || { sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2; }
 utc() { date -u -d "$1" +%Y-%m-%dT%H:%M:%S.%6NZ; }
 action=$1 cue=$(< /proc/sys/kernel/random/uuid) life=${LIFE:-8 days}
-at=$(utc "$2")
-expires=$(utc "$life")
+at=$(utc "$2") && expires=$(utc "$life") || exit 2
 seconds=$(($(date -d "$expires" +%s) - $(date +%s)))
 shift 2
 body=$(printf '{"v": 1, "cue": "%s", "show": "%s", "venues": %s, "at": "%s", "issued": "%s", "expires": "%s", "do": %s}' \

@@ -10,6 +10,7 @@
 # ROOT (framezero/v1). Exit status: 0 a broker has taken it · 1 none has · 2 usage.
 set -euo pipefail
 
+[[ ${1-} != -h && ${1-} != --help ]] || { sed -n '2,/^set/s/^# \?//p' "$0"; exit 0; }
 uuid='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 [[ ${1-} =~ ^(black|slate|$uuid)$ && -n ${BROKERS-} && -n ${SHOW-} && -n ${KEYS-} ]] ||
     { sed -n '2,/^set/s/^# //p' "$0" >&2; exit 2; }

@@ -25,7 +25,13 @@ async def test_a_panic_is_kept_until_it_is_lifted_by_its_id_which_the_tool_finds
         panic = decode(Panic, await kept(mosquitto))
         assert isinstance(panic, Panic)
         assert (panic.to, panic.venues, panic.show) == ("black", ["*"], "demo")
-        for words in (panic.panic, "tokyo", "paris", "started", "until it is lifted"):
+        for words in (
+            panic.panic,
+            "tokyo",
+            "paris",
+            "started",
+            f"until it is lifted: framezero cue panic --lift {panic.panic}",
+        ):
             assert words in out
         code, out, err = await framezero("cue", "panic", "--lift", *where)
         assert code == 0, out + err

@@ -41,6 +41,13 @@ def test_one_broker_twice_is_one_session() -> None:
     assert (access.url, access.key) == ("mqtt://a:1", "k")
 
 
+def test_relative_paths_are_those_beside_the_profile_and_options_those_of_the_shell(tmp_path: Path) -> None:
+    profile = written(tmp_path, 'broker = "mqtt://a:1"\nca = "ca.pem"\nkey = ["~/a.key", "/b.key", "c.key"]\n')
+    found = load({"cert": "own.pem"}, profile, {})
+    assert (found.ca, found.cert, found.trust) == (str(tmp_path / "ca.pem"), "own.pem", "")
+    assert found.key == ["~/a.key", "/b.key", str(tmp_path / "c.key")]
+
+
 def test_all_faults_are_said_at_once_with_their_source(tmp_path: Path) -> None:
     profile = written(tmp_path, 'brokers = "mqtt://a:1"\nroot = "a/#"\n')
     text = faults({"show": "No Show"}, profile, {"FRAMEZERO_CONTROL__COLOUR": "red"})

@@ -73,6 +73,7 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     made = signing.make("alice", "show", tmp_path)
     made.private.chmod(0o640)
     assert f"chmod 600 {made.private}" in faults(made.private)
+    assert "this is the public one" in faults(made.public), "whose mode is as it should be"
 
 
 def test_all_that_is_wrong_with_keys_is_said_at_once_with_the_remedy(tmp_path: Path) -> None:
@@ -134,6 +135,7 @@ def test_the_command_makes_a_pair_and_says_where_each_half_belongs(tmp_path: Pat
     [
         (["new", "No Name", "--role", "show"], "no name for a key"),
         (["new", "alice", "--role", "show", "--not-after", "tomorrow"], "--not-after"),
+        (["new", "alice", "--role", "show", "--not-after", "2020-01-01T00:00:00Z"], "never sign"),
         (["new", "alice", "--role", "show", "--passphrase-file", "/nowhere"], "/nowhere: cannot be read"),
     ],
 )

@@ -198,7 +198,8 @@ def test_a_cue_from_another_language(tmp_path: Path, passphrase: str) -> None:
     [
         (["send-cue.sh"], {}, 2, "Usage: send-cue.sh"),
         (["send-cue.sh", PLAY, "+1 hour"], {"SHOW": ""}, 2, "Usage: send-cue.sh"),
-        (["send-cue.sh", PLAY, "when it rains"], {}, 1, "when it rains"),
+        (["send-cue.sh", PLAY, "when it rains"], {}, 2, "when it rains"),
+        (["send-cue.sh", "black", "+1 hour"], {}, 2, "Usage: send-cue.sh"),
         (["send-cue.sh", PLAY, "+1 hour"], {"KEYS": "/nowhere.pem"}, 1, "/nowhere.pem"),
         (["send-cue.sh", PLAY, "+1 hour"], {}, 1, "refused"),
         (["send-panic.sh", "pink"], {}, 2, "Usage: send-panic.sh"),
