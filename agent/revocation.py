@@ -2,8 +2,9 @@
 
 A key that is gone takes back what it signed and what has not begun: at once, and on the disk as soon as the keys are
 settled (a folder may be read in the midst of being changed, and what comes back then counts again). The one cue that
-holds is let be, with its program, until another one follows: revoking a key never blanks a running show. The same is
-done after a restart, for what the journal kept of keys that went. What nobody ever signed is let be in no case: it is
+holds is let be, with its program, until another one follows: revoking a key never blanks a running show. So is a
+cancel that has begun: nothing that was taken off a wall comes back to it because a key goes. The same is done after a
+restart, for what the journal kept of keys that went. What nobody ever signed is let be in no case: it is
 of a time when unsigned messages counted, and they do not any more.
 
 When something is struck the brokers are asked again for all that they keep: under its id, or its revision, there may be
@@ -14,7 +15,7 @@ from agent.effects import AskAgain, Effect, ForgetCue, ForgetId, ForgetProgram, 
 from agent.intake import Taken
 from agent.ledger import Entry, Ledger
 from agent.library import Library
-from agent.messages import Cue, Play, Program, Refusal
+from agent.messages import Cancel, Cue, Play, Program, Refusal
 from agent.schedule import Agenda, ProgramKey, program_key
 from agent.teller import Teller
 from agent.trust import Trust
@@ -100,7 +101,7 @@ class Revocation:
         effects = self._strike_strangers(ledger)
         for entry in list(ledger.entries()):
             cue = entry.cue.cue
-            if self._trust.suffice("cue", entry.signers):
+            if self._trust.suffice("cue", entry.signers) or _cancel_begun(entry, now):
                 continue
             if holding is not None and cue == holding.cue and entry.signers:
                 self._let_be = cue
@@ -169,6 +170,13 @@ def _struck(cue: str, ledger: Ledger) -> list[Effect]:
 
 def _holding(ledger: Ledger, shown: Cue | None, now: Now) -> Cue | None:
     return ledger.agenda.wanted_at(now.utc) if now.utc is not None else shown
+
+
+def _cancel_begun(entry: Entry, now: Now) -> bool:
+    """Where nobody vouches for the time it has: to bring something back is worse than to leave it out."""
+    if not isinstance(entry.cue.do, Cancel) or not entry.signers:
+        return False
+    return now.vouched is None or entry.cue.at <= now.vouched
 
 
 def _goes_on(cue: Cue) -> Note:

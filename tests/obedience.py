@@ -19,6 +19,7 @@ from typing import Any
 
 from hardships import COMMAND_S, FPS, FRAME_MS, SIZE, player_of
 
+from agent.control import signing
 from agent.control.link import Link
 from agent.lab import agents, meter, operator, readings, watch, world
 from agent.lab.films import Film, make_all
@@ -67,6 +68,7 @@ class _Orders:
         self._report = Report()
         self._number = 0
         self._rev = 0
+        self._pen = signing.load([str(key) for key in standing.keys], lambda _: "")
 
     async def all(self, film: Path, rounds: int) -> Report:
         """Everything, one after the other."""
@@ -158,7 +160,7 @@ class _Orders:
             "to": "black",
         }
         sent_ns = time.time_ns()
-        await line.publish("panic", json.dumps(body).encode())
+        await line.publish("panic", self._pen.seal("panic", json.dumps(body).encode()))
         await asyncio.sleep(SETTLE_S)
         pictures = snapshots({place.venue.venue: place.framebuffer for place in self._world.places})
         seen = await self._read()

@@ -397,3 +397,17 @@ def test_a_key_that_comes_back_finds_the_id_of_its_cue_taken_and_the_disk_says_t
     assert f"cue/{uuid_of(1)}" not in kept, "after a restart it would count again"
     assert f"id/{uuid_of(1)}" in kept
     assert AskAgain() in paris.effects, "when it comes again the smaller hash counts"
+
+
+def test_a_cancel_that_has_begun_stays_when_its_key_goes() -> None:
+    paris = wall()
+    paris.receive(f"cue/{uuid_of(1)}", cue(1, key=2, at=T0))
+    paris.receive(f"cue/{uuid_of(2)}", cue(2, at=T0 + 2 * S, do={"action": "cancel", "cue": uuid_of(1)}))
+    paris.receive(f"cue/{uuid_of(3)}", cue(3, at=T0 + 20 * S, do={"action": "cancel", "cue": uuid_of(9)}))
+    paris.until(T0 + 3 * S)
+    hear(paris, WITHOUT_SHOW, settled=False)
+    hear(paris, WITHOUT_SHOW, settled=True)
+    paris.until(T0 + 5 * S)
+    assert paris.shown[-1][1].kind == "slate", "what was taken off the wall does not come back"
+    assert ForgetCue(uuid_of(3)) in paris.effects
+    assert ForgetCue(uuid_of(2)) not in paris.effects
