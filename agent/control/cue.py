@@ -11,7 +11,7 @@ from agent.control.link import Delivery, Link, deliveries_json, utc_now
 from agent.control.times import warn_of
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View
-from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, Venues, encode, explain
+from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, Venues, encode, explain, in_words
 from agent.units import US_PER_S, UtcUs, format_utc
 
 Wanted = Literal["accepted", "armed", "started", "cancelled"]
@@ -70,10 +70,13 @@ class Sent:
 def patterns_of(text: str) -> list[str]:
     """The venues and groups that an option names. Raises CueError."""
     patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    if not patterns:
+        raise CueError("--venues names nobody; write venues or @groups with commas between, or * for all", usage=True)
     try:
         return _PATTERNS.validate_python(patterns)
     except ValidationError as error:
-        raise CueError(f"--venues: {explain(error)}", usage=True) from error
+        wrong = ", ".join(repr(fault["input"]) for fault in error.errors() if isinstance(fault["input"], str))
+        raise CueError(f"--venues {wrong or repr(text)}: {in_words(error.errors()[0]['msg'])}", usage=True) from error
 
 
 def cue_id(now: UtcUs) -> str:
@@ -102,6 +105,11 @@ def build(draft: Draft, *, show: str, venues: list[str], at: UtcUs, now: UtcUs) 
         raise CueError(explain(error), usage=True) from error
 
 
+def _newest(view: View, program: str) -> str:
+    newest = view.newest_rev(program)
+    return "" if newest is None else f", the newest is rev {newest}"
+
+
 def resolve(link: Link, program: str, rev: int | None, *, loop: bool, from_us: int, show: str) -> Draft:
     """Pin the revision to play: the newest kept at a broker unless given. Raises CueError."""
     warnings: list[str] = []
@@ -111,7 +119,8 @@ def resolve(link: Link, program: str, rev: int | None, *, loop: bool, from_us: i
     known = link.view.program(program, pinned)
     if known is None:
         warnings.append(
-            f"no broker keeps program {program!r} rev {pinned}; venues that do not know it will not be ready"
+            f"no broker keeps program {program!r} rev {pinned}{_newest(link.view, program)}; "
+            "venues that do not know it will not be ready"
         )
     else:
         length_us = sum(item.length_us for item in known.items)

@@ -39,5 +39,5 @@ def _ending(key: PublicKey, utc: UtcUs) -> list[Finding]:
         return []
     over = key.not_after <= utc
     what = f"{key.name} ({key.role}) {'expired' if over else 'expires'} {format_utc(key.not_after)}"
-    mend = "have its owner make another: framezero keys new"
+    mend = "have its owner make another (framezero keys new), and then remove this one's file"
     return [Finding(AREA, "fault" if over else "warning", "key_expired" if over else "key_expires", what, mend)]
