@@ -71,7 +71,9 @@ class Reception:
             return []
         cue, refusal = declined.cue, declined.refusal
         fields = (("cue", cue), ("reason", refusal.code), ("detail", refusal.detail))
-        return [Note("warning", "cue refused", fields), self._teller.ack(cue, "refused", now, refusal)]
+        note = Note("warning", "cue refused", fields)
+        # Under the id of a cue that counts here a refusal would be taken for that cue's.
+        return [note] if self._ledger.get(cue) else [note, self._teller.ack(cue, "refused", now, refusal)]
 
     def _accept(self, taken: Taken[Cue]) -> list[Effect]:
         cue = taken.message
