@@ -55,7 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Whatever else runs on a machine may spoil one try; a fault of ours spoils both.
     """
     for item in items:
-        if item.get_closest_marker("needs") or item.path.parent.name in ("lab", "player"):
+        watches = {"mosquitto", "mosquittos", "processes"} & set(getattr(item, "fixturenames", ()))
+        if watches or item.get_closest_marker("needs") or item.path.parent.name in ("lab", "player"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
