@@ -10,6 +10,7 @@ import struct
 import pytest
 from brokers import Mosquitto
 
+from agent import connection
 from agent.access import Access, BrokerError
 from agent.connection import connect
 
@@ -88,3 +89,14 @@ async def test_a_broker_that_hangs_up_with_its_welcome_is_not_waited_for() -> No
         port = server.sockets[0].getsockname()[1]
         async with asyncio.timeout(5):
             assert "Server shutting down" in await fault(f"mqtt://127.0.0.1:{port}")
+
+
+async def test_a_cancellation_that_comes_together_with_an_answer_is_not_lost() -> None:
+    client = connection._Client("127.0.0.1", 1)
+    answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(client._wait_for(answer, 5))
+    await asyncio.sleep(0)
+    answer.set_result("there")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

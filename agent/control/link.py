@@ -23,6 +23,7 @@ LONGEST_QUIET_S = 1.0  # statuses of many venues never pause
 STRAGGLER_S = 2.0
 FLEET_S = 30.0  # for the retained messages of the largest fleet
 RETRY_S = 2.0
+END_S = 3.0  # longer than a goodbye
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -252,8 +253,11 @@ class Link:
                 self._news.set()
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        # Again and again: whatever a library below makes of one cancellation, the command ends.
+        while left := [task for task in self._tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=END_S)
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
