@@ -91,7 +91,10 @@ LAYERS = {
     "player parent": {"agent.player.benchmark", "agent.player.floor", "agent.player.proxy"},
     "channel": {"agent.access", "agent.connection", "agent.log"},
     "daemon": {"agent.commits", "agent.daemon", "agent.mqtt"},
+    # What an operator's tools conclude from what they have heard: pure, as the core is.
+    "operator core": set(),
     "control": {"agent.control.*"},
+    "board": {"agent.board.*"},
     "technician": {"agent.technician.*"},
     "judgement": {"agent.lab.analysis", "agent.lab.barcode", "agent.lab.programme", "agent.lab.signatures"},
     "lab": {"agent.lab.*"},
@@ -124,8 +127,11 @@ MAY_IMPORT = {
         "channel",
         "daemon",
     },
+    "operator core": {"core", "operator core"},
     # An operator's laptop has no player, no cache and no clock of ours.
-    "control": {"core", "channel", "keys", "control"},
+    "control": {"core", "channel", "keys", "operator core", "control"},
+    # The only part that knows of a web page, and of the library that draws it.
+    "board": {"core", "channel", "keys", "operator core", "control", "board"},
     # The technician's commands run on the player, beside the agent and not in it: they read what it has written down.
     "technician": {
         "core",
@@ -153,6 +159,7 @@ MAY_IMPORT = {
         "config",
         "counter",
         "channel",
+        "operator core",
         "control",
         "judgement",
         "lab",
@@ -164,7 +171,7 @@ MAY_IMPORT = {
 PLANNED = {"agent.systemd"}
 """Named by the design's map, and not built yet."""
 
-PURE_LAYERS = {"core", "judgement"}
+PURE_LAYERS = {"core", "operator core", "judgement"}
 PURE_LIBRARIES = {
     "base64",
     "binascii",
