@@ -25,6 +25,9 @@ from agent.units import MediaUs, UtcUs, format_utc, frames_to_us, parse_rate, pa
 
 WIRE_VERSIONS = (1,)
 MAX_BODY_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 256 * 1024
+"""An answer may carry a picture; every other message keeps to `MAX_BODY_BYTES`."""
+
 MAX_LIFE_US = 31 * 86_400 * 1_000_000
 MIN_ITEM_US = 2_000_000
 MAX_DETAIL_CHARS = 500
@@ -353,11 +356,14 @@ class Ask(Model):
     ask: Uuid
     """A new one for each ask; the answer carries it."""
     want: Literal["poll", "shot", "asrun"]
-    """`poll`: is this venue ready for a program. The others are answered with `unserved` so far."""
+    """`poll`: is this venue ready for a program. `shot`: a picture of what its wall shows. `asrun` is answered with
+    `unserved` so far."""
     program: Name | None = None
     """What the poll is about; null: everything but films."""
     rev: Positive | None = None
     """Its revision; null: the newest that the venue knows."""
+    width: Annotated[int, Field(ge=64, le=1920)] | None = None
+    """With `shot`: the picture is at most so many pixels wide; null: 1280."""
     issued: WireTime | None = None
     """When it was written: an ask that was under way for more than a minute is not answered any more."""
 
@@ -387,10 +393,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def decode(model: type[M], data: bytes) -> M | Refusal:
+def decode(model: type[M], data: bytes, most_bytes: int = MAX_BODY_BYTES) -> M | Refusal:
     """Read one message from outside: strict JSON (no duplicate key, no NaN), then the model."""
-    if len(data) > MAX_BODY_BYTES:
-        return Refusal(code="size", detail=f"{len(data)} bytes; a message has at most {MAX_BODY_BYTES}")
+    if len(data) > most_bytes:
+        return Refusal(code="size", detail=f"{len(data)} bytes; a message has at most {most_bytes}")
     try:
         parsed = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_integer)
     except (ValueError, RecursionError) as error:

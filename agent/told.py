@@ -9,6 +9,10 @@ from pydantic import ConfigDict, Field
 
 from agent.messages import Model, Name, Refusal, Sha256, Uuid, Version, WireTime
 
+MAX_JPEG_BYTES = 100_000
+MAX_JPEG_BASE64 = 133_336
+"""So many characters are 100 000 bytes in base64."""
+
 
 class Told(Model):
     """What a venue says of itself: an operator's older tool passes over what a newer agent adds."""
@@ -306,6 +310,46 @@ class Poll(Told):
     unsigned: bool
 
 
+class Shot(Told):
+    """A picture of what the display really shows, whatever covers it, and what the venue says was on it.
+
+    It is the part of the display that is wall (`display.region`), turned upright. What stands beside the picture is
+    reckoned and not seen: `state`, `cue` and so on are the venue's own word for the instant at which it was taken.
+    """
+
+    jpeg: str = Field(max_length=MAX_JPEG_BASE64)
+    """The picture, JPEG in base64: at most 100 000 bytes before that."""
+    width: int
+    """Of the picture, in pixels."""
+    height: int
+    wall_width: int
+    """Of the wall as it is driven, upright, in pixels: the picture may be scaled down from it."""
+    wall_height: int
+    taken: WireTime | None
+    """When the display was copied, by the venue's clock; null before it knows the time."""
+    age_ms: int
+    """How long before the answer that was: asks that come within two seconds of each other share one picture."""
+    bound_us: int | None
+    """How wrong the venue's clock may have been; null where nobody vouches for it."""
+    state: WallState
+    cue: str | None
+    """The cue that says what is shown; null: none, and the slate is."""
+    program: str | None
+    rev: int | None
+    item: int | None
+    """Which item of the program, from 0."""
+    film: str | None
+    """Its name in the program."""
+    position_us: int | None
+    """In the item; null where no film runs, or where it was being changed just then."""
+    frame: int | None
+    """In the item, from 0: the one that was due on the display at `taken`."""
+    panic: str | None
+    """The id of the panic that says what is shown."""
+    identifying: bool
+    """Whether the venue's name was laid over the picture."""
+
+
 class Answer(Told):
     """The answer to an ask: what was wanted, or why it is refused."""
 
@@ -320,5 +364,7 @@ class Answer(Told):
     want: str | None
     """As in the ask; null where that could not be read."""
     refused: Refusal | None = None
-    """`unserved`, `old`, `schema` or `version`; null where the answer is here."""
+    """`unserved`, `old`, `schema` or `version`; of a shot also `rate`, `no_display`, `display_absent` or `shot_failed`;
+    null where the answer is here."""
     poll: Poll | None = None
+    shot: Shot | None = None

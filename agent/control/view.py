@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from agent.connection import Received
 from agent.intake import panic_kind
-from agent.messages import WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
+from agent.messages import MAX_ANSWER_BYTES, MAX_BODY_BYTES, WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
 from agent.printable import printable
 from agent.told import Ack, Answer, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body
@@ -176,7 +176,8 @@ class View:
         return found
 
     def _read(self, model: type[M], message: Received, body: bytes | None = None) -> M | None:
-        found = decode(model, message.payload if body is None else body)
+        most_bytes = MAX_ANSWER_BYTES if model is Answer else MAX_BODY_BYTES
+        found = decode(model, message.payload if body is None else body, most_bytes)
         if isinstance(found, Refusal):
             self._say(f"{message.topic} cannot be read: {found.detail}")
             return None
