@@ -34,6 +34,7 @@ MAX_DETAIL_CHARS = 500
 MAX_DIGITS = 40
 MAX_FAULTS = 5
 MAX_IDENTIFY_S = 600
+MOST_PAGES = 8
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 # What a schema can say of the texts that `parse_utc` and `parse_rate` read.
 _TIME_PATTERN = (
@@ -366,6 +367,16 @@ class Ask(Model):
     """With `shot`: the picture is at most so many pixels wide; null: 1280."""
     issued: WireTime | None = None
     """When it was written: an ask that was under way for more than a minute is not answered any more."""
+    since: WireTime | None = None
+    """With `asrun`: the records whose `due` is this or later; null: from the first on."""
+    until: WireTime | None = None
+    """With `asrun`: the records whose `due` is earlier than this; null: to the last."""
+    after: Count = 0
+    """With `asrun`: the records whose `seq` is greater: `next` of the page before."""
+    book: Uuid | None = None
+    """With `asrun`: the book that `after` is of; where the venue has begun another since, `after` is taken for 0."""
+    pages: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1
+    """With `asrun`: how many pages may come, each in an answer of its own, before the next ask."""
 
 
 # --- bytes ↔ models -----------------------------------------------------------------------------

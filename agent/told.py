@@ -169,6 +169,29 @@ class AsRun(Told):
     clock: str
     joined: bool = False
     """It began after its instant, on the frame that was due by then."""
+    book: Uuid | None = None
+    """The venue's book in which this stands; a venue begins a new one with an empty disk."""
+    seq: int | None = None
+    """The number of the record in its book, from 1: the same number is the same record, a missing one a gap."""
+
+
+class AsRunPage(Told):
+    """Some of the records that a venue keeps, in the order of their numbers."""
+
+    book: Uuid
+    """The book in which they stand."""
+    page: int
+    """Which of the pages of its ask, from 0."""
+    count: int
+    """How many records it holds."""
+    records: str
+    """The records as they were told on the topic `asrun`, a line each, packed by zlib (RFC 1950), in base64."""
+    next: int | None
+    """Where to ask on from (`after`); null where the period has no more."""
+    left: int
+    """How many records of the period come after this page."""
+    kept_from: WireTime | None
+    """Since when the book reaches, by the `due` of its first record; null: it is empty."""
 
 
 class NextCue(Told):
@@ -368,3 +391,4 @@ class Answer(Told):
     null where the answer is here."""
     poll: Poll | None = None
     shot: Shot | None = None
+    asrun: AsRunPage | None = None

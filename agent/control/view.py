@@ -4,27 +4,31 @@ Who speaks is said by the topic, for a broker's access list holds a venue to the
 names another venue is dropped.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice, takewhile
 from typing import TypeVar
 
 from agent.connection import Received
 from agent.intake import panic_kind
 from agent.messages import MAX_ANSWER_BYTES, MAX_BODY_BYTES, WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
 from agent.printable import printable
-from agent.told import Ack, Answer, Presence, Status
+from agent.told import Ack, Answer, AsRun, AsRunPage, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body
 from agent.units import US_PER_S, UtcUs
 
-M = TypeVar("M", Presence, Status, Ack, Answer, Cue, Panic, Lift)
-T = TypeVar("T", Presence, Status, Ack, Answer)
+M = TypeVar("M", Presence, Status, Ack, Answer, AsRun, Cue, Panic, Lift)
+T = TypeVar("T", Presence, Status, Ack, Answer, AsRun)
 
 SILENT_S = 12.0
 ANYBODY = Trust(require=False)
 """The trust of a tool that is given no keys: it reads whatever a broker keeps, and the venues judge what counts."""
 CLOCKS_AGREE_US = -2 * US_PER_S
 ODD_KEPT = 20
+MOST_RECORDS, FEWEST_RECORDS, ALL_RECORDS = 3000, 60, 60_000
+"""Live as-run records that are kept of one venue (a day of minutes and more, or an hour), and of all together."""
 REV_DIGITS = 15  # more than any revision has
 
 
@@ -65,7 +69,9 @@ class View:
         self._seen: set[bytes] = set()  # hashes of acks and answers, with their topics
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
-        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer
+        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, or the first of several
+        self.pages: dict[tuple[str, str], dict[int, AsRunPage]] = {}  # ask and venue → number of the page → page
+        self.asruns: dict[str, list[AsRun]] = {}  # venue → its newest records that came live, oldest `due` first
         self.programs: dict[tuple[str, int], bytes] = {}
         self.kept: dict[str, Kept] = {}
         self._panics: dict[tuple[str, str], Panic | Lift] = {}  # url, topic → the last one there
@@ -96,6 +102,12 @@ class View:
                 answer = self._told_once(Answer, venue, message)
                 if answer is not None:
                     self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
+                if answer is not None and answer.asrun is not None:
+                    self.pages.setdefault((answer.ask, venue), {})[answer.asrun.page] = answer.asrun
+            case ["venue", venue, "asrun"]:
+                record = self._told(AsRun, venue, message)
+                if record is not None:
+                    self._take_record(venue, record)
             case ["program", program, rev] if rev.isdecimal() and len(rev) <= REV_DIGITS:
                 self._take_program((program, int(rev)), message)
             case ["cue", *_]:
@@ -160,6 +172,16 @@ class View:
         elif known is not None and known.status.boot == status.boot and (status.time or 0) < (known.status.time or 0):
             return  # a slower broker brought an older one
         self.statuses[venue] = Heard(status, live_at_s)
+
+    def _take_record(self, venue: str, record: AsRun) -> None:
+        """Each once: the same record comes by every broker, and again after a restart."""
+        kept = self.asruns.setdefault(venue, [])
+        at = bisect_left(kept, record.due, key=lambda known: known.due)
+        if any(known == record for known in takewhile(lambda known: known.due == record.due, islice(kept, at, None))):
+            return
+        kept.insert(at, record)
+        most = max(FEWEST_RECORDS, min(MOST_RECORDS, ALL_RECORDS // len(self.asruns)))
+        del kept[: max(0, len(kept) - most)]
 
     def _told_once(self, model: type[T], venue: str, message: Received) -> T | None:
         mark = sha256(message.topic.encode() + b"\0" + message.payload).digest()

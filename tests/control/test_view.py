@@ -2,15 +2,16 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 
+import pytest
 from fake_venue import presence, status
 from makers import cue_body, item_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 
 from agent.connection import Received
 from agent.control.cue import Draft, build
 from agent.control.verdict import Count, judge
-from agent.control.view import ODD_KEPT, Awaited, View, covers
+from agent.control.view import FEWEST_RECORDS, MOST_RECORDS, ODD_KEPT, Awaited, View, covers
 from agent.messages import Cue, Stop, decode, encode
-from agent.told import Ack, Answer, Stage
+from agent.told import Ack, Answer, AsRun, Stage
 from agent.trust import Trust, seal
 from agent.units import US_PER_S, UtcUs
 
@@ -294,3 +295,45 @@ def test_whoever_is_awaited_is_looked_at_until_it_has_told_and_newcomers_count()
     assert awaited.all_told()
     view.take(Received("venue/d/presence", encode(presence("d")), True, "mqtt://a:1"), 0.0)
     assert not awaited.all_told()
+
+
+def minute(number: int, venue: str = "a") -> AsRun:
+    return AsRun(
+        venue=venue,
+        kind="minute",
+        cue=CUE.cue,
+        program="reel",
+        rev=1,
+        item=0,
+        sha256=None,
+        due=UtcUs(NOW + number * 60 * US_PER_S),
+        observed=None,
+        error_us=None,
+        bound_us=8000,
+        clock="SYNC",
+        book=CUE.cue,
+        seq=number + 1,
+    )
+
+
+def test_live_records_are_kept_once_each_in_the_order_of_their_instants_and_the_oldest_go() -> None:
+    view = View()
+    records = [minute(number) for number in range(5)]
+    for url, order in (("mqtt://a:1", records[2:]), ("mqtt://b:1", records), ("mqtt://a:1", records[::-1])):
+        for record in order:
+            view.take(Received("venue/a/asrun", encode(record), False, url), 0.0)
+    view.take(Received("venue/b/asrun", encode(records[0]), False, "mqtt://a:1"), 0.0)
+    assert view.asruns == {"a": records}
+    assert "speaks as 'a'" in view.odd[0]
+    for number in range(MOST_RECORDS + 10):
+        view.take(Received("venue/a/asrun", encode(minute(number)), False, "mqtt://a:1"), 0.0)
+    assert view.asruns["a"] == [minute(number) for number in range(10, MOST_RECORDS + 10)]
+
+
+def test_the_records_of_many_venues_have_a_bound_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.control.view.ALL_RECORDS", 20 * FEWEST_RECORDS)
+    view = View()
+    for number in range(FEWEST_RECORDS + 5):
+        for venue in range(30):
+            view.take(Received(f"venue/v{venue}/asrun", encode(minute(number, f"v{venue}")), False, "mqtt://a:1"), 0.0)
+    assert {len(kept) for kept in view.asruns.values()} == {FEWEST_RECORDS}
