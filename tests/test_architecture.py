@@ -92,7 +92,13 @@ LAYERS = {
     "channel": {"agent.access", "agent.connection", "agent.log"},
     "daemon": {"agent.commits", "agent.daemon", "agent.mqtt"},
     # What an operator's tools conclude from what they have heard: pure, as the core is.
-    "operator core": set(),
+    "operator core": {
+        "agent.control.alarm_causes",
+        "agent.control.alarm_facts",
+        "agent.control.alarm_rules",
+        "agent.control.alarms",
+        "agent.control.spans",
+    },
     "control": {"agent.control.*"},
     "board": {"agent.board.*"},
     "technician": {"agent.technician.*"},

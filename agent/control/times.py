@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from agent.control.spans import show_span as show_span  # what reads and writes times is imported from one place
 from agent.units import US_PER_S, MediaUs, UtcUs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,16 +99,3 @@ def local_time(at: UtcUs, zone: str) -> str:
         return ""
     day = f"{moment:%a %Y-%m-%d}" if moment.date() != utc.date() else f"{moment:%a}"
     return f"{day} {moment:%H:%M:%S}{f'.{moment.microsecond // 1000:03d}' if moment.microsecond else ''} {moment:%Z}"
-
-
-def show_span(us: int) -> str:
-    """A length of time for people: `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 04 h`; negative when it has passed."""
-    sign, seconds = ("−" if us < 0 else ""), abs(us) / US_PER_S
-    if seconds < 60:
-        return f"{sign}{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{sign}{minutes} m {rest:02d} s"
-    if minutes < 48 * 60:
-        return f"{sign}{minutes // 60} h {minutes % 60:02d} m"
-    return f"{sign}{minutes // 1440} d {minutes % 1440 // 60:02d} h"

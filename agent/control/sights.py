@@ -1,0 +1,53 @@
+"""What an operator's long-lived tool hears, as the facts that its alarms are concluded from."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from agent.control.alarms import Facts, Sight
+from agent.control.view import View, version_fault
+from agent.told import Ack
+from agent.units import UtcUs
+
+
+def sight_of(view: View, venue: str, now: UtcUs, now_s: float) -> Sight:
+    """One venue as the view has it at this moment."""
+    presence, heard = view.presences.get(venue), view.statuses.get(venue)
+    return Sight(
+        venue=venue,
+        presence=presence,
+        status=heard.status if heard else None,
+        heard_s=heard.live_at_s if heard else None,
+        silent=view.silent(venue, now, now_s),
+        gone=view.gone(venue),
+        version_fault=version_fault(presence) if presence else "",
+    )
+
+
+class Lookout:
+    """Takes the facts from a view again and again, with the acks that have come in between."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._read: Counter[str] = Counter()
+
+    def facts(self, now: UtcUs, now_s: float, brokers: Mapping[str, bool], broker_faults: Mapping[str, str]) -> Facts:
+        """All that is known now: UTC by this host's clock, and monotonic."""
+        view = self._view
+        return Facts(
+            now=now,
+            now_s=now_s,
+            sights=[sight_of(view, venue, now, now_s) for venue in view.venues],
+            cues=view.cues,
+            acks=self._fresh(),
+            brokers=brokers,
+            broker_faults=broker_faults,
+            odd=tuple(view.odd),
+        )
+
+    def _fresh(self) -> list[Ack]:
+        found = []
+        for cue, acks in self._view.acks.items():
+            if len(acks) > self._read[cue]:
+                found += acks[self._read[cue] :]
+                self._read[cue] = len(acks)
+        return found
