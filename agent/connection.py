@@ -342,7 +342,7 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
             return BrokerError(f"nobody listens at {where}; is the broker running, and is the port right?")
         case ssl.SSLCertVerificationError():
             return BrokerError(
-                f"the certificate of {where} is not trusted ({cause.verify_message}); set ca to the CA that signed it"
+                f"the certificate of {where} is not trusted ({cause.verify_message}); {_untrusted(cause)}"
             )
         case ssl.SSLError():
             return BrokerError(
@@ -365,6 +365,19 @@ def _fault(error: Exception, access: Access, last_words: str) -> BrokerError:
             "it want a client certificate (cert and its key)?"
         )
     return BrokerError(f"the connection to {where} failed ({plain(error)})")
+
+
+def _untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """What mends a broker's certificate that does not pass, by OpenSSL's code (X509_V_ERR_…, x509_vfy.h)."""
+    match error.verify_code:
+        case 62 | 64:  # another host name, another address
+            return "write the broker's address as its certificate names it, or have it made for this name as well"
+        case 9:
+            return "it counts later only, by this host's clock; is that right?"
+        case 10:
+            return "renew it (certify renew), unless it is this host's clock that is ahead"
+        case _:
+            return "set ca to the CA that signed it"
 
 
 _ALERTS = {

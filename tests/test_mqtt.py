@@ -426,6 +426,11 @@ async def test_tls_with_certificates_works_and_each_failure_is_named(
         async with agent_on(broker.url, wait=False, **settings) as running:
             await until(lambda running=running: bool(running.sessions.faults))  # type: ignore[misc]
             assert word in running.sessions.faults[broker.url], settings
+            assert ("set ca to the CA" in running.sessions.faults[broker.url]) == (word == "not trusted")
+    elsewhere = broker.url.replace("127.0.0.1", "localhost")  # not the name that its certificate has
+    async with agent_on(elsewhere, wait=False, **ca, **mine) as running:
+        await until(lambda: bool(running.sessions.faults))
+        assert "as its certificate names it" in running.sessions.faults[elsewhere]
     plain = broker.url.replace("mqtts", "mqtt")
     async with agent_on(plain, wait=False) as running:
         await until(lambda: bool(running.sessions.faults))

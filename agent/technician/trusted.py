@@ -21,10 +21,14 @@ def look(config: Config, now: datetime) -> list[Finding]:
     folder = config.trust.keys
     seen = Keyring(folder).look()
     copying = f"copy the .toml files that 'framezero keys new' has made into {folder}"
+    if not folder.exists():
+        what = f"{folder} is not there, so nobody is trusted: every cue and every program is refused"
+        return [Finding(AREA, "fault", "key_file", what, f"sudo mkdir -p {folder}, then {copying}")]
     found = [Finding(AREA, "fault", "key_file", fault.detail, f"ls -l {folder}") for fault in seen.faults]
-    asked = Trust(seen.keys, config.trust.threshold)
-    found += [Finding(AREA, "fault", "keys", fault.detail, copying) for fault in trust_faults(asked)]
     utc = UtcUs(int(now.timestamp() * US_PER_S))
+    ended = [key for key in seen.keys if key.not_after is not None and key.not_after <= utc]
+    lasting = Trust(tuple(key for key in seen.keys if key not in ended), config.trust.threshold)
+    found += [Finding(AREA, "fault", "keys", fault.detail, copying) for fault in trust_faults(lasting)]
     for key in seen.keys:
         found += _ending(key, utc)
     if not any(finding.verdict == "fault" for finding in found):
@@ -37,7 +41,8 @@ def look(config: Config, now: datetime) -> list[Finding]:
 def _ending(key: PublicKey, utc: UtcUs) -> list[Finding]:
     if key.not_after is None or key.not_after > utc + SOON_US:
         return []
+    # What the keys beside it cannot do without it is said as a fault of its own.
     over = key.not_after <= utc
     what = f"{key.name} ({key.role}) {'expired' if over else 'expires'} {format_utc(key.not_after)}"
     mend = "have its owner make another (framezero keys new), and then remove this one's file"
-    return [Finding(AREA, "fault" if over else "warning", "key_expired" if over else "key_expires", what, mend)]
+    return [Finding(AREA, "warning", "key_expired" if over else "key_expires", what, mend)]

@@ -43,16 +43,29 @@ def test_good_keys_are_named_with_their_roles_and_ids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("end", "code", "verdict"),
-    [(T0 - 1, "key_expired", "fault"), (T0 + 13 * DAY, "key_expires", "warning"), (T0 + 15 * DAY, "keys", "ok")],
+    [(T0 - 1, "key_expired", "warning"), (T0 + 13 * DAY, "key_expires", "warning"), (T0 + 15 * DAY, "keys", "ok")],
 )
 def test_a_key_that_ends_is_said_in_time(tmp_path: Path, end: int, code: str, verdict: str) -> None:
     keys(tmp_path, alice=end)
     assert (code, verdict) in [(finding.code, finding.verdict) for finding in look(config(tmp_path), NOW)]
 
 
+def test_an_expired_key_is_a_fault_only_where_no_other_does_its_work(tmp_path: Path) -> None:
+    keys(tmp_path, alice=T0 - 1)
+    verdicts = [(finding.code, finding.verdict) for finding in look(config(tmp_path), NOW)]
+    assert verdicts == [("keys", "fault"), ("key_expired", "warning")]
+    signing.make("bob", "show", tmp_path / "keys")
+    verdicts = [(finding.code, finding.verdict) for finding in look(config(tmp_path), NOW)]
+    assert verdicts == [("keys", "ok"), ("key_expired", "warning")]
+
+
 def test_what_is_missing_is_a_fault_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    (missing,) = look(config(tmp_path), NOW)
+    assert (missing.verdict, missing.code) == ("fault", "key_file")
+    assert missing.mend.startswith(f"sudo mkdir -p {tmp_path / 'keys'}, then copy the .toml files")
+    (tmp_path / "keys").mkdir()
     found = look(config(tmp_path), NOW)
-    assert [finding.code for finding in found] == ["key_file", "keys", "keys"]
+    assert [finding.code for finding in found] == ["keys", "keys"]
     assert all(finding.verdict == "fault" and finding.mend for finding in found)
     keys(tmp_path)
     (two,) = look(config(tmp_path, threshold=2), NOW)
