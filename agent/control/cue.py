@@ -2,13 +2,16 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.control.landing import as_json as landing_json
+from agent.control.landing import landing
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
-from agent.control.times import warn_of
+from agent.control.times import local_time, warn_of
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View
 from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, Venues, encode, explain, in_words
@@ -26,11 +29,16 @@ AFTER_INSTANT_S = 5.0
 
 
 class CueError(Exception):
-    """The cue cannot be sent; the text is the reason with the remedy. `usage`: the command was wrong."""
+    """The cue cannot be sent; the text is the reason with the remedy. `usage`: the command was wrong.
 
-    def __init__(self, detail: str, *, usage: bool) -> None:
-        super().__init__(detail)
+    `choices` are what may have been meant, for people a line each.
+    """
+
+    def __init__(self, detail: str, *, usage: bool, choices: Sequence[str] = ()) -> None:
+        super().__init__(f"{detail}: {', '.join(choices)}" if choices else detail)
+        self.detail = detail
         self.usage = usage
+        self.choices = tuple(choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +190,21 @@ async def gather(
     return count.outcomes, []
 
 
+def _cue_json(view: View, cue: Cue) -> dict[str, Any]:
+    zones = sorted({view.presences[venue].timezone for venue in view.expected(cue.venues) if venue in view.presences})
+    return {
+        "at": format_utc(cue.at),
+        "local": {zone: local_time(cue.at, zone) for zone in zones},
+        "lands": landing_json(landing(view, cue)),
+    }
+
+
 def as_json(link: Link, sent: Sent) -> dict[str, Any]:
     """Everything about what was sent, for `--json`."""
     presences = link.view.presences
     return {
         sent.kind: sent.message.model_dump(mode="json"),
-        **({"at": format_utc(sent.message.at)} if isinstance(sent.message, Cue) else {}),
+        **(_cue_json(link.view, sent.message) if isinstance(sent.message, Cue) else {}),
         "exit": sent.exit_code,
         "brokers": deliveries_json(sent.deliveries),
         "venues": [

@@ -12,12 +12,13 @@ import typer
 from agent.control import answers, moves
 from agent.control import cue as cues
 from agent.control.kept_cli import cancel_, list_
+from agent.control.landing import landing
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
 from agent.control.tables import few
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
-from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Stop
+from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Play, Stop
 from agent.units import US_PER_S, UtcUs, format_utc
 
 DEFAULT_LEAD_US = 5 * US_PER_S
@@ -201,3 +202,5 @@ def _announce(link: Link, cue: Cue, now: UtcUs) -> None:
             zones.setdefault(presence.timezone, []).append(venue)
     for zone, venues in sorted(zones.items()):
         screen().print(f"  {shown(local_time(cue.at, zone) or zone)}  {shown(few(venues, answers.NAMED))}")
+    if isinstance(cue.do, Play) and (cue.do.held or cue.do.from_us) and (found := landing(link.view, cue)):
+        screen().print(f"  {shown(found.words)}")

@@ -148,25 +148,40 @@ def find(view: View, text: str, show: str, now: UtcUs, now_s: float) -> str:
     if wanted in known or len(found) == 1:
         return wanted if wanted in known else found[0]
     if found:
-        raise CueError(f"{text!r} is the beginning of {len(found)} cues: {_told(view, found)}", usage=False)
+        detail = f"{text!r} is the beginning of {len(found)} cues; write more of the one that is meant"
+        raise CueError(detail, usage=False, choices=_told(view, found))
+    _check_not_over(view, wanted, show, now)
     alike = get_close_matches(wanted, sorted(known), n=NEAR, cutoff=0.6)
     ahead = [entry.cue.cue for entry in entries(view, ["*"], show, now) if _open(entry)]
     near = _told(view, alike or ahead)
-    hint = f"; known are {near}" if near else "; none is known, is --show right?"
-    raise CueError(f"no broker keeps a cue {text!r} of show {show!r}, and no venue tells of it{hint}", usage=False)
+    hint = "; known are" if near else "; none is known, is --show right?"
+    detail = f"no broker keeps a cue {text!r} of show {show!r}, and no venue tells of it{hint}"
+    raise CueError(detail, usage=False, choices=near)
+
+
+def _check_not_over(view: View, wanted: str, show: str, now: UtcUs) -> None:
+    """See that no cue is meant that a cancel names, which brokers keep when the cue itself is cleared."""
+    for cue in view.cues.values():
+        if not isinstance(cue.do, Cancel) or cue.show != show or now >= cue.expires:
+            continue
+        if wanted and cue.do.cue.startswith(wanted):
+            raise CueError(
+                f"cue {cue.do.cue} is cancelled already, from {format_utc(cue.at)} on, for {', '.join(cue.venues)}; "
+                "to have the venues asked again, give its whole id with --force",
+                usage=False,
+            )
 
 
 def _open(entry: Entry) -> bool:
     return bool({"pending", "running"} & set(entry.states.values()))
 
 
-def _told(view: View, ids: Sequence[str]) -> str:
+def _told(view: View, ids: Sequence[str]) -> list[str]:
     told = []
     for cue_id in ids[:NEAR]:
         cue = view.cues.get(cue_id)
         told.append(f"{cue_id} ({words(cue)} at {format_utc(cue.at)})" if cue else cue_id)
-    more = f" and {len(ids) - NEAR} more" if len(ids) > NEAR else ""
-    return ", ".join(told) + more
+    return told + ([f"and {len(ids) - NEAR} more"] if len(ids) > NEAR else [])
 
 
 def agreed(view: View, now: UtcUs) -> UtcUs:

@@ -176,16 +176,18 @@ def ending(as_json: bool) -> Iterator[None]:
     except TimeError as error:
         _fail(Exit.USAGE, [str(error)], as_json)
     except CueError as error:
-        _fail(Exit.USAGE if error.usage else Exit.BAD, [str(error)], as_json)
+        _fail(Exit.USAGE if error.usage else Exit.BAD, [error.detail], as_json, error.choices)
     except NoBrokerError as error:
         _fail(Exit.NO_BROKER, [f"no broker: {fault}" for fault in error.faults], as_json)
     except (KeyboardInterrupt, typer.Abort):  # the latter at a question for a passphrase
         _fail(Exit.INTERRUPTED, ["interrupted"], as_json)
 
 
-def _fail(code: Exit, faults: list[str], as_json: bool) -> None:
+def _fail(code: Exit, faults: list[str], as_json: bool, choices: Sequence[str] = ()) -> None:
     for fault in faults:
-        complaints().print(f"[red]error:[/] {shown(fault)}", soft_wrap=True)
+        complaints().print(f"[red]error:[/] {shown(fault)}{':' if choices else ''}", soft_wrap=True)
+    for choice in choices:
+        complaints().print(f"  {shown(choice)}", soft_wrap=True)
     if as_json:
-        print_json({"exit": int(code), "errors": faults})
+        print_json({"exit": int(code), "errors": faults, **({"choices": list(choices)} if choices else {})})
     raise typer.Exit(int(code))

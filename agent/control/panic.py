@@ -1,6 +1,7 @@
 """Raise a panic, or lift it, and gather what every expected venue makes of it."""
 
 import asyncio
+import re
 from hashlib import sha256
 from typing import Literal
 
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from agent.control.cue import CueError, Sent, Wanted, cue_id, gather
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link
+from agent.control.times import show_span
 from agent.control.view import View, covers
 from agent.messages import Lift, Panic, encode, explain
 from agent.units import UtcUs
@@ -15,6 +17,7 @@ from agent.units import UtcUs
 TOPICS = ["venue/+/presence", "venue/+/ack"]
 LIFT_TOPICS = [*TOPICS, "venue/+/status", "panic/#"]
 
+UUID_CHARS = 36
 FIRST_S = 1.0  # then a broker that hangs must not keep the others waiting
 
 
@@ -34,20 +37,54 @@ def build_lift(panic: str, *, show: str, venues: list[str], now: UtcUs) -> Lift:
         raise CueError(explain(error), usage=True) from error
 
 
-def holding(view: View, show: str, venues: list[str], now: UtcUs, now_s: float) -> str:
-    """The id of the panic that holds, by what brokers keep and venues say. Raises CueError: none, or several."""
+def check_id(text: str) -> None:
+    """See that this may be the id of a panic, or its beginning. Raises CueError."""
+    if not re.fullmatch(r"[0-9a-f-]{1,36}", text.strip().lower()):
+        detail = (
+            f"--lift {text!r} is no id of a panic, nor the beginning of one; left out, the one that holds is lifted"
+        )
+        raise CueError(detail, usage=True)
+
+
+def meant(view: View, text: str | None, show: str, venues: list[str], now: UtcUs, now_s: float) -> str:
+    """The id of the panic to lift: the only one that holds, or that which begins with `text`. Raises CueError.
+
+    Who holds is said by what brokers keep and venues tell. A whole id is taken as it is, whatever is known of it.
+    """
+    wanted = (text or "").strip().lower()
+    if len(wanted) == UUID_CHARS:
+        return wanted
+    found = _holding(view, show, venues, now, now_s)
+    begun = sorted(panic for panic in found if panic.startswith(wanted))
+    if len(begun) == 1:
+        return begun[0]
+    told = [_told(view, panic, now) for panic in begun or sorted(found)]
+    if begun:
+        detail = f"{wanted!r} is the beginning of {len(begun)} panics that hold; write more of the one to lift"
+        raise CueError(
+            detail if wanted else "more than one panic holds; name the one to lift", usage=False, choices=told
+        )
+    if found:
+        raise CueError(f"no panic that begins with {wanted!r} holds; these do", usage=False, choices=told)
+    raise CueError(
+        "no panic holds, as far as brokers and venues tell; name its whole id to lift it all the same", usage=False
+    )
+
+
+def _told(view: View, panic: str, now: UtcUs) -> str:
+    known = view.panics.get(panic)
+    if known is None:
+        return f"{panic} (a venue tells of it)"
+    return f"{panic} (to {known.to} on {', '.join(known.venues)}, raised {show_span(now - known.issued)} ago)"
+
+
+def _holding(view: View, show: str, venues: list[str], now: UtcUs, now_s: float) -> set[str]:
     found = {panic.panic for panic in view.panics.values() if panic.show == show}
     for venue in view.expected(venues):
         heard = view.statuses.get(venue)
         if heard is not None and heard.status.panic and not view.silent(venue, now, now_s):
             found.add(heard.status.panic)
-    if not found:
-        raise CueError(
-            "no panic holds, as far as brokers and venues tell; name its id to lift it all the same", usage=False
-        )
-    if len(found) > 1:
-        raise CueError(f"more than one panic holds: {', '.join(sorted(found))}; name the one to lift", usage=False)
-    return found.pop()
+    return found
 
 
 async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:

@@ -41,7 +41,8 @@ def panic(
     panic_id: Annotated[
         str | None,
         typer.Argument(
-            metavar="[black|slate|ID]", help="What to show; with --lift: which panic \\[the one that holds]."
+            metavar="[black|slate|ID]",
+            help="What to show; with --lift: which panic, by its id or the beginning of it \\[the one that holds].",
         ),
     ] = None,
     to: Annotated[Hide, typer.Option("--to", help="Show this instead of everything.")] = Hide.black,
@@ -58,7 +59,11 @@ def panic(
     timeout_s = parse_span(given.timeout) / US_PER_S if given.timeout else ANSWER_S
     # What is wrong with the command is said before anything is connected.
     raised = panics.build_panic(to.value, show=show, venues=patterns, now=utc_now())
-    named = panics.build_lift(panic_id or raised.panic, show=show, venues=patterns, now=utc_now())
+    if panic_id is not None:
+        panics.check_id(panic_id)
+    whole = panic_id is not None and len(panic_id.strip()) == panics.UUID_CHARS
+    lifted = (panic_id or "").strip().lower() if whole else raised.panic
+    named = panics.build_lift(lifted, show=show, venues=patterns, now=utc_now())
     pen = pen_of(found, "lift" if lift else "panic")
 
     async def run() -> Sent:
@@ -67,7 +72,7 @@ def panic(
                 return _told(given, link, await panics.send(link, raised, timeout_s))
         async with line_to(found, panics.LIFT_TOPICS, pen=pen) as link:
             warnings = await link.settle()
-            holding = panic_id or panics.holding(link.view, show, patterns, utc_now(), time.monotonic())
+            holding = panics.meant(link.view, panic_id, show, patterns, utc_now(), time.monotonic())
             raised_before = link.view.panics.get(holding)
             sent = await panics.send(link, named.model_copy(update={"lift": holding}), timeout_s)
             sent.warnings.extend(warning for warning in warnings if warning not in sent.warnings)

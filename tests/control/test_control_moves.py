@@ -24,9 +24,15 @@ async def test_hold_seek_and_resume_are_absolute_cues_for_the_frame_that_is_due(
         for command in (("hold",), ("seek", "-10s", "--in", "6s"), ("resume", "--in", "7s")):
             code, out, err = await framezero("cue", *command, *where)
             assert code == 0, out + err
+            assert "film #0 a.mp4, frame " in out and ("held" in out) == (command[0] != "resume")
+        code, out, err = await framezero("cue", "seek", "10s", "--in", "7500ms", "--json", *where)
+        lands = told(out)["lands"]
+        assert (lands["film"], lands["frame"], lands["held"]) == ("a.mp4", 299, False), (
+            "29.97 fps: it falls into that one"
+        )
         code, _, err = await framezero("cue", "resume", "--in", "8s", *where)
         assert (code, "is not held" in err) == (1, True)
-    first, held, sought, resumed = got
+    first, held, sought, resumed, _ = got
     assert isinstance(first.do, Play) and isinstance(held.do, Play)
     assert isinstance(sought.do, Play) and isinstance(resumed.do, Play)
     before = Timeline(first, first.do, program(films)).position_at(held.at)

@@ -129,7 +129,7 @@ def test_the_beginning_of_an_id_is_enough_if_only_one_cue_has_it() -> None:
     other = "1" + uuid_of(3)[1:]
     view.take(Received("cue/x", cue_body(3, cue=other), True, URL), 0.0)
     assert find(view, "1", SHOW, T0, 0.0) == other == find(view, other.upper()[:20], SHOW, T0, 0.0)
-    with pytest.raises(CueError, match=r"beginning of 2 cues: .*play reel r1 at 2025") as caught:
+    with pytest.raises(CueError, match=r"beginning of 2 cues; .*: .*play reel r1 at 2025") as caught:
         find(view, "0000", SHOW, T0, 0.0)
     assert not caught.value.usage
 
@@ -140,6 +140,15 @@ def test_an_unknown_id_is_refused_with_the_near_ones() -> None:
         with pytest.raises(CueError, match=word):
             find(view, text, SHOW, T0, 0.0)
     with pytest.raises(CueError, match="is --show right"):
+        find(view, uuid_of(1), "another", T0, 0.0)
+
+
+def test_a_cue_that_is_cleared_is_said_to_be_cancelled_as_long_as_its_cancel_is_kept() -> None:
+    view = view_of(cue_body(300, T0, cancel_of(1)))
+    for text in (uuid_of(1), uuid_of(1)[:34]):
+        with pytest.raises(CueError, match=f"{uuid_of(1)} is cancelled already, from 2025.* --force"):
+            find(view, text, SHOW, T0, 0.0)
+    with pytest.raises(CueError, match="no broker keeps"):
         find(view, uuid_of(1), "another", T0, 0.0)
 
 
