@@ -1,4 +1,9 @@
-"""What a page may see and do: the whole of what stands between it and everything below."""
+"""What a page may see and do: the whole of what stands between it and everything below.
+
+`agent.board.page.install(engine)` adds the page at `/`. Whoever looks at it is an operator or a guest, as
+`request.state.role` (see `agent.board.guard`) says; what stands beside the page is `/time`, as
+`{"utc_us": …, "error_us": … or null}`, and `/picture/{venue}`.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
