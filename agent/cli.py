@@ -4,10 +4,13 @@ Each part is imported only when it is used, so that an operator's laptop needs n
 """
 
 import asyncio
+import inspect
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -20,7 +23,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -63,44 +65,118 @@ def agent(
         raise typer.Exit(EXIT_USAGE) from None
 
 
-def _mount(first: str) -> None:
-    """Add the sub-commands that `first`, the first word of the command line, may need; help ('') needs all."""
-    if first != "agent":
-        from agent.control import cli as control
+def _control() -> None:
+    from agent.control import cli as control
 
-        example = "framezero publish koi.mp4 sky.mp4 --program reel --to /srv/films --url https://films.example"
-        app.command(epilog=f"Example: {example}")(control.publish)
-        app.command(epilog="Example: framezero status --watch")(control.status)
-        app.command(epilog="Example: framezero poll winners-reel --venues @asia")(control.poll)
-        app.add_typer(control.app_cue, name="cue")
-        app.add_typer(control.app_venue, name="venue")
-        app.add_typer(control.app_keys, name="keys")
-    if first in ("", "clock", "check"):
-        from agent.technician import cli as technician
+    example = "framezero publish koi.mp4 sky.mp4 --program reel --to /srv/films --url https://films.example"
+    app.command(epilog=f"Example: {example}")(control.publish)
+    app.command(epilog="Examples: framezero status --watch · framezero status --clock")(control.status)
+    app.command(epilog="Example: framezero poll winners-reel --venues @asia")(control.poll)
+    app.command(epilog="Example: framezero identify --seconds 20 --venues tokyo-shibuya")(control.identify)
+    app.add_typer(control.app_cue, name="cue")
+    app.add_typer(control.app_venue, name="venue")
+    app.add_typer(control.app_keys, name="keys")
 
-        app.command(epilog="Example: framezero clock --config /etc/framezero/agent.toml")(technician.clock)
-        app.command(epilog="Example: framezero check --config /etc/framezero/agent.toml")(technician.check)
-    if first in ("", "import"):
-        from agent.technician.import_cli import import_films
 
-        example = "framezero import /media/usb --config /etc/framezero/agent.toml"
-        app.command("import", epilog=f"Example: {example}")(import_films)
-    if first in ("", "lab"):
-        from agent.lab.cli import app as lab
+def _technician() -> None:
+    from agent.technician import cli as technician
 
-        app.add_typer(lab, name="lab")
+    app.command(epilog="Example: framezero clock --config /etc/framezero/agent.toml")(technician.clock)
+    app.command(epilog="Example: framezero check --config /etc/framezero/agent.toml")(technician.check)
+
+
+def _import() -> None:
+    from agent.technician.import_cli import import_films
+
+    example = "framezero import /media/usb --config /etc/framezero/agent.toml"
+    app.command("import", epilog=f"Example: {example}")(import_films)
+
+
+def _lab() -> None:
+    from agent.lab.cli import app as lab
+
+    app.add_typer(lab, name="lab")
+
+
+class Command(Protocol):
+    """What Typer makes of a command: its classes are in a module of its own that is not for others."""
+
+    help: str | None
+
+    def __call__(self) -> Any:
+        """Run it with the words of the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Commands that are imported together, and the extra of the distribution that brings what they need ('': none)."""
+
+    commands: tuple[str, ...]
+    mount: Callable[[], None]
+    extra: str = ""
+
+
+PARTS = (
+    Part(("publish", "status", "poll", "identify", "cue", "venue", "keys"), _control),
+    Part(("clock", "check"), _technician, "agent"),
+    Part(("import",), _import, "agent"),
+    Part(("lab",), _lab, "lab"),
+)
+
+
+def _absent(part: Part) -> None:
+    """Name the commands of a part that is not installed, so that help and completion are whole all the same."""
+    for name in part.commands:
+
+        def say(name: str = name) -> None:
+            typer.echo(f"{name} needs: pip install 'framezero[{part.extra}]'", err=True)
+            raise typer.Exit(EXIT_USAGE)
+
+        say.__signature__ = inspect.Signature()  # type: ignore[attr-defined]  # what Typer looks at: it takes nothing
+        text = f"Not installed here: pip install 'framezero\\[{part.extra}]'."
+        app.command(name, help=text, epilog=f"Example: pip install 'framezero\\[{part.extra}]'")(say)
+
+
+def tree(first: str) -> Command:
+    """The command with what `first`, the first word of the command line, needs; all of it where that is no command.
+
+    So an operator's `status` imports nothing of a player's, and help, completion and 'did you mean' know everything.
+    """
+    meant = [part for part in PARTS if first in part.commands]
+    for part in meant or (() if first == "agent" else PARTS):
+        try:
+            part.mount()
+        except ModuleNotFoundError as error:
+            if meant or _ours(error):
+                raise
+            _absent(part)
+    command = typer.main.get_command(app)
+    _flow(command)
+    return command
+
+
+def _flow(command: Command) -> None:
+    """Let the texts of help flow: lines of a docstring end where the source's do, not where the window's do."""
+    if command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    for child in getattr(command, "commands", {}).values():
+        _flow(child)
+
+
+def _ours(error: ModuleNotFoundError) -> bool:
+    return (error.name or "agent").partition(".")[0] == "agent"
 
 
 def main() -> None:
     """Entry point of the command."""
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        _mount(first)
-        app()
+        tree(first)()
     except ModuleNotFoundError as error:
-        if (error.name or "agent").partition(".")[0] == "agent":
+        if _ours(error):
             raise
-        extra = "lab" if first == "lab" else "agent"
+        extra = next((part.extra for part in PARTS if first in part.commands), "") or "agent"
         typer.echo(f"{error.name} is not installed; this needs: pip install 'framezero[{extra}]'", err=True)
         raise SystemExit(EXIT_USAGE) from None
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from agent.control import publish as publishing
 from agent.control import status as statuses
 from agent.control.clocks import page_of_clocks
-from agent.control.cue_cli import app_cue
+from agent.control.cue_cli import app_cue, identify
 from agent.control.keys_cli import app_keys
 from agent.control.link import Link, deliveries_json, untaken, utc_now
 from agent.control.options import (
@@ -42,7 +42,7 @@ from agent.units import UtcUs
 UNSIGNED_PROGRAM = (
     "the program is not signed: walls take it only with trust.require = false; give a content key with --key"
 )
-__all__ = ["app_cue", "app_keys", "app_venue", "poll", "publish", "status"]
+__all__ = ["app_cue", "app_keys", "app_venue", "identify", "poll", "publish", "status"]
 
 
 @takes(BrokerOptions)
