@@ -40,6 +40,8 @@ UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TIME_PATTERN = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
 )
+# What agent.printable leaves as it is: no control characters, no change of direction.
+_REMARK_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,64}$"
 _RATE_PATTERN = r"^(?!0+(/|$))[0-9]{1,7}(/(?!0+$)[0-9]{1,7})?$"
 _FROM_WIRE = {"wire": True}
 
@@ -78,6 +80,7 @@ _PATTERNS_MEAN = {
     r"^[a-z0-9-]{1,63}$": "use up to 63 lower-case letters, digits and hyphens",
     r"^(\*|@?[a-z0-9-]{1,63})$": "a venue or an @group has up to 63 lower-case letters, digits and hyphens; * is all",
     r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$": "write the whole UUID, in lower case",
+    _REMARK_PATTERN: "a line of 1 to 64 characters that can be printed",
     r"^mqtts?://[^/\s]+$": "write mqtts://host:8883, or mqtt://host:1883 in a lab",
     r"^[^/#+\s]+(/[^/#+\s]+)*$": "a topic without wildcards, such as framezero/v1",
     r"^(|\d+,\d+,\d+,\d+)$": "write x,y,width,height in pixels",
@@ -90,6 +93,11 @@ Rate = Annotated[
     WithJsonSchema({"type": "string", "pattern": _RATE_PATTERN, "maxLength": 15}),
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Remark = Annotated[str, StringConstraints(pattern=_REMARK_PATTERN)]
+By = Annotated[
+    Remark | None,
+    Field(description="Who sent it, such as `anna@control-hk`: in the sender's own word, which the signature covers."),
+]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
 Show = Annotated[Name, Field(description="The show that it belongs to; it counts for no venue of another.")]
 Venues = Annotated[
@@ -190,6 +198,9 @@ class Cue(Model):
     expires: WireTime
     """From here on the cue exists for nobody; after `issued`, and at most 31 days after it."""
     do: Action
+    by: By = None
+    label: Remark | None = None
+    """What the sender calls it, such as its number and name in a cue list; nothing on a wall hangs on it."""
 
     @model_validator(mode="after")
     def _life(self) -> Self:
@@ -219,6 +230,7 @@ class Panic(Model):
     """When it was written: of several panics the one that was issued last says what is shown."""
     to: Literal["black", "slate"]
     """What the wall shows until the lift."""
+    by: By = None
 
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this panic is meant for a venue with these groups."""
@@ -235,6 +247,7 @@ class Lift(Model):
     venues: Venues
     issued: WireTime
     """When it was written."""
+    by: By = None
 
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this lift is meant for a venue with these groups."""

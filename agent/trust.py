@@ -26,7 +26,7 @@ from agent.messages import MAX_BODY_BYTES, Model, Refusal, decode
 from agent.units import EPOCH, UtcUs, format_utc
 
 Role = Literal["show", "content", "panic"]
-Kind = Literal["cue", "program", "panic", "lift"]
+Kind = Literal["cue", "program", "panic", "lift", "claim"]
 KeyId = str
 """The first 16 hexadecimal digits of the sha256 of a public key's 32 bytes."""
 
@@ -35,6 +35,7 @@ MAY_SIGN: Mapping[Kind, frozenset[Role]] = {
     "program": frozenset({"content"}),
     "panic": frozenset({"panic", "show"}),
     "lift": frozenset({"show"}),
+    "claim": frozenset({"show"}),
 }
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_SIGNATURES = 8

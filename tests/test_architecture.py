@@ -97,7 +97,11 @@ LAYERS = {
         "agent.control.alarm_facts",
         "agent.control.alarm_rules",
         "agent.control.alarms",
+        "agent.control.claims",
+        "agent.control.desk",
+        "agent.control.showfile",
         "agent.control.spans",
+        "agent.control.times",
     },
     "control": {"agent.control.*"},
     "board": {"agent.board.*"},
@@ -186,6 +190,7 @@ PURE_LIBRARIES = {
     "cryptography",
     "dataclasses",
     "datetime",
+    "difflib",
     "enum",
     "fractions",
     "functools",
@@ -199,10 +204,12 @@ PURE_LIBRARIES = {
     "pydantic",
     "re",
     "statistics",
+    "tomllib",
     "types",
     "typing",
     "unicodedata",
     "zlib",
+    "zoneinfo",
 }
 """All that a pure module may import from outside: nothing that does IO, reads a clock, draws numbers, logs or waits."""
 

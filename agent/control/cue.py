@@ -94,7 +94,16 @@ def cue_id(now: UtcUs) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def build(draft: Draft, *, show: str, venues: list[str], at: UtcUs, now: UtcUs) -> Cue:
+def build(
+    draft: Draft,
+    *,
+    show: str,
+    venues: list[str],
+    at: UtcUs,
+    now: UtcUs,
+    by: str | None = None,
+    label: str | None = None,
+) -> Cue:
     """Make a cue; it usually lives for 8 days, or a day beyond its instant if that is later. Raises CueError."""
     if at - now > MAX_LIFE_US - AFTER_US:
         raise CueError("--at lies more than 30 days ahead; a cue lives for 31 days at most", usage=True)
@@ -108,6 +117,8 @@ def build(draft: Draft, *, show: str, venues: list[str], at: UtcUs, now: UtcUs) 
             issued=now,
             expires=draft.expires or UtcUs(max(now + LIFE_US, at + AFTER_US)),
             do=draft.do,
+            by=by,
+            label=label,
         )
     except ValidationError as error:
         raise CueError(explain(error), usage=True) from error

@@ -21,18 +21,20 @@ UUID_CHARS = 36
 FIRST_S = 1.0  # then a broker that hangs must not keep the others waiting
 
 
-def build_panic(to: Literal["black", "slate"], *, show: str, venues: list[str], now: UtcUs) -> Panic:
+def build_panic(
+    to: Literal["black", "slate"], *, show: str, venues: list[str], now: UtcUs, by: str | None = None
+) -> Panic:
     """Make a panic. Raises CueError."""
     try:
-        return Panic(v=1, panic=cue_id(now), show=show, venues=venues, issued=now, to=to)
+        return Panic(v=1, panic=cue_id(now), show=show, venues=venues, issued=now, to=to, by=by)
     except ValidationError as error:
         raise CueError(explain(error), usage=True) from error
 
 
-def build_lift(panic: str, *, show: str, venues: list[str], now: UtcUs) -> Lift:
+def build_lift(panic: str, *, show: str, venues: list[str], now: UtcUs, by: str | None = None) -> Lift:
     """Make the lift of a panic. Raises CueError."""
     try:
-        return Lift(v=1, lift=panic, show=show, venues=venues, issued=now)
+        return Lift(v=1, lift=panic, show=show, venues=venues, issued=now, by=by)
     except ValidationError as error:
         raise CueError(explain(error), usage=True) from error
 
@@ -92,13 +94,13 @@ async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:
 
     A panic is settled when the walls are covered, a lift when its panic is over.
     """
-    deliveries = {delivery.url: delivery for delivery in await _publish(link, message, FIRST_S)}
+    deliveries = {delivery.url: delivery for delivery in await publish(link, message, FIRST_S)}
     warnings = await link.settle()
     await link.stragglers()
     if not all(delivery.taken for delivery in deliveries.values()) or link.brokers.keys() - deliveries.keys():
         # The same bytes again are silent where they are known.
-        for delivery in await _publish(link, message, ANSWER_TIMEOUT_S):
-            _better(deliveries, delivery)
+        for delivery in await publish(link, message, ANSWER_TIMEOUT_S):
+            better(deliveries, delivery)
     found = sorted(deliveries.values(), key=lambda delivery: delivery.url)
     if not any(delivery.taken for delivery in found):
         return Sent(message, found, [], warnings)
@@ -107,8 +109,8 @@ async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:
     return Sent(message, found, outcomes, [*warnings, *lost])
 
 
-async def _publish(link: Link, message: Panic | Lift, patience_s: float) -> list[Delivery]:
-    """To the topic that every agent knows, and to the panic's own, where several panics do not replace each other.
+async def publish(link: Link, message: Panic | Lift, patience_s: float) -> list[Delivery]:
+    """Publish it to the topic that every agent knows, and to the panic's own, where several do not replace each other.
 
     Taken at either is taken.
     """
@@ -131,7 +133,8 @@ def _place(view: View, message: Panic | Lift) -> str:
     return message.lift if whole else f"{message.lift}-{sha256(encode(message)).hexdigest()[:8]}"
 
 
-def _better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:
+def better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:
+    """Keep what a broker said last, unless it has taken the message before."""
     known = deliveries.get(delivery.url)
     if known is None or not known.taken:
         deliveries[delivery.url] = delivery

@@ -1,7 +1,9 @@
 """How an operator's command reaches the brokers: option over environment over profile, all faults at once."""
 
+import getpass
 import json
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.access import Access
-from agent.messages import Name
+from agent.messages import Name, Remark
+from agent.printable import printable
 
 ENV_PREFIX = "FRAMEZERO_CONTROL__"
 _PATHS = ("key", "ca", "cert", "cert_key", "password_file", "passphrase_file", "trust")
@@ -49,6 +52,12 @@ class Settings(BaseModel):
     password_file: str = ""
     passphrase_file: str = ""
     trust: str = ""
+    operator: Remark | None = None
+
+    @property
+    def me(self) -> str:
+        """Who sends, as the other operators see it: `operator`, else the user and the host of this session."""
+        return self.operator or _session()
 
     def access(self) -> list[Access]:
         """How to reach each broker, duplicates removed."""
@@ -85,6 +94,14 @@ def load(options: Mapping[str, Any], profile: Path | None, environ: Mapping[str,
     if faults:
         raise ProfileError(faults)
     return settings
+
+
+def _session() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as containers have them
+        user = "operator"
+    return printable(f"{user}@{socket.gethostname()}", 64) or "operator"
 
 
 def _profile(path: Path | None, faults: list[str]) -> tuple[str, dict[str, Any]]:
@@ -144,5 +161,6 @@ def _explain(fault: Any, origin: Mapping[str, str]) -> str:
         "broker": "write mqtts://host:8883, or mqtt://host:1883 in a lab",
         "show": "a show's name has lower-case letters, digits and hyphens",
         "root": "a topic without wildcards, such as framezero/v1",
+        "operator": "a line of 1 to 64 characters, such as anna@control-hk",
     }.get(key, fault["msg"])
     return f"{source}: {key} {fault['input']!r} cannot be used; {wanted}"

@@ -5,6 +5,7 @@ names another venue is dropped.
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,6 +13,8 @@ from itertools import islice, takewhile
 from typing import TypeVar
 
 from agent.connection import Received
+from agent.control.claims import Claim, Contest
+from agent.control.desk import Order
 from agent.intake import panic_kind
 from agent.messages import MAX_ANSWER_BYTES, MAX_BODY_BYTES, WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
 from agent.printable import printable
@@ -19,7 +22,7 @@ from agent.told import Ack, Answer, AsRun, AsRunPage, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body
 from agent.units import US_PER_S, UtcUs
 
-M = TypeVar("M", Presence, Status, Ack, Answer, AsRun, Cue, Panic, Lift)
+M = TypeVar("M", Presence, Status, Ack, Answer, AsRun, Cue, Panic, Lift, Claim)
 T = TypeVar("T", Presence, Status, Ack, Answer, AsRun)
 
 SILENT_S = 12.0
@@ -30,6 +33,7 @@ ODD_KEPT = 20
 MOST_RECORDS, FEWEST_RECORDS, ALL_RECORDS = 3000, 60, 60_000
 """Live as-run records that are kept of one venue (a day of minutes and more, or an hour), and of all together."""
 REV_DIGITS = 15  # more than any revision has
+ORDERS_KEPT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,10 @@ class View:
         self.programs: dict[tuple[str, int], bytes] = {}
         self.kept: dict[str, Kept] = {}
         self._panics: dict[tuple[str, str], Panic | Lift] = {}  # url, topic → the last one there
+        self.contests: dict[str, Contest] = {}  # by show
+        self.orders: deque[Order] = deque(maxlen=ORDERS_KEPT)  # cues, panics and lifts, each as it came first
+        self.orders_seen = 0
+        self._ordered: set[str] = set()
         self.odd: list[str] = []  # what could not be read, for people; each once, and the first of many
 
     def take(self, message: Received, now_s: float) -> None:
@@ -111,11 +119,36 @@ class View:
             case ["program", program, rev] if rev.isdecimal() and len(rev) <= REV_DIGITS:
                 self._take_program((program, int(rev)), message)
             case ["cue", *_]:
-                self._take_cue(message)
+                self._take_cue(message, now_s)
             case ["panic"] | ["panic", _]:
-                self._take_panic(message)
+                self._take_panic(message, now_s)
+            case ["desk", show, "go"]:
+                self._take_claim(show, message, now_s)
 
-    def _take_cue(self, message: Received) -> None:
+    def _take_claim(self, show: str, message: Received, now_s: float) -> None:
+        opened = self._open(("claim",), message)
+        claim = self._read(Claim, message, opened.body) if opened else None
+        if claim is not None and claim.show == show:
+            self.contest(show).take(message.url, claim, now_s)
+
+    def contest(self, show: str) -> Contest:
+        """The claims to GO that desks of a show have made."""
+        return self.contests.setdefault(show, Contest())
+
+    def orders_after(self, seen: int) -> list[Order]:
+        """The orders behind the first `seen` ones, as far as they are kept; count on with `orders_seen`."""
+        new = self.orders_seen - seen
+        return list(self.orders)[-new:] if new > 0 else []
+
+    def _order(self, message: Received, opened: Opened, found: Cue | Panic | Lift, now_s: float) -> None:
+        signers = tuple(sorted(opened.signers))
+        order = Order(found, now_s, not message.retained, signers or _keyids(message.payload), bool(signers))
+        if order.id not in self._ordered:
+            self._ordered.add(order.id)
+            self.orders.append(order)
+            self.orders_seen += 1
+
+    def _take_cue(self, message: Received, now_s: float) -> None:
         opened = self._open(("cue",), message)
         cue = self._read(Cue, message, opened.body) if opened else None
         if opened is None or cue is None:
@@ -129,6 +162,7 @@ class View:
             keyids = signers or _keyids(message.payload)
             self.kept[cue.cue] = Kept(cue, digest, keyids, bool(signers), known.where if known else set())
         self.kept[cue.cue].where.add((message.url, message.topic))
+        self._order(message, opened, cue, now_s)
 
     def _take_program(self, key: tuple[str, int], message: Received) -> None:
         opened = self._open(("program",), message)
@@ -144,7 +178,7 @@ class View:
             if not kept.where:
                 del self.kept[cue]
 
-    def _take_panic(self, message: Received) -> None:
+    def _take_panic(self, message: Received, now_s: float) -> None:
         opened = self._open(("panic", "lift"), message)
         if opened is None:
             return
@@ -155,6 +189,7 @@ class View:
             found = self._read(Panic, message, opened.body)
         if found is not None:
             self._panics[message.url, message.topic] = found
+            self._order(message, opened, found, now_s)
 
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
         opened = open_body(message.payload, kinds, self.trust, None)

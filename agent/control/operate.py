@@ -1,0 +1,278 @@
+"""What an operator does at a desk, the terminal's or the board's: GO, hold, resume, seek, black, stop, panic, lift.
+
+Each does it at once, over a link that stays, and tells what became of it as a value; what the walls make of it is heard
+on the link. GO waits for the other desks (agent.control.claims), everything else waits for nobody.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from agent.control import claims, moves
+from agent.control import cue as cues
+from agent.control import panic as panics
+from agent.control.claims import Beaten, Claim, Granted
+from agent.control.cue import CueError, Draft
+from agent.control.desk import Desk, Order, Refused
+from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken, utc_now
+from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show
+from agent.control.times import TimeError, warn_of
+from agent.messages import Black, Cue, Identify, Lift, Panic, Stop, encode
+from agent.units import US_PER_S, UtcUs
+
+CLAIM_LIFE_S = 5
+"""A claim means nothing to who comes later."""
+
+
+def topics(show: str) -> list[str]:
+    """What a desk of this show has to listen to."""
+    return [*cues.KEPT_TOPICS, "panic/#", "venue/+/answer", claims.topic(show)]
+
+
+def load_show(path: Path) -> ShowFile:
+    """Read a show file. Raises ShowFileError with all faults at once."""
+    try:
+        return parse_show(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ShowFileError([f"{path}: cannot be read ({error.strerror}); name a show file"]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What was sent, and what the brokers said to it."""
+
+    message: Cue | Panic | Lift
+    deliveries: list[Delivery]
+    warnings: list[str] = field(default_factory=list)
+
+
+def listen(link: Link, desk: Desk, seen: int) -> int:
+    """Tell the desk what has been sent since the first `seen` orders; how many there are now."""
+    desk.take(link.view.orders_after(seen), utc_now())
+    return link.view.orders_seen
+
+
+async def go(link: Link, desk: Desk, line_id: str | None = None) -> Gone | Refused:
+    """Send the line that stands by, or the one of this id, unless another GO was just given by anybody."""
+    line = desk.standby if line_id is None else desk.line(line_id)
+    pressed_s, now = time.monotonic(), utc_now()
+    contest = link.view.contest(desk.show)
+    refused = desk.may_go(line, contest, now, pressed_s)
+    if refused is not None or line is None:
+        return refused or Refused("end", "the list has no such line")
+    if not any(link.brokers.values()):
+        return _no_broker(link)
+    made = _made(link, desk, line, now)
+    if isinstance(made, Refused):
+        return made
+    cue, warnings = made
+    desk.pressed(cue.cue)
+    try:
+        verdict = await _claimed(link, desk, cue, line.label, pressed_s)
+        if isinstance(verdict, Beaten):
+            detail = f"{verdict.by.by} pressed GO {verdict.by.label or ''!r} at the same time, and goes first"
+            return Refused("rival", detail, verdict.by.by)
+        desk.granted(cue.cue, line.label, pressed_s)
+        warnings += [
+            f"{url} did not tell within {claims.PATIENCE_S:g} s whether another desk pressed too; GO went all the same"
+            for url in verdict.unheard
+        ]
+        return await _out(link, desk, cue, warnings)
+    finally:
+        desk.busy = False
+
+
+async def send_timed(link: Link, desk: Desk) -> list[Gone | Refused]:
+    """Send every timed line that is still to come and that nobody has sent, so that the walls know it early."""
+    found: list[Gone | Refused] = []
+    now = utc_now()
+    for line in desk.unsent(now):
+        made = _made(link, desk, line, now)
+        if isinstance(made, Refused):
+            found.append(made)
+        elif made[0].at > now:
+            desk.moved(made[0].cue)
+            found.append(await _out(link, desk, *made))
+    return found
+
+
+async def hold(link: Link, desk: Desk, venues: list[str] | None = None) -> Gone | Refused:
+    """Hold the film at the frame that is due a moment from now."""
+    return await _move(link, desk, "hold", venues, moves.hold)
+
+
+async def resume(link: Link, desk: Desk, venues: list[str] | None = None) -> Gone | Refused:
+    """Play on from the frame at which the film is held."""
+    return await _move(link, desk, "resume", venues, moves.resume)
+
+
+async def seek(link: Link, desk: Desk, to: str, venues: list[str] | None = None) -> Gone | Refused:
+    """Show another position of what runs: `01:30`, or `+5s` and `-5s` from where it is."""
+    try:
+        step = moves.parse_step(to)
+    except TimeError as error:
+        return Refused("cue", str(error))
+    return await _move(link, desk, f"seek {to}"[:64], venues, lambda running: moves.seek(running, step))
+
+
+async def black(link: Link, desk: Desk, venues: list[str] | None = None) -> Gone | Refused:
+    """Show black a moment from now."""
+    return await _now(link, desk, "black", venues, lambda *_: Draft(Black(action="black")))
+
+
+async def stop(link: Link, desk: Desk, venues: list[str] | None = None) -> Gone | Refused:
+    """Show the slate a moment from now."""
+    return await _now(link, desk, "stop", venues, lambda *_: Draft(Stop(action="stop")))
+
+
+async def identify(link: Link, desk: Desk, seconds: int = 10, venues: list[str] | None = None) -> Gone | Refused:
+    """Lay over the picture which wall it is, for a while."""
+    return await _now(link, desk, "identify", venues, lambda at, _: _identify(seconds, at))
+
+
+async def panic(
+    link: Link, desk: Desk, to: Literal["black", "slate"] = "black", venues: list[str] | None = None
+) -> Gone | Refused:
+    """Black, or the slate, at once and without a clock, until it is lifted."""
+    return await _alarm(
+        link, desk, lambda: panics.build_panic(to, show=desk.show, venues=venues or ["*"], now=utc_now(), by=desk.me)
+    )
+
+
+async def lift(link: Link, desk: Desk, panic_id: str | None = None, venues: list[str] | None = None) -> Gone | Refused:
+    """End a panic: the one of this id, or the one that holds."""
+    patterns = venues or ["*"]
+
+    def build() -> Lift:
+        now = utc_now()
+        named = panic_id or panics.holding(link.view, desk.show, patterns, now, time.monotonic())
+        return panics.build_lift(named, show=desk.show, venues=patterns, now=now, by=desk.me)
+
+    return await _alarm(link, desk, build)
+
+
+# --- how --------------------------------------------------------------------------------------------
+
+
+def _made(link: Link, desk: Desk, line: CueLine, now: UtcUs) -> tuple[Cue, list[str]] | Refused:
+    """The cue of a line that is sent now, and what is to be said of it."""
+    lead_us = line.lead if line.lead is not None else desk.file.lead
+    try:
+        at = instant_of(line.at, now) if line.at is not None else UtcUs(now + lead_us)
+        draft = draft_of(link, desk, line, at)
+        cue = cues.build(draft, show=desk.show, venues=line.venues, at=at, now=now, by=desk.me, label=line.label)
+    except (CueError, TimeError) as error:
+        return Refused("cue", f"cue {line.id}: {error}")
+    said = warn_of(at, now) if line.at is not None or lead_us >= 2 * US_PER_S else ""
+    return cue, [*draft.warnings, *([said] if said else []), *cues.nobody_for(link.view, line.venues)]
+
+
+def draft_of(link: Link, desk: Desk, line: CueLine, at: UtcUs) -> Draft:
+    """What a line shows from an instant on. Raises CueError or TimeError."""
+    match line.action:
+        case "play":
+            assert line.program is not None, "a play line without a program is no show file"
+            rev = desk.file.pinned(line)
+            return cues.resolve(link, line.program, rev, loop=line.loop, from_us=line.from_us, show=desk.show)
+        case "stop":
+            return Draft(Stop(action="stop"))
+        case "black":
+            return Draft(Black(action="black"))
+        case "identify":
+            return _identify(line.seconds, at)
+        case "hold":
+            return moves.hold(_running(link, desk, line.venues, at))
+        case "resume":
+            return moves.resume(_running(link, desk, line.venues, at))
+        case "seek":
+            return moves.seek(_running(link, desk, line.venues, at), moves.parse_step(line.to or ""))
+
+
+def _identify(seconds: int, at: UtcUs) -> Draft:
+    return Draft(Identify(action="identify", seconds=seconds), UtcUs(at + (seconds + 1) * US_PER_S))
+
+
+def _running(link: Link, desk: Desk, venues: list[str], at: UtcUs) -> moves.Running:
+    moves.check_known(link.view, venues, utc_now(), time.monotonic())
+    return moves.running_at(link.view, desk.show, venues, at)
+
+
+async def _claimed(link: Link, desk: Desk, cue: Cue, label: str, pressed_s: float) -> Granted | Beaten:
+    contest = link.view.contest(desk.show)
+    claim = Claim(v=1, claim=cue.cue, show=desk.show, issued=cue.issued, by=desk.me, label=label)
+    live = {url for url, connected in link.brokers.items() if connected}
+    said = await link.publish(
+        claims.topic(desk.show),
+        link.pen.seal("claim", encode(claim)),
+        retain=False,
+        expires_s=CLAIM_LIFE_S,
+        patience_s=claims.PATIENCE_S,
+    )
+    asked = {found.url for found in said if found.taken}
+    doubtful = live - asked
+
+    def judged(*, over: bool) -> Granted | Beaten | None:
+        return contest.judge(cue.cue, pressed_s, asked, doubtful, over=over)
+
+    await link.wait(lambda: judged(over=False) is not None, max(0.0, pressed_s + claims.PATIENCE_S - time.monotonic()))
+    verdict = judged(over=True)
+    assert verdict is not None, "with patience over there is a verdict"
+    return verdict
+
+
+async def _out(link: Link, desk: Desk, cue: Cue, warnings: list[str]) -> Gone | Refused:
+    deliveries = await cues.publish(link, cue, utc_now())
+    if not any(found.taken for found in deliveries):
+        return Refused("untaken", "; ".join(untaken(deliveries)) or _no_broker(link).detail)
+    # It comes back from the brokers too, and counts once.
+    desk.take([Order(cue, time.monotonic(), True)], utc_now())
+    return Gone(cue, deliveries, [*warnings, *untaken(deliveries)])
+
+
+async def _move(
+    link: Link, desk: Desk, label: str, venues: list[str] | None, change: Callable[[moves.Running], Draft]
+) -> Gone | Refused:
+    return await _now(link, desk, label, venues, lambda at, patterns: change(_running(link, desk, patterns, at)))
+
+
+async def _now(
+    link: Link, desk: Desk, label: str, venues: list[str] | None, draft: Callable[[UtcUs, list[str]], Draft]
+) -> Gone | Refused:
+    """Send what is no GO, the quick lead from now: neither the list nor the gap minds it."""
+    if not any(link.brokers.values()):
+        return _no_broker(link)
+    now, patterns = utc_now(), venues or ["*"]
+    at = UtcUs(now + desk.file.quick_lead)
+    try:
+        made = draft(at, patterns)
+        cue = cues.build(made, show=desk.show, venues=patterns, at=at, now=now, by=desk.me, label=label)
+    except (CueError, TimeError) as error:
+        return Refused("cue", f"{label}: {error}")
+    desk.moved(cue.cue)
+    return await _out(link, desk, cue, cues.nobody_for(link.view, patterns))
+
+
+async def _alarm(link: Link, desk: Desk, build: Callable[[], Panic | Lift]) -> Gone | Refused:
+    if not any(link.brokers.values()):
+        return _no_broker(link)
+    try:
+        message = build()
+    except CueError as error:
+        return Refused("cue", str(error))
+    deliveries = {found.url: found for found in await panics.publish(link, message, panics.FIRST_S)}
+    if not all(found.taken for found in deliveries.values()):
+        # The same bytes again are silent where they are known.
+        for found in await panics.publish(link, message, ANSWER_TIMEOUT_S):
+            panics.better(deliveries, found)
+    said = sorted(deliveries.values(), key=lambda found: found.url)
+    if not any(found.taken for found in said):
+        return Refused("untaken", "; ".join(untaken(said)))
+    desk.take([Order(message, time.monotonic(), True)], utc_now())
+    return Gone(message, said, [*cues.nobody_for(link.view, message.venues), *untaken(said)])
+
+
+def _no_broker(link: Link) -> Refused:
+    why = "; ".join(f"{url}: {detail}" for url, detail in link.faults.items()) or "the connection is being made"
+    return Refused("no_broker", f"no broker is connected ({why}); nothing was sent")
