@@ -147,7 +147,7 @@ async def lift(link: Link, desk: Desk, panic_id: str | None = None, venues: list
 
     def build() -> Lift:
         now = utc_now()
-        named = panic_id or panics.holding(link.view, desk.show, patterns, now, time.monotonic())
+        named = panics.meant(link.view, panic_id, desk.show, patterns, now, time.monotonic())
         return panics.build_lift(named, show=desk.show, venues=patterns, now=now, by=desk.me)
 
     return await _alarm(link, desk, build)

@@ -177,7 +177,7 @@ class _Hand:
                 return (CONTENT,)
             case "panic":
                 return (self._rng.choice((PANIC, *SHOWS)),)
-            case "lift":
+            case "lift" | "claim":
                 return (self._rng.choice(SHOWS),)
 
     def _sign(self, kind: Kind, body: bytes, number: int) -> bytes:
