@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from pydantic import ConfigDict
 
-from agent.effects import Effect, Note, Now, Reply
+from agent.effects import Effect, Note, Now, Recall, Reply
 from agent.messages import Ask, Model, Refusal, Uuid, decode
 from agent.planner import World
 from agent.told import Answer, Fetching, Poll, PolledFilms, Question, Reason, Status
@@ -32,6 +32,8 @@ _QUESTIONS: dict[str, Question] = {
     "disk_error": "disk",
     "disk_denied": "disk",
     "disk_full": "disk",
+    "asrun_book": "disk",
+    "asrun_damaged": "disk",
 }
 _GB = 1_000_000_000
 _NS_PER_S = 1_000_000_000
@@ -79,6 +81,8 @@ class Asks:
         self._remember(ask.ask)
         if (old := _age_refusal(ask, now)) is not None:
             return [_note(old), Reply(ask.ask, ask.want, old)]
+        if ask.want == "asrun":
+            return [Recall(ask)]
         if ask.want != "poll":
             unserved = Refusal(code="unserved", detail=f"this version does not answer {ask.want!r} yet")
             return [Reply(ask.ask, ask.want, unserved)]

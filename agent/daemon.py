@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 
 from agent import __version__, asks
+from agent.book import Book
 from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.probe import Probe
 from agent.cache.store import Store
@@ -48,6 +49,7 @@ from agent.effects import (
     Now,
     Overlay,
     PlayerHeard,
+    Recall,
     Received,
     Record,
     Reply,
@@ -60,13 +62,14 @@ from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
 from agent.keyring import Keyring
-from agent.messages import WIRE_VERSIONS, Refusal, encode
+from agent.messages import WIRE_VERSIONS, Ask, Refusal, encode
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
+from agent.scribe import Scribe
 from agent.status import Surroundings, build_status
-from agent.told import Presence, Status
+from agent.told import Answer, AsRunPage, Presence, Status
 from agent.trust import Trust, trust_faults
 from agent.units import NS_PER_US, US_PER_S
 from agent.wishes import NO_REST
@@ -108,6 +111,7 @@ class Daemon:
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
         self._commits = Commits(self._journal, self._handle)
+        self._scribe = Scribe(Book(config.state_dir), self._tell_record, self._recalled, lambda: self._now().vouched)
         self._rest = NO_REST
         store, look = Store(config.cache.dir), Probe().look
         store.open()  # what is amiss with it stands in the status: a wall whose agent does not start stays dark
@@ -120,7 +124,7 @@ class Daemon:
             look=look,
             rest_s=self._rest_s,
         )
-        self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker)
+        self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker, self._scribe.told)
         memory = Memory(config.state_dir, runtime_dir(config.state_dir, os.environ))
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
         self._player = PlayerProxy(_screen(config), self._on_player)
@@ -158,12 +162,14 @@ class Daemon:
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
+                tasks.create_task(self._scribe.run(), name="as-run")
                 tasks.create_task(self._watch_keys(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
         finally:
             self._commits.commit()
             self._journal.close()
+            self._scribe.close()
             log.info("agent ends", venue=self._config.venue)
 
     async def _serve_time(self, listen: str) -> None:
@@ -242,9 +248,12 @@ class Daemon:
                     f"venue/{ack.venue}/ack", encode(ack), "refusal" if ack.stage == "refused" else "ack"
                 )
             case Record(asrun):
-                self._sessions.publish(f"venue/{asrun.venue}/asrun", encode(asrun), "asrun")
+                self._scribe.record(asrun)
             case Reply():
                 self._answer(effect)
+            case Recall(ask):
+                if (busy := self._scribe.ask(ask)) is not None:
+                    self._answer(Reply(ask.ask, ask.want, busy))
             case Fetch(films):
                 self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name, film.cued) for film in films])
             case Rest():
@@ -337,6 +346,19 @@ class Daemon:
         told = asks.answer(reply, self._status(), self._faults(), self._config.cache.reserve_gb)
         self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
 
+    def _tell_record(self, body: bytes, seq: int | None) -> None:
+        self._sessions.publish(f"venue/{self._config.venue}/asrun", body, "asrun", seq)
+
+    def _recalled(self, ask: Ask, found: list[AsRunPage] | Refusal) -> None:
+        """Each page is an answer of its own."""
+        if isinstance(found, Refusal):
+            self._answer(Reply(ask.ask, ask.want, found))
+            return
+        head = Answer(ask=ask.ask, venue=self._config.venue, boot=self._boot, time=self._now().utc, want=ask.want)
+        for page in found:
+            told = head.model_copy(update={"asrun": page})
+            self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
+
     def _status(self) -> Status:
         now = self._now()
         pids = [os.getpid(), *([self._player.pid] if self._player.pid else [])]
@@ -360,7 +382,7 @@ class Daemon:
         return (
             *self._trust_faults(),
             *self._broker_faults(),
-            *filter(None, [self._commits.fault]),
+            *filter(None, [self._commits.fault, self._scribe.fault]),
             *self._fetcher.faults,
         )
 

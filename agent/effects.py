@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent.clock.mapping import ClockState
 from agent.contents import Contents
-from agent.messages import Refusal
+from agent.messages import Ask, Refusal
 from agent.player.wire import Identify, Report, Start
 from agent.told import Ack, AsRun, PolledFilms, Reason
 from agent.trust import KeyId, Trust
@@ -248,6 +248,13 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Answer an ask from the as-run book."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """One film that should be in the cache, with where it may be had; `cued`: a cue shows its program now or later."""
 
@@ -313,4 +320,4 @@ class Note:
 
 
 Write = KeepCue | ForgetCue | KeepId | ForgetId | KeepProgram | ForgetProgram | KeepPanic
-Effect = Write | Acknowledge | Record | Reply | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note
+Effect = Write | Acknowledge | Record | Reply | Recall | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note

@@ -78,7 +78,8 @@ class Sessions:
     """Sessions with every configured broker.
 
     `on_message` is called at once for each message, with its topic below the root (duplicates are the reader's to
-    drop); `on_change` whenever a broker comes, goes or turns out not to serve us. Both must not block. `presence` is
+    drop); `on_change` whenever a broker comes, goes or turns out not to serve us; `on_taken` with the number of an
+    as-run record that a broker has taken. None of them may block. `presence` is
     what the retained online message says; the will says the same with `online` false, and carries the same boot id.
     """
 
@@ -88,11 +89,13 @@ class Sessions:
         presence: Presence,
         on_message: Callable[[Received], None],
         on_change: Callable[[BrokerChange], None],
+        on_taken: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._root = settings.root
         self._presence = presence
         self._on_message = on_message
         self._on_change = on_change
+        self._on_taken = on_taken
         self._presence_topic = f"venue/{presence.venue}/presence"
         self._rivals = Rivals(presence.boot)
         # '#' matches the level above as well: 'cue' and 'panic' by themselves would bring every message twice.
@@ -132,7 +135,7 @@ class Sessions:
             f"{self._presence.venue!r}; stop it, or give it a venue name of its own"
         )
 
-    def publish(self, topic: str, payload: bytes, kind: Kind) -> None:
+    def publish(self, topic: str, payload: bytes, kind: Kind, seq: int | None = None) -> None:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
         A `state` is retained, and replaces an unsent one on the same topic; others are kept until taken (see `outbox`).
@@ -141,7 +144,7 @@ class Sessions:
         for site in self._sites:
             if kind == "answer" and not site.connected:
                 continue
-            for dropped in site.box.put(Outgoing(topic, payload, kind)):
+            for dropped in site.box.put(Outgoing(topic, payload, kind, seq)):
                 site.lost[dropped.kind] += 1
                 lost = site.lost[dropped.kind]
                 if 10 ** (len(str(lost)) - 1) == lost:  # the first, the tenth, the hundredth …
@@ -312,6 +315,8 @@ class Sessions:
         if verdict.cancelled():  # the connection ended first: it stays in the outbox
             return
         site.box.taken(number)  # also what was refused: it would be again
+        if message.seq is not None and not verdict.result():
+            self._on_taken(message.seq)
         self._judged(site, message.topic, verdict)
 
     def _judged(self, site: _Site, topic: str, verdict: "asyncio.Future[str]") -> None:

@@ -36,6 +36,8 @@ class Outgoing:
     topic: str
     payload: bytes
     kind: Kind
+    seq: int | None = None
+    """The number of an as-run record in its book."""
 
     @property
     def retain(self) -> bool:

@@ -11,7 +11,7 @@ from walls import FakeWall
 
 from agent.asks import MAX_ASK_BYTES, NAMES_TOLD, RATE_PER_S, Asks, Shorts, answer
 from agent.clock.mapping import ClockState
-from agent.effects import Effect, Note, Now, Reply
+from agent.effects import Effect, Note, Now, Recall, Reply
 from agent.messages import MAX_BODY_BYTES, Refusal, decode, encode
 from agent.planner import Film
 from agent.status import build_status
@@ -139,7 +139,7 @@ def test_without_a_program_everything_but_films_is_told() -> None:
     assert made.poll is not None and (made.poll.go, made.poll.films) == (True, None)
 
 
-@pytest.mark.parametrize("want", ["shot", "asrun"])
+@pytest.mark.parametrize("want", ["shot"])
 def test_what_comes_later_is_refused_by_name(want: str) -> None:
     made = told(one(ask(want=want)))
     assert made.refused is not None and (made.refused.code, made.want, made.poll) == ("unserved", want, None)
@@ -228,3 +228,14 @@ def test_a_venue_answers_by_its_conductor() -> None:
     found = replies(wall.effects)
     assert [reply.ask for reply in found] == [uuid_of(1), uuid_of(2)]
     assert [reason.code for reason in found[0].reasons] == ["program_unknown"]
+
+
+def test_what_was_shown_is_asked_of_the_book_and_each_ask_counts_once() -> None:
+    asks = Asks()
+    wanted = ask(want="asrun", after=7, pages=3)
+    (effect,) = asks.receive(wanted, NOW, world(), NO_SHORTS)
+    assert isinstance(effect, Recall)
+    assert (effect.ask.after, effect.ask.pages) == (7, 3)
+    assert asks.receive(wanted, NOW, world(), NO_SHORTS) == []
+    (reply,) = replies(asks.receive(ask(2, want="asrun", pages=99), NOW, world(), NO_SHORTS))
+    assert reply.refused is not None and reply.refused.code == "schema"
