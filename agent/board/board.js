@@ -1,0 +1,164 @@
+// What the page needs at the hand of the operator, and NiceGUI has no way for: the house clock, the watch over the
+// connection, and keys. One object, `framezero`; all that is sent to the board goes through `framezero.press`.
+(() => {
+  const STALE_MS = 3500; // the board beats once a second
+  const clock = { offset_us: null, doubt_us: null }; // house time in us = performance.now() in us + offset
+  const beat = { at_ms: null, seen: null };
+  let lost = null; // why the page is not live, null while it is
+
+  function nowUs() {
+    return clock.offset_us === null ? null : performance.now() * 1000 + clock.offset_us;
+  }
+
+  // As NTP does: of several exchanges the fastest one is the best, and half of its way there and back is the doubt.
+  async function measure() {
+    let best = null;
+    for (let i = 0; i < 6; i++) {
+      const sent = performance.now();
+      try {
+        const answer = await fetch(framezero.timeUrl, { cache: "no-store", signal: AbortSignal.timeout(3000) });
+        const back = performance.now();
+        if (!answer.ok) return;
+        const told = await answer.json();
+        const doubt = ((back - sent) / 2) * 1000;
+        if (best === null || doubt < best.doubt) best = { doubt, offset: told.utc_us - ((sent + back) / 2) * 1000 };
+      } catch {
+        return; // the watch says it when the connection is lost
+      }
+    }
+    clock.offset_us = best.offset;
+    clock.doubt_us = best.doubt;
+    const own = Date.now() * 1000 - nowUs();
+    const place = document.querySelector(".fz-browser-clock");
+    if (!place) return;
+    const off = Math.abs(own) < 1e6 ? `${(own / 1000).toFixed(0)} ms` : `${(own / 1e6).toFixed(1)} s`;
+    place.textContent = `this browser's clock is ${own >= 0 ? "+" : ""}${off} off; corrected to ±${(best.doubt / 1000).toFixed(1)} ms`;
+  }
+
+  function say(why) {
+    if (why === lost) return;
+    lost = why;
+    document.body.classList.toggle("fz-lost", why !== null);
+    document.body.toggleAttribute("data-live", why === null);
+    const words = document.querySelector(".fz-lost-why");
+    if (why !== null && words) {
+      const last = beat.seen ? ` It shows what was at ${beat.seen}.` : "";
+      words.textContent = `${why}${last} Nothing can be sent from here. The walls go on by themselves.`;
+      document.title = "✕ NOT LIVE";
+    }
+  }
+
+  const zones = new Map();
+  function zoned(zone) {
+    if (!zones.has(zone)) {
+      const wanted = { timeZone: zone, hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" };
+      try {
+        zones.set(zone, new Intl.DateTimeFormat("en-GB", wanted));
+      } catch {
+        zones.set(zone, null); // a zone that this browser does not know
+      }
+    }
+    return zones.get(zone);
+  }
+
+  function span(us) {
+    const s = Math.max(0, us / 1e6);
+    return s < 100 ? `${s.toFixed(0)} s` : s < 5400 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`;
+  }
+
+  // Ages and local times go on by the house clock, so that the board need not send them.
+  function tick() {
+    const now = nowUs();
+    if (now === null || lost !== null) return;
+    const write = (place, text) => place.textContent === text || (place.textContent = text);
+    for (const place of document.querySelectorAll("[data-zone]")) {
+      write(place, zoned(place.dataset.zone)?.format(new Date(Number(place.dataset.at ?? now) / 1000)) ?? "–");
+    }
+    for (const place of document.querySelectorAll("[data-since]")) write(place, `for ${span(now - Number(place.dataset.since))}`);
+    for (const place of document.querySelectorAll("[data-age]")) write(place, `${span(now - Number(place.dataset.age))} old`);
+  }
+
+  function look() {
+    if (window.socket && beat.at_ms !== null && !window.socket.connected) return say("The board cannot be reached.");
+    if (beat.at_ms !== null && performance.now() - beat.at_ms > STALE_MS) return say("The board has stopped telling.");
+    if (beat.at_ms !== null) say(null);
+  }
+
+  // While the board is away, knock at it: a hung connection is cut as soon as the board answers on another one.
+  // NiceGUI would reload the page when connecting times out, and a browser's error page never comes back.
+  async function knock() {
+    if (lost === null || !window.socket) return;
+    try {
+      const answer = await fetch(framezero.timeUrl, { cache: "no-store", signal: AbortSignal.timeout(2000) });
+      if (answer.status === 401) return say("The board asks for a token again: open its address with the token.");
+      if (answer.ok && !window.socket.connected) window.socket.disconnect().connect();
+      else if (answer.ok && performance.now() - beat.at_ms > 3 * STALE_MS) window.location.reload();
+    } catch {
+      // still away
+    }
+  }
+
+  function typing(target) {
+    return target.closest("input, textarea, select, [contenteditable=true], [role=menu]") !== null;
+  }
+
+  function find(key) {
+    return document.querySelector(`[data-key="${CSS.escape(key)}"]:not([disabled])`);
+  }
+
+  function down(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
+    const onControl = event.target.closest("button, a, [role=button], .ag-root-wrapper");
+    // Space and Enter on a control that has the focus mean that control, and nothing else.
+    if ((event.key === " " || event.key === "Enter") && onControl) return;
+    if (event.key.startsWith("Arrow") && onControl && onControl.matches(".ag-root-wrapper")) return;
+    const holder = document.querySelector(`[data-hold-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    if (holder) {
+      event.preventDefault();
+      if (!event.repeat) holder.dispatchEvent(new CustomEvent("fz-hold"));
+      return;
+    }
+    const found = find(event.key.length === 1 ? event.key.toLowerCase() : event.key);
+    if (!found) return;
+    event.preventDefault();
+    if (event.repeat) return;
+    if (found.matches("input")) found.focus();
+    else found.click();
+  }
+
+  function up(event) {
+    const holder = document.querySelector(`[data-hold-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    holder?.dispatchEvent(new CustomEvent("fz-release"));
+  }
+
+  window.framezero = {
+    timeUrl: "/time",
+    nowUs,
+    doubtUs: () => clock.doubt_us,
+    live: () => lost === null && beat.at_ms !== null,
+    // The socket keeps what is sent while the connection is away, and would send it when it is back: a GO from
+    // minutes ago. So nothing is sent while the page is not live, and what is sent says when it was pressed.
+    press(emit, element) {
+      if (!this.live()) return;
+      emit({ line: element?.dataset?.line ?? null, at_us: Math.round(nowUs() ?? 0) });
+    },
+    beat(seen) {
+      beat.at_ms = performance.now();
+      beat.seen = seen;
+      if (window.socket && !window.socket.fzWatched) {
+        window.socket.fzWatched = true;
+        window.socket.io.timeout(false);
+        window.socket.on("disconnect", look);
+      }
+      look();
+    },
+  };
+  document.addEventListener("keydown", down);
+  document.addEventListener("keyup", up);
+  setInterval(look, 250);
+  setInterval(tick, 500);
+  setInterval(knock, 2000);
+  measure();
+  setInterval(measure, 20000);
+  document.addEventListener("visibilitychange", () => document.hidden || measure());
+})();

@@ -1,0 +1,138 @@
+"""Alarms on top, who sent what, and the starts of the last hours as a plot."""
+
+from agent.board import palette, plots, words
+from agent.board.parts import Bit, Path, Plot
+from agent.board.snapshot import Alarm, Board, Said, StartPoint
+from agent.units import UtcUs
+
+MOST_ALARMS = 6
+MOST_SAID = 12
+MOST_NAMED = 8
+
+
+class Alarms:
+    """What is wrong, with its remedy; nothing takes an alarm from here but its end."""
+
+    def __init__(self) -> None:
+        self._drawn: object = None
+        self._place = Bit("fz-alarms", tag="section", aria_label="alarms", role="log", aria_live="polite")
+
+    def draw(self, board: Board) -> None:
+        """Show the panics, then the alarms, then what the board has to say of itself."""
+        key = (board.panics, board.alarms, board.stale_since_us, board.brokers, board.warnings)
+        if key == self._drawn:
+            return
+        self._drawn = key
+        self._place.clear()
+        with self._place:
+            for panic in board.panics:
+                by = f", raised by {panic.by}" if panic.by else ""
+                walls = ", ".join(panic.venues) or "no wall yet"
+                _line("bad panic", "■", "PANIC", f"{panic.to}{by}: {walls}", "lift it: hold L", panic.since_us)
+            if board.stale_since_us is not None:
+                text = "no broker is connected: all of this is the last that was heard"
+                _line("bad", "✕", "BOARD", text, _faults(board), board.stale_since_us)
+            else:
+                for broker in board.brokers:
+                    if not broker.up:
+                        _line("warn", "▲", "BOARD", f"{broker.url} is away", broker.fault, broker.since_us)
+            for alarm in board.alarms[:MOST_ALARMS]:
+                _alarm(alarm)
+            more = len(board.alarms) - MOST_ALARMS
+            if more > 0:
+                _line("warn", "▲", "AND", f"{more} more alarms", "they stand at their venues below", None)
+            for warning in board.warnings[:3]:
+                _line("warn", "▲", "BOARD", warning, "", None)
+
+
+def _faults(board: Board) -> str:
+    return " · ".join(f"{broker.url}: {broker.fault}" for broker in board.brokers if broker.fault)
+
+
+def _alarm(alarm: Alarm) -> None:
+    critical = alarm.severity == "critical"
+    kind, shape = ("bad", "✕") if critical else ("warn", "▲")
+    _line(kind, shape, alarm.venue or "SHOW", alarm.text, alarm.remedy, alarm.since_us)
+
+
+def _line(kind: str, shape: str, whom: str, text: str, remedy: str, since_us: UtcUs | None) -> None:
+    with Bit(f"fz-alarm {kind}"):
+        Bit("fz-alarm-shape", shape, "span", aria_hidden="true")
+        Bit("fz-alarm-whom", whom, "b")
+        Bit("fz-alarm-text", text, "span")
+        Bit("fz-alarm-remedy", remedy, "span")
+        since = Bit("fz-alarm-since", "", "span")
+        since.attribute("data-since", None if since_us is None else str(since_us))
+
+
+class SaidLog:
+    """Who sent what: every operator's, not only this board's."""
+
+    def __init__(self) -> None:
+        self._drawn: tuple[Said, ...] | None = None
+        with Bit("fz-panel", tag="section", aria_label="who sent what"):
+            with Bit("fz-panel-head"):
+                Bit("fz-label", "WHO SENT WHAT", "h2")
+            self._place = Bit("fz-log", tag="ol", role="log")
+
+    def draw(self, said: tuple[Said, ...]) -> None:
+        """Show the newest ones."""
+        if said is self._drawn or said == self._drawn:
+            return
+        self._drawn = said
+        self._place.clear()
+        with self._place:
+            for one in said[:MOST_SAID]:
+                with Bit("" if one.here else "elsewhere", tag="li"):
+                    Bit("fz-log-time", words.clock_time(one.utc_us), "span")
+                    Bit("fz-log-by", (one.by or "unnamed") + ("" if one.here else " ↗"), "b")
+                    whom = "" if one.venues in ((), ("*",)) else f" → {', '.join(one.venues)}"
+                    Bit("fz-log-what", one.what + whom, "span")
+            if not said:
+                Bit("fz-nothing", "nothing has been sent", "li")
+
+
+class StartsPlot:
+    """The error of each start at each venue, with the clock's bound as a bar: the proof, as it grows."""
+
+    def __init__(self) -> None:
+        self._drawn: tuple[StartPoint, ...] | None = None
+        self._paths: dict[str, tuple[Path, Path]] = {}
+        with Bit("fz-panel fz-starts", tag="section", aria_label="starts"):
+            with Bit("fz-panel-head"):
+                Bit("fz-label", "STARTS: ERROR AT EACH WALL, WITH ITS CLOCK'S BOUND", "h2")
+                self._legend = Bit("fz-legend")
+            with Bit("fz-plot"):
+                self._plot = Plot("", "error of each start, by venue")
+                self._plot.path("fz-zero", f"M0 {plots.HEIGHT / 2}H{plots.WIDTH}")
+                self._upper = Bit("fz-axis top", tag="span")
+                Bit("fz-axis middle", "0", "span")
+                self._lower = Bit("fz-axis bottom", tag="span")
+                self._from = Bit("fz-axis from", tag="span")
+                self._to = Bit("fz-axis to", tag="span")
+                self._none = Bit("fz-nothing", "no start has been seen yet")
+
+    def draw(self, board: Board) -> None:
+        """Show the starts of the last hours."""
+        if board.starts is self._drawn or board.starts == self._drawn:
+            return
+        self._drawn = board.starts
+        drawn, limit, since = plots.starts(board.starts, board.now_us)
+        for index, venue in enumerate(drawn):
+            if venue.venue not in self._paths:
+                colour = palette.VENUES[index % len(palette.VENUES)]
+                bars, dots = self._plot.path("fz-start-bars"), self._plot.path("fz-start-dots")
+                for path in (bars, dots):
+                    path.props["stroke"] = colour
+                self._paths[venue.venue] = (bars, dots)
+                if len(self._paths) <= MOST_NAMED:
+                    with self._legend, Bit("", venue.venue, "span"):
+                        Bit("fz-dot", tag="i", style=f"background:{colour}")
+            bars, dots = self._paths[venue.venue]
+            bars.draw(venue.bars)
+            dots.draw(venue.dots)
+        self._none.shown(not drawn)
+        self._upper.say(f"+{limit:g} ms" if drawn else "")
+        self._lower.say(f"−{limit:g} ms" if drawn else "")
+        self._from.say(words.clock_time(since) if drawn else "")
+        self._to.say(f"{words.clock_time(board.now_us)} UTC" if drawn else "")
