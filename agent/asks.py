@@ -12,9 +12,10 @@ from hashlib import sha256
 
 from pydantic import ConfigDict
 
-from agent.effects import Effect, Note, Now, Recall, Reply
+from agent.effects import Effect, Note, Now, Recall, Reply, Shoot
 from agent.messages import Ask, Model, Refusal, Uuid, decode
 from agent.planner import World
+from agent.shots import DEFAULT_WIDTH, Pace
 from agent.told import Answer, Fetching, Poll, PolledFilms, Question, Reason, Status
 from agent.units import US_PER_S, format_utc
 
@@ -57,6 +58,7 @@ class Asks:
         self._allowance = float(RATE_PER_S)
         self._counted_ns = 0
         self._flooded = False
+        self._pace = Pace()
 
     def receive(self, payload: bytes, now: Now, world: World, shorts: Shorts) -> list[Effect]:
         """Take a message of a topic below `ask`; `shorts` keep the venue from being ready, whatever is played."""
@@ -83,9 +85,10 @@ class Asks:
             return [_note(old), Reply(ask.ask, ask.want, old)]
         if ask.want == "asrun":
             return [Recall(ask)]
-        if ask.want != "poll":
-            unserved = Refusal(code="unserved", detail=f"this version does not answer {ask.want!r} yet")
-            return [Reply(ask.ask, ask.want, unserved)]
+        if ask.want == "shot":
+            if (crowd := self._pace.admit(now.raw)) is not None:
+                return [Reply(ask.ask, ask.want, crowd)]
+            return [Shoot(ask.ask, ask.width or DEFAULT_WIDTH)]
         films, reasons = _films(ask, world)
         general = (_reason(question, short) for question, short in shorts if short is not None)
         return [Reply(ask.ask, ask.want, None, films, (*reasons, *general))]

@@ -134,7 +134,8 @@ class Conductor:
         shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
         shorts += [self._stages.ready(world, key, self._films_heard) for key in ahead]
         shorts += [world.misfit(item) for item in self._wishlist.items]
-        return build_scene(world, self._wall, self._proof.tally, now.utc, self._wishlist.wishes, shorts)
+        identifying = now.utc is not None and self._overlays.due(now.utc)
+        return build_scene(world, self._wall, self._proof.tally, now.utc, self._wishlist.wishes, shorts, identifying)
 
     # --- messages -----------------------------------------------------------------------------
 

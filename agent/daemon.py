@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import structlog
 
-from agent import __version__, asks
+from agent import __version__, asks, shots
 from agent.book import Book
 from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.probe import Probe
@@ -56,6 +56,7 @@ from agent.effects import (
     Rest,
     Restored,
     RestoredId,
+    Shoot,
     Ticked,
 )
 from agent.host import Host
@@ -64,14 +65,16 @@ from agent.journal import Journal
 from agent.keyring import Keyring
 from agent.messages import WIRE_VERSIONS, Ask, Refusal, encode
 from agent.mqtt import BrokerChange, Sessions
+from agent.player.camera import Camera
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
 from agent.scribe import Scribe
+from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
-from agent.told import Answer, AsRunPage, Presence, Status
+from agent.told import Answer, AsRunPage, Presence, Shot, Status
 from agent.trust import Trust, trust_faults
-from agent.units import NS_PER_US, US_PER_S
+from agent.units import NS_PER_US, US_PER_S, RawNs
 from agent.wishes import NO_REST
 
 log = structlog.get_logger()
@@ -128,6 +131,8 @@ class Daemon:
         memory = Memory(config.state_dir, runtime_dir(config.state_dir, os.environ))
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
         self._player = PlayerProxy(_screen(config), self._on_player)
+        watched = config.display.output != "null"
+        self._camera = Camera(_screen(config), self._moment, self._on_shot) if watched else None
         self._host = Host(config.cache.dir)
         self._wake = asyncio.Event()
 
@@ -163,6 +168,8 @@ class Daemon:
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(self._scribe.run(), name="as-run")
+                if self._camera is not None:
+                    tasks.create_task(self._camera.run(), name="camera")
                 tasks.create_task(self._watch_keys(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
@@ -193,8 +200,10 @@ class Daemon:
 
     # --- events -------------------------------------------------------------------------------
 
-    def _now(self) -> Now:
-        raw, mapping, report = raw_now_ns(), self._mapping, self._clock_report
+    def _now(self, raw: RawNs | None = None) -> Now:
+        """This instant, or another one of the raw counter that has only just been."""
+        raw = raw_now_ns() if raw is None else raw
+        mapping, report = self._mapping, self._clock_report
         state = report.state if report else ClockState.UNSYNC
         reason = report.reason if report else "no time server has answered yet"
         floor = report.floor if report else EARLIEST_UTC
@@ -254,6 +263,11 @@ class Daemon:
             case Recall(ask):
                 if (busy := self._scribe.ask(ask)) is not None:
                     self._answer(Reply(ask.ask, ask.want, busy))
+            case Shoot():
+                if self._camera is not None:
+                    self._camera.shoot(effect)
+                else:
+                    self._on_shot(effect, shots.NO_DISPLAY)
             case Fetch(films):
                 self._fetcher.want([Wanted(film.sha256, film.size, film.urls, film.name, film.cued) for film in films])
             case Rest():
@@ -358,6 +372,20 @@ class Daemon:
         for page in found:
             told = head.model_copy(update={"asrun": page})
             self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
+
+    def _moment(self, raw: RawNs) -> Moment:
+        """What is on the wall, for a display that was copied at this instant: some milliseconds ago."""
+        return Moment(self._now(raw), self._conductor.snapshot(self._now()))
+
+    def _on_shot(self, order: Shoot, outcome: tuple[Print, Moment] | Refusal) -> None:
+        told: Shot | Refusal
+        if isinstance(outcome, Refusal):
+            log.warning("no picture", reason=outcome.code, detail=outcome.detail)
+            told = outcome
+        else:
+            told = shots.shot(*outcome, self._now(), round(self._config.display.latency_ms * 1000))
+        answer = shots.answer(order.ask, told, self._status())
+        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(answer), "shot")
 
     def _status(self) -> Status:
         now = self._now()

@@ -255,6 +255,14 @@ class Recall:
 
 
 @dataclass(frozen=True, slots=True)
+class Shoot:
+    """Take a picture of the wall, at most so many pixels wide and high, and answer an ask with it."""
+
+    ask: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """One film that should be in the cache, with where it may be had; `cued`: a cue shows its program now or later."""
 
@@ -320,4 +328,6 @@ class Note:
 
 
 Write = KeepCue | ForgetCue | KeepId | ForgetId | KeepProgram | ForgetProgram | KeepPanic
-Effect = Write | Acknowledge | Record | Reply | Recall | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note
+Effect = (
+    Write | Acknowledge | Record | Reply | Recall | Shoot | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note
+)

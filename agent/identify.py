@@ -61,6 +61,10 @@ class Overlays:
         if isinstance(report, wire.Hello | wire.Failed):
             self._told = None
 
+    def due(self, t: UtcUs) -> bool:
+        """Whether an overlay that the player knows of lies over the picture."""
+        return self._told is not None and self._told.at <= t < self._told.until
+
     def orders(self, agenda: Agenda | None, venue: Venue, t: UtcUs) -> list[Effect]:
         """What a player that is there has to be told now; `agenda` is None while nothing may be laid over."""
         order = wanted(agenda, venue, t) if agenda is not None else None

@@ -33,6 +33,7 @@ RIVAL_LOOK_S = 5.0
 WINDOW = 16  # below the 20 that mosquitto lets be in flight
 STEADY_S = 10.0  # a connection that held so long ends a series of failures
 GOODBYE_S = 1.0
+SHOT_EXPIRES_S = 15  # a broker keeps a picture for nobody who is away longer
 
 log = structlog.get_logger()
 
@@ -139,12 +140,14 @@ class Sessions:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
         A `state` is retained, and replaces an unsent one on the same topic; others are kept until taken (see `outbox`).
-        An `answer` is not worth sending later: it goes to the brokers that are there.
+        An `answer` or a `shot` is not worth sending later: it goes to the brokers that are there.
         """
         for site in self._sites:
-            if kind == "answer" and not site.connected:
+            if kind in ("answer", "shot") and not site.connected:
                 continue
             for dropped in site.box.put(Outgoing(topic, payload, kind, seq)):
+                if dropped.kind == "shot":  # a line too thin for pictures is no loss
+                    continue
                 site.lost[dropped.kind] += 1
                 lost = site.lost[dropped.kind]
                 if 10 ** (len(str(lost)) - 1) == lost:  # the first, the tenth, the hundredth …
@@ -305,7 +308,12 @@ class Sessions:
                 site.wake.clear()
                 continue
             number, message = entry
-            verdict = connection.send(f"{self._root}/{message.topic}", message.payload, retain=message.retain)
+            verdict = connection.send(
+                f"{self._root}/{message.topic}",
+                message.payload,
+                retain=message.retain,
+                expires_s=SHOT_EXPIRES_S if message.kind == "shot" else None,
+            )
             flying.add(verdict)
             verdict.add_done_callback(flying.discard)
             verdict.add_done_callback(partial(self._answered, site, number, message))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["state", "ack", "refusal", "asrun", "answer"]
+Kind = Literal["state", "ack", "refusal", "asrun", "answer", "shot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ ROOMS: Mapping[Kind, Room] = {
     "asrun": Room(50_000, 24 << 20),  # a week of starts each quarter of a minute
     "refusal": Room(1_000, 1 << 20),
     "answer": Room(100, 4 << 20),
+    "shot": Room(4, 1 << 20),
 }
 
 
@@ -93,7 +94,12 @@ class Outbox:
         self._drop(number)
 
     def rewind(self) -> None:
-        """A new connection: all that is held is to be sent (again), in its order."""
+        """A new connection: all that is held is to be sent (again), in its order.
+
+        But for pictures: whoever asked for one has asked again by now.
+        """
+        for number in [number for number, message in self._held.items() if message.kind == "shot"]:
+            self._drop(number)
         self._unsent = deque(self._held)
 
     def _shelve(self, message: Outgoing) -> list[Outgoing]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from agent.effects import Wish
 from agent.messages import Play, Refusal
-from agent.planner import Film, World
+from agent.planner import Billed, Film, World
 from agent.player.wire import Running
 from agent.tally import Tally
 from agent.told import NextCue, WallState
@@ -15,7 +15,10 @@ from agent.wall import Wall
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The conductor's part of a status. `held` is the position and the frame of a film that stands still."""
+    """The conductor's part of a status. `held` is the position and the frame of a film that stands still.
+
+    `billed` is the start that is on the wall, `film` the name of its item; `identifying`: an overlay lies over it.
+    """
 
     state: WallState
     cue: str | None
@@ -35,6 +38,9 @@ class Scene:
     panic_issued: UtcUs | None
     display: str | None
     decoder: str | None
+    billed: Billed | None
+    film: str | None
+    identifying: bool
 
 
 def build_scene(
@@ -44,6 +50,7 @@ def build_scene(
     utc: UtcUs | None,
     wishes: Sequence[Wish],
     shorts: Sequence[Refusal | None],
+    identifying: bool = False,
 ) -> Scene:
     """Put the scene together; `shorts` say why what is to come could not be shown as things are."""
     # In a panic nothing of a cue is seen, whatever runs below the cover.
@@ -58,13 +65,15 @@ def build_scene(
             *(film.refusal for film in films if film.path is None),
         ]
     )
+    program = world.program_of(cue) if cue else None
+    item = billed.piece.item if billed and billed.start.kind == "film" else None
     following = next(world.agenda.pending(utc), None) if utc is not None else None
     return Scene(
         state="panic" if world.panic is not None and wall.player is not None else _state(wall),
         cue=cue.cue if cue else None,
         program=play.program if play else None,
         rev=play.rev if play else None,
-        item=billed.piece.item if billed and billed.start.kind == "film" else None,
+        item=item,
         frame_us=billed.start.frame_us if billed else 0.0,
         running=wall.running if billed else None,
         held=(billed.start.position_us, billed.piece.frame) if billed and billed.start.held else None,
@@ -78,6 +87,9 @@ def build_scene(
         panic_issued=world.panic.issued if world.panic else None,
         display=wall.player.display if wall.player else None,
         decoder=wall.decoder,
+        billed=billed,
+        film=program.items[item].name if program and item is not None else None,
+        identifying=identifying,
     )
 
 

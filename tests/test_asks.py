@@ -11,7 +11,7 @@ from walls import FakeWall
 
 from agent.asks import MAX_ASK_BYTES, NAMES_TOLD, RATE_PER_S, Asks, Shorts, answer
 from agent.clock.mapping import ClockState
-from agent.effects import Effect, Note, Now, Recall, Reply
+from agent.effects import Effect, Note, Now, Recall, Reply, Shoot
 from agent.messages import MAX_BODY_BYTES, Refusal, decode, encode
 from agent.planner import Film
 from agent.status import build_status
@@ -139,10 +139,21 @@ def test_without_a_program_everything_but_films_is_told() -> None:
     assert made.poll is not None and (made.poll.go, made.poll.films) == (True, None)
 
 
-@pytest.mark.parametrize("want", ["shot"])
-def test_what_comes_later_is_refused_by_name(want: str) -> None:
-    made = told(one(ask(want=want)))
-    assert made.refused is not None and (made.refused.code, made.want, made.poll) == ("unserved", want, None)
+def test_a_shot_is_taken_as_wide_as_it_is_wanted_and_not_for_everybody_who_asks() -> None:
+    """Four operators at once; then one picture in two seconds, and a refusal that says when."""
+    asks = Asks()
+    given = [asks.receive(ask(n, want="shot", width=480), now_at(T0 + n * S // 4), world(), ()) for n in range(1, 5)]
+    assert given == [[Shoot(uuid_of(n), 480)] for n in range(1, 5)]
+    (refused,) = replies(asks.receive(ask(5, want="shot"), now_at(T0 + S), world(), ()))
+    assert refused.refused is not None and refused.refused.code == "rate" and "in 1.2 s" in refused.refused.detail
+    assert told(refused).refused == refused.refused
+    assert asks.receive(ask(6, want="shot"), now_at(T0 + 3 * S), world(), ()) == [Shoot(uuid_of(6), 1280)]
+
+
+@pytest.mark.parametrize("width", [63, 1921, "480"])
+def test_no_picture_is_wider_than_a_message_holds(width: object) -> None:
+    refused = one(ask(want="shot", width=width)).refused
+    assert refused is not None and refused.code == "schema" and "width" in refused.detail
 
 
 def test_an_ask_that_cannot_be_read_is_answered_if_its_id_can() -> None:

@@ -33,6 +33,7 @@ from agent.control.options import (
 )
 from agent.control.poll_cli import poll
 from agent.control.profile import Settings
+from agent.control.shot_cli import shot
 from agent.control.signing import Pen
 from agent.control.times import parse_span, show_span
 from agent.control.venue_cli import app_venue
@@ -42,7 +43,7 @@ from agent.units import UtcUs
 UNSIGNED_PROGRAM = (
     "the program is not signed: walls take it only with trust.require = false; give a content key with --key"
 )
-__all__ = ["app_cue", "app_keys", "app_venue", "identify", "poll", "publish", "status"]
+__all__ = ["app_cue", "app_keys", "app_venue", "identify", "poll", "publish", "shot", "status"]
 
 
 @takes(BrokerOptions)

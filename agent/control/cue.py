@@ -75,16 +75,16 @@ class Sent:
         return 0 if verdicts == {"ok"} else 3
 
 
-def patterns_of(text: str) -> list[str]:
+def patterns_of(text: str, option: str = "--venues") -> list[str]:
     """The venues and groups that an option names. Raises CueError."""
     patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
     if not patterns:
-        raise CueError("--venues names nobody; write venues or @groups with commas between, or * for all", usage=True)
+        raise CueError(f"{option} names nobody; write venues or @groups with commas between, or * for all", usage=True)
     try:
         return _PATTERNS.validate_python(patterns)
     except ValidationError as error:
         wrong = ", ".join(repr(fault["input"]) for fault in error.errors() if isinstance(fault["input"], str))
-        raise CueError(f"--venues {wrong or repr(text)}: {in_words(error.errors()[0]['msg'])}", usage=True) from error
+        raise CueError(f"{option} {wrong or repr(text)}: {in_words(error.errors()[0]['msg'])}", usage=True) from error
 
 
 def cue_id(now: UtcUs) -> str:

@@ -88,7 +88,7 @@ async def take_all(
     def told(venue: str) -> bool:
         """Whether a venue has answered or gone; its row is made at once, so that no picture is kept twice."""
         answer = link.view.answers.get(ask.ask, {}).pop(venue, None)
-        if answer is not None and venue not in rows:
+        if answer is not None and venue not in rows and _meant(link, venue, patterns):
             presence = link.view.presences.get(venue)
             rows[venue] = row = Row(venue, presence, _outcome(answer, presence, began_s))
             if each is not None:
@@ -104,7 +104,7 @@ async def take_all(
     deliveries = await _publish(link, ask, patterns, min(timeout_s, PUBLISH_S))
     if any(delivery.taken for delivery in deliveries):
         await link.wait(all_told, max(0.0, timeout_s - (time.monotonic() - began_s)))
-    link.view.answers.pop(ask.ask, None)
+    link.view.forget_answers(ask.ask)
     for venue in link.view.expected(patterns):
         if venue not in rows:
             why = _silence(link, venue, deliveries, timeout_s)
@@ -112,6 +112,13 @@ async def take_all(
             if each is not None:
                 each(row)
     return [rows[venue] for venue in sorted(rows)], deliveries
+
+
+def _meant(link: Link, venue: str, patterns: Sequence[str]) -> bool:
+    """Whether a venue was asked: any other may have seen the ask, and answer it."""
+    presence = link.view.presences.get(venue)
+    groups = [] if presence is None else presence.groups
+    return venue in patterns or "*" in patterns or any(f"@{group}" in patterns for group in groups)
 
 
 async def _publish(link: Link, ask: Ask, patterns: Sequence[str], patience_s: float) -> list[Delivery]:

@@ -32,6 +32,12 @@ CLOCKS_AGREE_US = -2 * US_PER_S
 ODD_KEPT = 20
 MOST_RECORDS, FEWEST_RECORDS, ALL_RECORDS = 3000, 60, 60_000
 """Live as-run records that are kept of one venue (a day of minutes and more, or an hour), and of all together."""
+MOST_SHOT_BYTES = 32 << 20
+"""What pictures take as they came; a tool that listens for weeks hears those that others ask for as well."""
+
+SEEN_KEPT = 500_000
+"""More than ten thousand venues say of a show; a copy by a second broker comes within seconds."""
+
 REV_DIGITS = 15  # more than any revision has
 ORDERS_KEPT = 2000
 
@@ -70,12 +76,14 @@ class View:
         self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
-        self._seen: set[bytes] = set()  # hashes of acks and answers, with their topics
+        self._seen: dict[bytes, None] = {}  # hashes of acks and answers, with their topics, in order
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
         self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, or the first of several
         self.pages: dict[tuple[str, str], dict[int, AsRunPage]] = {}  # ask and venue → number of the page → page
         self.asruns: dict[str, list[AsRun]] = {}  # venue → its newest records that came live, oldest `due` first
+        self._shot_sizes: dict[str, int] = {}  # id of the ask → what the pictures for it take
+        self._shot_bytes = 0
         self.programs: dict[tuple[str, int], bytes] = {}
         self.kept: dict[str, Kept] = {}
         self._panics: dict[tuple[str, str], Panic | Lift] = {}  # url, topic → the last one there
@@ -109,7 +117,7 @@ class View:
             case ["venue", venue, "answer"]:
                 answer = self._told_once(Answer, venue, message)
                 if answer is not None:
-                    self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
+                    self._take_answer(venue, answer, len(message.payload))
                 if answer is not None and answer.asrun is not None:
                     self.pages.setdefault((answer.ask, venue), {})[answer.asrun.page] = answer.asrun
             case ["venue", venue, "asrun"]:
@@ -147,6 +155,21 @@ class View:
             self._ordered.add(order.id)
             self.orders.append(order)
             self.orders_seen += 1
+
+    def _take_answer(self, venue: str, answer: Answer, size: int) -> None:
+        """Pictures for the newest ask are all kept, for a fleet may answer it; older ones only while there is room."""
+        self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
+        if answer.shot is None:
+            return
+        self._shot_sizes[answer.ask] = self._shot_sizes.get(answer.ask, 0) + size
+        self._shot_bytes += size
+        while len(self._shot_sizes) > 1 and self._shot_bytes > MOST_SHOT_BYTES:
+            self.forget_answers(next(iter(self._shot_sizes)))
+
+    def forget_answers(self, ask: str) -> None:
+        """Whoever asked has what it wanted."""
+        self.answers.pop(ask, None)
+        self._shot_bytes -= self._shot_sizes.pop(ask, 0)
 
     def _take_cue(self, message: Received, now_s: float) -> None:
         opened = self._open(("cue",), message)
@@ -222,7 +245,9 @@ class View:
         mark = sha256(message.topic.encode() + b"\0" + message.payload).digest()
         if mark in self._seen:
             return None
-        self._seen.add(mark)
+        self._seen[mark] = None
+        if len(self._seen) > SEEN_KEPT:
+            del self._seen[next(iter(self._seen))]
         return self._told(model, venue, message)
 
     def _told(self, model: type[T], venue: str, message: Received) -> T | None:
