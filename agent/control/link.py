@@ -1,4 +1,4 @@
-"""An operator's line to all brokers at once, for the length of one command."""
+"""An operator's line to all brokers at once, for the length of one command or for the weeks of a board."""
 
 import asyncio
 import secrets
@@ -66,7 +66,8 @@ class Link:
     the others is in `faults`, and they are tried again until the end. Raises NoBrokerError on entry when all fail.
     `pen` signs what is sent, `trust` judges what brokers keep.
 
-    In a `hurry` the others are not waited for on entry: `stragglers` does that later.
+    In a `hurry` the others are not waited for on entry: `stragglers` does that later. Who is `patient` waits for none,
+    and is connected when it comes: a page that is open for weeks says so meanwhile.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Link:
         topics: Sequence[str],
         *,
         hurry: bool = False,
+        patient: bool = False,
         pen: Pen = UNSIGNED,
         trust: Trust = ANYBODY,
     ) -> None:
@@ -86,6 +88,7 @@ class Link:
         self._root = root
         self._topics = topics
         self._hurry = hurry
+        self._patient = patient
         self._identifier = f"framezero-control-{secrets.token_hex(6)}"
         self._live: dict[str, Connection] = {}
         self._tried: set[str] = set()
@@ -99,6 +102,8 @@ class Link:
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._keep(access)) for access in self._brokers]
+        if self._patient:
+            return self
         try:
             everyone = len(self._brokers)
             await self._until(lambda: bool(self._live) or len(self._tried) == everyone, None)
@@ -221,7 +226,8 @@ class Link:
             except BrokerError as error:
                 self.faults[access.url] = str(error)
             finally:
-                self._live.pop(access.url, None)
+                if self._live.pop(access.url, None) is not None:
+                    self.view.lost(access.url)
                 self._tried.add(access.url)
                 self._news.set()
             await asyncio.sleep(RETRY_S)
@@ -238,6 +244,8 @@ class Link:
             self.faults.pop(access.url, None)
             self._arrived_s = time.monotonic()
             self._live[access.url] = connection
+            self._hellos[access.url] = 0
+            self.view.back(access.url)
             self._tried.add(access.url)
             self._news.set()
             async for message in connection.messages():
@@ -247,6 +255,8 @@ class Link:
                 topic = message.topic.removeprefix(prefix)
                 if topic == HELLO_TOPIC:
                     self._hellos[access.url] += 1
+                    if self._hellos[access.url] == self._hellos_due:
+                        self.view.recounted(access.url)
                 else:
                     received = Received(topic, message.payload, message.retained, message.url)
                     self.view.take(received, self._arrived_s)

@@ -121,7 +121,9 @@ def pen_of(found: Settings, *kinds: Kind) -> Pen:
     return pen
 
 
-def line_to(found: Settings, topics: Sequence[str], *, hurry: bool = False, pen: Pen = UNSIGNED) -> Link:
+def line_to(
+    found: Settings, topics: Sequence[str], *, hurry: bool = False, patient: bool = False, pen: Pen = UNSIGNED
+) -> Link:
     """A line to the brokers of these settings (see Link). Raises ProfileError or SigningError for a useless `trust`."""
     trust = ANYBODY
     if found.trust:
@@ -130,7 +132,7 @@ def line_to(found: Settings, topics: Sequence[str], *, hurry: bool = False, pen:
             raise ProfileError([f"trust: {fault.detail}" for fault in look.faults])
         # What a broker keeps was accepted in its time: that a key has ended since takes nothing back.
         trust = Trust(tuple(replace(key, not_after=None) for key in look.keys))
-    return Link(found.access(), found.root, topics, hurry=hurry, pen=pen, trust=trust)
+    return Link(found.access(), found.root, topics, hurry=hurry, patient=patient, pen=pen, trust=trust)
 
 
 def show_of(found: Settings) -> str:

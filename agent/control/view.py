@@ -40,6 +40,10 @@ SEEN_KEPT = 500_000
 
 REV_DIGITS = 15  # more than any revision has
 ORDERS_KEPT = 2000
+MOST_ACKS, MOST_ASKS = 60_000, 64
+"""A tool that listens for weeks forgets the acks of the oldest cues, and the answers to the oldest asks: so many acks
+are those of six cues to ten thousand venues.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class View:
         self._once_each: dict[str, Presence] | None = None
         self.presence_changes = 0
         self._seen: dict[bytes, None] = {}  # hashes of acks and answers, with their topics, in order
+        self._away: set[str] = set()  # brokers that were here, and whose word is old meanwhile
+        self._recounts: dict[str, set[str]] = {}  # url → topics that it kept before, and has not brought again
+        self._acks = 0
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
         self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, or the first of several
@@ -95,9 +102,13 @@ class View:
 
     def take(self, message: Received, now_s: float) -> None:
         """Take in one message, its topic below the root, received at monotonic `now_s`."""
+        if self._recounts and message.url in self._recounts:
+            self._recounts[message.url].discard(message.topic)
         match message.topic.split("/"):
             case ["cue", *_] if not message.payload:
-                self._cleared(message)
+                self._cleared(message.url, message.topic)
+            case ["venue", venue, "presence"] if not message.payload:
+                self._forget_presence(message.url, venue)
             case _ if not message.payload:  # nothing is kept there any more
                 return
             case ["venue", venue, "presence"]:
@@ -113,11 +124,12 @@ class View:
             case ["venue", venue, "ack"]:
                 ack = self._told_once(Ack, venue, message)
                 if ack is not None:
-                    self.acks.setdefault(ack.cue, []).append(ack)
+                    self._take_ack(ack)
             case ["venue", venue, "answer"]:
                 answer = self._told_once(Answer, venue, message)
                 if answer is not None:
                     self._take_answer(venue, answer, len(message.payload))
+                    self._forget_asks()
                 if answer is not None and answer.asrun is not None:
                     self.pages.setdefault((answer.ask, venue), {})[answer.asrun.page] = answer.asrun
             case ["venue", venue, "asrun"]:
@@ -194,12 +206,71 @@ class View:
         if self.programs.setdefault(key, opened.body) != opened.body:
             self._say(f"{message.topic} is another program at {message.url}: publish the next revision, and cue that")
 
-    def _cleared(self, message: Received) -> None:
-        """A broker says that it keeps nothing under a topic any more."""
+    def _cleared(self, url: str, topic: str) -> None:
+        """A broker keeps nothing under a topic any more."""
         for cue, kept in list(self.kept.items()):
-            kept.where.discard((message.url, message.topic))
+            kept.where.discard((url, topic))
             if not kept.where:
                 del self.kept[cue]
+
+    def _forget_presence(self, url: str, venue: str) -> None:
+        found = self._presences.get(venue, {})
+        if found.pop(url, None) is None:
+            return
+        if not found:
+            del self._presences[venue]
+            self.statuses.pop(venue, None)
+        self._once_each = None
+        self.presence_changes += 1
+
+    # --- a line that stays for weeks --------------------------------------------------------------
+
+    def lost(self, url: str) -> None:
+        """The connection to a broker is gone: what it said of presences is believed only where no other one speaks."""
+        self._away.add(url)
+        self._once_each = None
+
+    def back(self, url: str) -> None:
+        """A broker is there, and brings what it keeps: what it kept before is to come again, or is gone (`recounted`).
+
+        The first time there is nothing to come again.
+        """
+        self._away.discard(url)
+        self._once_each = None
+        kept = {topic for found in self.kept.values() for place, topic in found.where if place == url}
+        panics = {topic for place, topic in self._panics if place == url}
+        presences = {f"venue/{venue}/presence" for venue, found in self._presences.items() if url in found}
+        self._recounts[url] = kept | panics | presences
+
+    def recounted(self, url: str) -> None:
+        """A broker has brought all that it keeps: what it has not brought again was taken away in the meantime."""
+        for topic in self._recounts.pop(url, ()):
+            match topic.split("/"):
+                case ["venue", venue, "presence"]:
+                    self._forget_presence(url, venue)
+                case ["cue", *_]:
+                    self._cleared(url, topic)
+                case _:
+                    self._panics.pop((url, topic), None)
+
+    def expire(self, now: UtcUs) -> None:
+        """Forget the cues that have expired: brokers do so without a word."""
+        for cue, kept in list(self.kept.items()):
+            if kept.cue.expires <= now:
+                del self.kept[cue]
+
+    def _take_ack(self, ack: Ack) -> None:
+        self.acks.setdefault(ack.cue, []).append(ack)
+        self._acks += 1
+        while self._acks > MOST_ACKS and len(self.acks) > 1:
+            self._acks -= len(self.acks.pop(next(iter(self.acks))))
+
+    def _forget_asks(self) -> None:
+        if len(self.answers) > MOST_ASKS:
+            ask = next(iter(self.answers))
+            self.forget_answers(ask)
+            for key in [key for key in self.pages if key[0] == ask]:
+                del self.pages[key]
 
     def _take_panic(self, message: Received, now_s: float) -> None:
         opened = self._open(("panic", "lift"), message)
@@ -288,10 +359,10 @@ class View:
 
     @property
     def presences(self) -> dict[str, Presence]:
-        """Each venue once: online if it is so at any broker."""
+        """Each venue once: online if it is so at any broker that is here, else at any that was."""
         if self._once_each is None:
             self._once_each = {
-                venue: max(found.values(), key=lambda presence: presence.online)
+                venue: max(found.items(), key=lambda told: (told[0] not in self._away, told[1].online))[1]
                 for venue, found in sorted(self._presences.items())
             }
         return self._once_each

@@ -1,9 +1,10 @@
 import json
+import uuid
 from base64 import b64encode
 from hashlib import sha256
 
 import pytest
-from fake_venue import presence, status
+from fake_venue import BOOT, presence, status
 from makers import cue_body, item_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 
 from agent.connection import Received
@@ -337,3 +338,61 @@ def test_the_records_of_many_venues_have_a_bound_together(monkeypatch: pytest.Mo
         for venue in range(30):
             view.take(Received(f"venue/v{venue}/asrun", encode(minute(number, f"v{venue}")), False, "mqtt://a:1"), 0.0)
     assert {len(kept) for kept in view.asruns.values()} == {FEWEST_RECORDS}
+
+
+def test_a_broker_that_comes_back_is_recounted() -> None:
+    """What it does not bring again was taken away while the line was gone."""
+    view = View()
+    for venue in ("paris", "tokyo"):
+        view.take(Received(f"venue/{venue}/presence", encode(presence(venue)), True, "a"), 0)
+        view.take(Received(f"venue/{venue}/status", encode(status(venue)), True, "a"), 0)
+    view.lost("a")
+    view.back("a")
+    view.take(Received("venue/tokyo/presence", encode(presence("tokyo")), True, "a"), 1)
+    assert view.venues == ["paris", "tokyo"]
+    view.recounted("a")
+    assert view.venues == ["tokyo"]
+    view.recounted("a")
+    assert view.venues == ["tokyo"]
+
+
+def test_a_venue_that_is_forgotten_at_every_broker_is_forgotten() -> None:
+    view = View()
+    for url in ("a", "b"):
+        view.take(Received("venue/paris/presence", encode(presence("paris")), True, url), 0)
+    view.take(Received("venue/paris/status", encode(status("paris")), False, "a"), 0)
+    view.take(Received("venue/paris/presence", b"", False, "a"), 1)
+    assert view.venues == ["paris"]
+    view.take(Received("venue/paris/presence", b"", False, "b"), 1)
+    assert view.venues == []
+
+
+def test_a_lost_broker_s_word_is_old() -> None:
+    """What it last said was 'online'; the one that is here knows better, but an old word is better than none."""
+    view = View()
+    view.take(Received("venue/paris/presence", encode(presence("paris")), True, "a"), 0)
+    view.take(Received("venue/paris/presence", encode(presence("paris", online=False)), True, "b"), 0)
+    assert view.presences["paris"].online
+    view.lost("a")
+    assert not view.presences["paris"].online
+    view.lost("b")
+    assert view.presences["paris"].online
+    view.back("b")
+    assert not view.presences["paris"].online
+
+
+def test_a_tool_that_listens_for_weeks_keeps_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.control.view.MOST_ACKS", 10)
+    monkeypatch.setattr("agent.control.view.MOST_ASKS", 3)
+    monkeypatch.setattr("agent.control.view.SEEN_KEPT", 20)
+    view = View()
+    cues = [str(uuid.UUID(int=number)) for number in range(12)]
+    for cue in cues:
+        for venue in ("paris", "tokyo"):
+            told = Ack(cue=cue, venue=venue, boot=BOOT, stage="accepted", time=None)
+            view.take(Received(f"venue/{venue}/ack", encode(told), False, "a"), 0)
+            answer = Answer(ask=cue, venue=venue, boot=BOOT, time=None, want="poll")
+            view.take(Received(f"venue/{venue}/answer", encode(answer), False, "a"), 0)
+    assert list(view.acks) == cues[-5:]
+    assert list(view.answers) == cues[-3:]
+    assert len(view._seen) == 20
