@@ -72,6 +72,7 @@ def _control() -> None:
     app.command(epilog=f"Example: {example}")(control.publish)
     app.command(epilog="Examples: framezero status --watch · framezero status --clock")(control.status)
     app.command(epilog="Example: framezero poll winners-reel --venues @asia")(control.poll)
+    app.command(epilog="Example: framezero alarms --webhook https://chat.example/hooks/abc")(control.alarms)
     app.command(epilog="Example: framezero shot tokyo-shibuya --out shibuya.jpg")(control.shot)
     app.command(epilog="Example: framezero identify --seconds 20 --venues tokyo-shibuya")(control.identify)
     app.add_typer(control.app_cue, name="cue")
@@ -118,7 +119,7 @@ class Part:
 
 
 PARTS = (
-    Part(("publish", "status", "poll", "shot", "identify", "cue", "venue", "keys"), _control),
+    Part(("publish", "status", "poll", "alarms", "shot", "identify", "cue", "venue", "keys"), _control),
     Part(("clock", "check"), _technician, "agent"),
     Part(("import",), _import, "agent"),
     Part(("lab",), _lab, "lab"),

@@ -97,6 +97,7 @@ LAYERS = {
     "daemon": {"agent.commits", "agent.daemon", "agent.mqtt", "agent.scribe"},
     # What an operator's tools conclude from what they have heard: pure, as the core is.
     "operator core": {
+        "agent.control.addresses",
         "agent.control.alarm_causes",
         "agent.control.alarm_facts",
         "agent.control.alarm_rules",
@@ -104,6 +105,7 @@ LAYERS = {
         "agent.control.claims",
         "agent.control.desk",
         "agent.control.showfile",
+        "agent.control.notice",
         "agent.control.spans",
         "agent.control.times",
     },

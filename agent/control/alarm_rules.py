@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from agent.control.addresses import parse_address
 from agent.messages import Name
 
 Code = Literal[
@@ -35,6 +36,14 @@ CODES: tuple[str, ...] = get_args(Code)
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Minutes = Annotated[float, Field(ge=0, le=10_080)]
 Limit = Annotated[float, Field(gt=0)]
+
+
+def _webhook(url: str) -> str:
+    parse_address(url)
+    return url
+
+
+Webhook = Annotated[str, AfterValidator(_webhook)]
 
 
 class Rules(BaseModel):
@@ -77,3 +86,9 @@ class Rules(BaseModel):
     """An alarm is over when its cause has been away for so long."""
     event_stands_s: Seconds = 300.0
     """What happens once (a cue refused, or missed and joined since) stands for so long."""
+    remind_min: Minutes = 0.0
+    """A critical alarm that stands is sent again after so long, and again; 0: it is sent once."""
+    command: list[Annotated[str, Field(min_length=1)]] = []
+    """A program with its arguments that gets each alarm (no shell): JSON on standard input, FRAMEZERO_ALARM_…"""
+    webhooks: list[Webhook] = []
+    """Web addresses to which each alarm is posted as JSON with a `text`."""

@@ -37,10 +37,14 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a look has brought: alarms that are new or have become critical, and alarms that are over."""
+    """What a look has brought: alarms that are new or have become critical, and alarms that are over.
+
+    `reminders` are critical ones that have stood for `remind_min` since they were told last.
+    """
 
     raised: tuple[Alarm, ...] = ()
     cleared: tuple[Alarm, ...] = ()
+    reminders: tuple[Alarm, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class _Entry:
     raised: bool = False
     hidden: bool = False
     told: str = ""  # the severity that was told last
+    told_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -59,10 +64,12 @@ class Alarms:
     """The alarms of one desk. Look once a second or so, each time with the acks that have come since the last look.
 
     A venue that is silent has no other alarm, since nothing else is known of it: what stood before stands still, and
-    is seen again or over when the venue is back.
+    is seen again or over when the venue is back. With `at_once` nothing has to last before it is an alarm: for a tool
+    that looks only once.
     """
 
     rules: Rules = field(default_factory=Rules)
+    at_once: bool = False
     _entries: dict[Key, _Entry] = field(default_factory=dict)
     _past: Past | None = None
 
@@ -83,7 +90,8 @@ class Alarms:
         self._hide()
         cleared = self._clear(seen, facts.now_s)
         self._hide()
-        return Changes(self._announce(), cleared)
+        raised = self._announce(facts.now_s)
+        return Changes(raised, cleared, self._remind(facts.now_s))
 
     def _stands(self, code: Code, venue: str | None) -> bool:
         entry = self._entries.get((code, venue, ""))
@@ -97,7 +105,7 @@ class Alarms:
         if entry is None:
             entry = self._entries[key] = _Entry(alarm, facts.now_s, cause.hides)
         entry.alarm, entry.hides, entry.gone_s = alarm, cause.hides, None
-        entry.raised = entry.raised or facts.now_s - entry.since_s >= cause.after_s
+        entry.raised = entry.raised or self.at_once or facts.now_s - entry.since_s >= cause.after_s
         return key
 
     def _hide(self) -> None:
@@ -133,11 +141,22 @@ class Alarms:
                     cleared.append(entry.alarm)
         return tuple(cleared)
 
-    def _announce(self) -> tuple[Alarm, ...]:
+    def _announce(self, now_s: float) -> tuple[Alarm, ...]:
         raised = []
         for entry in self._entries.values():
             if not entry.raised or entry.hidden or entry.told in ("critical", entry.alarm.severity):
                 continue
-            entry.told = entry.alarm.severity
+            entry.told, entry.told_s = entry.alarm.severity, now_s
             raised.append(entry.alarm)
         return tuple(raised)
+
+    def _remind(self, now_s: float) -> tuple[Alarm, ...]:
+        pause_s = self.rules.remind_min * 60
+        found = []
+        for entry in self._entries.values():
+            if entry.told != "critical" or entry.hidden or entry.gone_s is not None:
+                continue
+            if pause_s and now_s - entry.told_s >= pause_s:
+                entry.told_s = now_s
+                found.append(entry.alarm)
+        return tuple(found)

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.access import Access
-from agent.messages import Name, Remark
+from agent.control.alarm_rules import Rules
+from agent.messages import Name, Remark, in_words
 from agent.printable import printable
 
 ENV_PREFIX = "FRAMEZERO_CONTROL__"
@@ -53,6 +54,7 @@ class Settings(BaseModel):
     passphrase_file: str = ""
     trust: str = ""
     operator: Remark | None = None
+    alarms: Rules = Rules()
 
     @property
     def me(self) -> str:
@@ -145,9 +147,35 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]
             value = text
         # A user name or a file may look like a number to JSON.
         found.append(
-            (variable, {variable.removeprefix(ENV_PREFIX).lower(): value if isinstance(value, list) else text})
+            (variable, {variable.removeprefix(ENV_PREFIX).lower(): value if isinstance(value, list | dict) else text})
         )
     return found
+
+
+def load_rules(path: Path) -> Rules:
+    """The table `[alarms]` of a profile, a show file or a file of its own. Raises ProfileError."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("alarms")
+    except OSError as error:
+        raise ProfileError([f"{path}: cannot be read ({error.strerror}); name another file"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError([f"{path}: not TOML: {error}"]) from error
+    if table is None:
+        raise ProfileError([f"{path}: there is no table [alarms] in it; write one, if only its heading"])
+    try:
+        return Rules.model_validate(table)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        found = [f"{path}: {rules_fault({**fault, 'loc': ('alarms', *fault['loc'])})}" for fault in faults]
+        raise ProfileError(found) from error
+
+
+def rules_fault(fault: Any) -> str:
+    """What is wrong in the table `[alarms]`; the place in it, and what can be written there."""
+    place = ".".join(str(step) for step in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {place!r}; known are {', '.join(Rules.model_fields)}"
+    return f"{place} {fault['input']!r} cannot be used; {in_words(fault['msg'])}"
 
 
 def _explain(fault: Any, origin: Mapping[str, str]) -> str:
@@ -155,6 +183,8 @@ def _explain(fault: Any, origin: Mapping[str, str]) -> str:
     if fault["type"] == "missing":
         return 'no broker is named; give --broker mqtts://host:8883, or broker = ["…"] in the profile'
     source = origin.get(key, key)
+    if key == "alarms":
+        return f"{source}: {rules_fault(fault)}"
     if fault["type"] == "extra_forbidden":
         return f"{source}: unknown key {key!r}; known are {', '.join(Settings.model_fields)}"
     wanted = {
