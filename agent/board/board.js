@@ -2,7 +2,7 @@
 // connection, and keys. One object, `framezero`; all that is sent to the board goes through `framezero.press`.
 (() => {
   const STALE_MS = 3500; // the board beats once a second
-  const clock = { offset_us: null, doubt_us: null }; // house time in us = performance.now() in us + offset
+  const clock = { offset_us: null, doubt_us: null, own_us: null, vouched: false }; // house time in us = performance.now() in us + offset
   const beat = { at_ms: null, seen: null };
   let lost = null; // why the page is not live, null while it is
 
@@ -21,18 +21,17 @@
         if (!answer.ok) return;
         const told = await answer.json();
         const doubt = ((back - sent) / 2) * 1000;
-        if (best === null || doubt < best.doubt) best = { doubt, offset: told.utc_us - ((sent + back) / 2) * 1000 };
+        if (best === null || doubt < best.doubt) {
+          best = { doubt, error: told.error_us ?? null, offset: told.utc_us - ((sent + back) / 2) * 1000 };
+        }
       } catch {
         return; // the watch says it when the connection is lost
       }
     }
     clock.offset_us = best.offset;
-    clock.doubt_us = best.doubt;
-    const own = Date.now() * 1000 - nowUs();
-    const place = document.querySelector(".fz-browser-clock");
-    if (!place) return;
-    const off = Math.abs(own) < 1e6 ? `${(own / 1000).toFixed(0)} ms` : `${(own / 1e6).toFixed(1)} s`;
-    place.textContent = `this browser's clock is ${own >= 0 ? "+" : ""}${off} off; corrected to ±${(best.doubt / 1000).toFixed(1)} ms`;
+    clock.doubt_us = best.doubt + (best.error ?? 0);
+    clock.vouched = best.error !== null;
+    clock.own_us = Date.now() * 1000 - nowUs();
   }
 
   function say(why) {
@@ -66,16 +65,34 @@
     return s < 100 ? `${s.toFixed(0)} s` : s < 5400 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`;
   }
 
+  // How far the browser's own clock is off, and how well the countdown knows better.
+  function clockWords() {
+    const off = Math.abs(clock.own_us);
+    const much = off < 1e6 ? `${(off / 1000).toFixed(0)} ms` : off < 1e8 ? `${(off / 1e6).toFixed(1)} s` : `${(off / 6e7).toFixed(0)} min`;
+    const which = off < clock.doubt_us ? "this screen's clock is right" : `this screen's clock is ${much} ${clock.own_us > 0 ? "fast" : "slow"}; corrected`;
+    return `${which} ±${(clock.doubt_us / 1000).toFixed(0)} ms${clock.vouched ? "" : ", as no wall vouches for the time yet"}`;
+  }
+
   // Ages and local times go on by the house clock, so that the board need not send them.
   function tick() {
     const now = nowUs();
     if (now === null || lost !== null) return;
+    sift();
     const write = (place, text) => place.textContent === text || (place.textContent = text);
     for (const place of document.querySelectorAll("[data-zone]")) {
       write(place, zoned(place.dataset.zone)?.format(new Date(Number(place.dataset.at ?? now) / 1000)) ?? "–");
     }
+    for (const place of document.querySelectorAll(".fz-browser-clock")) write(place, clockWords());
     for (const place of document.querySelectorAll("[data-since]")) write(place, `for ${span(now - Number(place.dataset.since))}`);
     for (const place of document.querySelectorAll("[data-age]")) write(place, `${span(now - Number(place.dataset.age))} old`);
+  }
+
+  let wanted = "";
+  function sift() {
+    for (const card of document.querySelectorAll(".fz-card")) {
+      const good = card.classList.contains("good");
+      card.classList.toggle("sifted", !card.getAttribute("aria-label").includes(wanted) || (framezero.onlyWrong && good));
+    }
   }
 
   function look() {
@@ -133,6 +150,22 @@
 
   window.framezero = {
     timeUrl: "/time",
+    onlyWrong: false,
+    grid: null,
+    // The colour of a verdict in the table, by its shape.
+    tones: Object.fromEntries(
+      Object.entries({ good: "●", warn: "▲?", bad: "✕■" }).map(([kind, shapes]) => [kind, (p) => shapes.includes(p.value?.[0])]),
+    ),
+    filter(text) {
+      wanted = text.trim().toLowerCase();
+      framezero.grid?.setGridOption("quickFilterText", wanted);
+      sift();
+    },
+    wrong(only) {
+      framezero.onlyWrong = only;
+      framezero.grid?.onFilterChanged();
+      sift();
+    },
     nowUs,
     doubtUs: () => clock.doubt_us,
     live: () => lost === null && beat.at_ms !== null,

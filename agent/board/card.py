@@ -103,11 +103,16 @@ class VenueCard:
         return self._drawn.row.venue if self._drawn else ""
 
     def _draw_reasons(self, card: Card) -> None:
-        said = [card.silence] if card.silence else []
-        said += [f"{why.code}: {why.detail}" for why in card.reasons]
-        said += [f"broker away: {broker.url}: {broker.fault}" for broker in card.brokers if not broker.up]
-        for place, text in zip(self._reasons, said + [""] * MOST_REASONS, strict=False):
+        said = [("bad", card.silence)] if card.silence else []
+        said += [("warn", f"{why.code}: {why.detail}") for why in card.reasons]
+        said += [
+            ("warn", f"broker away: {broker.url}{': ' if broker.fault else ''}{broker.fault}")
+            for broker in card.brokers
+            if not broker.up
+        ]
+        for place, (kind, text) in zip(self._reasons, said + [("", "")] * MOST_REASONS, strict=False):
             place.say(text)
+            place.kind(kind)
             place.shown(bool(text))
 
     def _draw_start(self, card: Card) -> None:

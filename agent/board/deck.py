@@ -67,6 +67,7 @@ class DeckPanel:
             self._go_hint.say(f"wait {(deck.gap_until_us - board.now_us) / US_PER_S:.1f} s")
         else:
             self._go_hint.say(deck.refusal or "space")
+        self._go_hint.kind("" if gap or deck.refusal else "idle")
         if deck is self._drawn:
             return
         self._drawn = deck

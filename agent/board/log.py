@@ -1,5 +1,7 @@
 """Alarms on top, who sent what, and the starts of the last hours as a plot."""
 
+from itertools import zip_longest
+
 from agent.board import palette, plots, words
 from agent.board.parts import Bit, Path, Plot
 from agent.board.snapshot import Alarm, Board, Said, StartPoint
@@ -8,6 +10,9 @@ from agent.units import UtcUs
 MOST_ALARMS = 6
 MOST_SAID = 12
 MOST_NAMED = 8
+MOST_TICKS = 5
+ALIKE = 3
+"""More alarms than that for the same cause are one line, which names the first venues."""
 
 
 class Alarms:
@@ -36,11 +41,16 @@ class Alarms:
                 for broker in board.brokers:
                     if not broker.up:
                         _line("warn", "▲", "BOARD", f"{broker.url} is away", broker.fault, broker.since_us)
-            for alarm in board.alarms[:MOST_ALARMS]:
-                _alarm(alarm)
-            more = len(board.alarms) - MOST_ALARMS
-            if more > 0:
-                _line("warn", "▲", "AND", f"{more} more alarms", "they stand at their venues below", None)
+            alike: dict[tuple[str, str], list[Alarm]] = {}
+            for alarm in board.alarms:
+                alike.setdefault((alarm.severity, alarm.code), []).append(alarm)
+            groups = [[one] for group in alike.values() if len(group) <= ALIKE for one in group]
+            groups = sorted([*groups, *(g for g in alike.values() if len(g) > ALIKE)], key=lambda g: g[0].severity)
+            for group in groups[:MOST_ALARMS]:
+                _alarms(group)
+            more = sum(len(group) for group in groups[MOST_ALARMS:])
+            if more:
+                _line("warn", "▲", "AND", f"{more} more alarms", "they stand at their walls below", None)
             for warning in board.warnings[:3]:
                 _line("warn", "▲", "BOARD", warning, "", None)
 
@@ -49,10 +59,15 @@ def _faults(board: Board) -> str:
     return " · ".join(f"{broker.url}: {broker.fault}" for broker in board.brokers if broker.fault)
 
 
-def _alarm(alarm: Alarm) -> None:
-    critical = alarm.severity == "critical"
-    kind, shape = ("bad", "✕") if critical else ("warn", "▲")
-    _line(kind, shape, alarm.venue or "SHOW", alarm.text, alarm.remedy, alarm.since_us)
+def _alarms(alike: list[Alarm]) -> None:
+    first = alike[0]
+    kind, shape = ("bad", "✕") if first.severity == "critical" else ("warn", "▲")
+    if len(alike) == 1:
+        _line(kind, shape, first.venue or "SHOW", first.text, first.remedy, first.since_us)
+        return
+    named = ", ".join(alarm.venue or "the show" for alarm in alike[:ALIKE])
+    text = f"{first.code}: {named} and {len(alike) - ALIKE} more"
+    _line(kind, shape, f"{len(alike)} WALLS", text, first.remedy, max(alarm.since_us for alarm in alike))
 
 
 def _line(kind: str, shape: str, whom: str, text: str, remedy: str, since_us: UtcUs | None) -> None:
@@ -70,7 +85,7 @@ class SaidLog:
 
     def __init__(self) -> None:
         self._drawn: tuple[Said, ...] | None = None
-        with Bit("fz-panel", tag="section", aria_label="who sent what"):
+        with Bit("fz-panel fz-said-panel", tag="section", aria_label="who sent what"):
             with Bit("fz-panel-head"):
                 Bit("fz-label", "WHO SENT WHAT", "h2")
             self._place = Bit("fz-log", tag="ol", role="log")
@@ -105,9 +120,8 @@ class StartsPlot:
             with Bit("fz-plot"):
                 self._plot = Plot("", "error of each start, by venue")
                 self._plot.path("fz-zero", f"M0 {plots.HEIGHT / 2}H{plots.WIDTH}")
-                self._upper = Bit("fz-axis top", tag="span")
-                Bit("fz-axis middle", "0", "span")
-                self._lower = Bit("fz-axis bottom", tag="span")
+                self._grid = self._plot.path("fz-grid")
+                self._ticks = [Bit("fz-axis", tag="span") for _ in range(MOST_TICKS)]
                 self._from = Bit("fz-axis from", tag="span")
                 self._to = Bit("fz-axis to", tag="span")
                 self._none = Bit("fz-nothing", "no start has been seen yet")
@@ -117,8 +131,8 @@ class StartsPlot:
         if board.starts is self._drawn or board.starts == self._drawn:
             return
         self._drawn = board.starts
-        drawn, limit, since = plots.starts(board.starts, board.now_us)
-        for index, venue in enumerate(drawn):
+        drawn = plots.starts(board.starts, board.now_us)
+        for index, venue in enumerate(drawn.venues):
             if venue.venue not in self._paths:
                 colour = palette.VENUES[index % len(palette.VENUES)]
                 bars, dots = self._plot.path("fz-start-bars"), self._plot.path("fz-start-dots")
@@ -126,13 +140,18 @@ class StartsPlot:
                     path.props["stroke"] = colour
                 self._paths[venue.venue] = (bars, dots)
                 if len(self._paths) <= MOST_NAMED:
-                    with self._legend, Bit("", venue.venue, "span"):
+                    with self._legend, Bit("", "", "span"):
                         Bit("fz-dot", tag="i", style=f"background:{colour}")
+                        Bit("", venue.venue, "span")
             bars, dots = self._paths[venue.venue]
             bars.draw(venue.bars)
             dots.draw(venue.dots)
-        self._none.shown(not drawn)
-        self._upper.say(f"+{limit:g} ms" if drawn else "")
-        self._lower.say(f"−{limit:g} ms" if drawn else "")
-        self._from.say(words.clock_time(since) if drawn else "")
-        self._to.say(f"{words.clock_time(board.now_us)} UTC" if drawn else "")
+        self._none.shown(not drawn.venues)
+        self._grid.draw("".join(f"M0 {y:.2f}H{plots.WIDTH}" for ms, y in drawn.ticks if ms))
+        for place, tick in zip_longest(self._ticks, drawn.ticks if drawn.venues else ()):
+            place.shown(tick is not None)
+            if tick is not None:
+                place.say("0" if not tick[0] else f"{'+' if tick[0] > 0 else '−'}{abs(tick[0]):g} ms")
+                place.attribute("style", f"top:{100 * tick[1] / plots.HEIGHT:.1f}%")
+        self._from.say(words.clock_time(drawn.since_us) if drawn.venues else "")
+        self._to.say(f"{words.clock_time(board.now_us)} UTC" if drawn.venues else "")

@@ -19,6 +19,7 @@ from agent.board.help import Help
 from agent.board.log import Alarms, SaidLog, StartsPlot
 from agent.board.parts import Bit, Countdown, Pulse
 from agent.board.snapshot import Board, Card
+from agent.board.table import Table
 
 MOST_DRAWN = 30
 """With more venues than that a table stands for them, and cards for those that ask for an eye."""
@@ -62,6 +63,8 @@ class Page:
         self._role = role
         self._cards: dict[str, VenueCard] = {}
         self._order: list[str] = []
+        self._picked: list[str] = []
+        self._table: Table | None = None
         hands = role == "operator" and not wall
         self._may_ask = hands
         self._deck: DeckPanel | None = None
@@ -81,6 +84,9 @@ class Page:
                 with Bit("fz-venues-head"):
                     Bit("fz-label", "WALLS", "h2")
                     self._counts = Bit("fz-counts", tag="span", role="status")
+                    if not wall:
+                        _sieve()
+                self._table_place = Bit("fz-table-place")
                 self._grid = Bit("fz-cards")
                 with Bit("fz-below"):
                     self._last = LastGo()
@@ -140,7 +146,15 @@ class Page:
     def _draw_cards(self, board: Board) -> None:
         venues = [row.venue for row in board.rows]
         if len(venues) > MOST_DRAWN:
-            venues = [row.venue for row in board.rows if not words.good(row)][:MOST_ASKING]
+            if self._table is None:
+                with self._table_place:
+                    self._table = Table(self._pick)
+            self._table.draw(board.rows)
+            asking = [row.venue for row in board.rows if not words.good(row) and row.venue not in self._picked]
+            venues = [*self._picked, *asking[:MOST_ASKING]]
+        elif self._table is not None:
+            self._table_place.clear()
+            self._table = None
         if venues != self._order:
             self._order = venues
             self._grid.clear()
@@ -152,6 +166,13 @@ class Page:
             card = self._card(board, venue)
             if card is not None:
                 self._cards[venue].draw(card, board.now_us)
+
+    def _pick(self, venue: str) -> None:
+        """Show a venue as a card as well, or no longer."""
+        if venue in self._picked:
+            self._picked.remove(venue)
+        else:
+            self._picked.append(venue)
 
     def _card(self, board: Board, venue: str) -> Card | None:
         return board.cards.get(venue) or self._engine.card(venue)
@@ -167,6 +188,21 @@ class Page:
                 return await self._engine.do(order, self._role)
         except TimeoutError:
             return Done(False, f"{order.deed}: no answer within 20 s; look at the walls before you press again")
+
+
+def _sieve() -> None:
+    """Fewer venues: by what is typed, or only those that ask for an eye. It works in the browser alone."""
+    only = Bit("fz-button fz-small fz-only", "▲ only what is wrong", "button", type="button", aria_pressed="false")
+    only.on(
+        "click",
+        js_handler="(event) => { const on = event.currentTarget.getAttribute('aria-pressed') !== 'true';"
+        " event.currentTarget.setAttribute('aria-pressed', on); framezero.wrong(on); }",
+    )
+    sieve = Bit(
+        "fz-sieve", tag="input", type="search", placeholder="filter  /", data_key="/", aria_label="filter venues"
+    )
+    sieve.on("input", js_handler="(event) => framezero.filter(event.target.value)")
+    sieve.on("keydown", js_handler="(event) => event.key === 'Escape' && event.target.blur()")
 
 
 def _head() -> None:

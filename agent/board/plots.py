@@ -3,6 +3,7 @@
 Paths hold nothing but numbers, so nothing from outside can get into a picture.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +15,7 @@ Point = TypeVar("Point", ErrorPoint, BoundPoint)
 
 WIDTH, HEIGHT = 1000, 100
 SPAN_US = 10 * 60 * US_PER_S
+_LINEAR_MS = 0.5
 _GAP_US = 20 * US_PER_S  # a wall tells every five seconds; after that long it has told nothing, and no line is drawn
 
 
@@ -36,6 +38,15 @@ class Starts:
     venue: str
     dots: str
     bars: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartsDrawn:
+    """All starts; `ticks` are values in ms with where they stand from above, `since_us` is the left edge."""
+
+    venues: tuple[Starts, ...]
+    ticks: tuple[tuple[float, float], ...]
+    since_us: UtcUs
 
 
 def spark(errors: Sequence[ErrorPoint], bounds: Sequence[BoundPoint], now: UtcUs) -> Spark:
@@ -61,18 +72,23 @@ def spark(errors: Sequence[ErrorPoint], bounds: Sequence[BoundPoint], now: UtcUs
     )
 
 
-def starts(found: Sequence[StartPoint], now: UtcUs) -> tuple[list[Starts], float, UtcUs]:
-    """Draw the starts that were seen, by venue; with the limit in ms of the upper edge, and where the plot begins."""
+def starts(found: Sequence[StartPoint], now: UtcUs) -> StartsDrawn:
+    """Draw the starts that were seen, by venue.
+
+    An error of 0.2 ms and a bound of 10 ms are both to be seen, so the scale is linear near zero and logarithmic far
+    from it (asinh).
+    """
     seen = [point for point in found if point.error_ms is not None]
     since = UtcUs(min([point.due_us for point in seen], default=now) - 5 * US_PER_S)
     span = max(1, now - since)
-    limit = _round_up(max([abs(point.error_ms or 0.0) for point in seen], default=0.5) * 1.3)
+    reach = [abs(point.error_ms or 0.0) + (point.bound_ms or 0.0) for point in seen]
+    limit = _round_up(max(reach, default=0.5) * 1.05)
     by_venue: dict[str, list[StartPoint]] = {}
     for point in seen:
         by_venue.setdefault(point.venue, []).append(point)
 
     def y(ms: float) -> float:
-        return HEIGHT / 2 * (1 - max(-1.0, min(1.0, ms / limit)))
+        return HEIGHT / 2 * (1 - math.asinh(max(-limit, min(limit, ms)) / _LINEAR_MS) / math.asinh(limit / _LINEAR_MS))
 
     drawn = []
     for index, (venue, points) in enumerate(sorted(by_venue.items())):
@@ -80,13 +96,14 @@ def starts(found: Sequence[StartPoint], now: UtcUs) -> tuple[list[Starts], float
         aside = (index - (len(by_venue) - 1) / 2) * min(9.0, 60 / len(by_venue))
         dots, bars = [], []
         for point in points:
-            x = (point.due_us - since) * (WIDTH - 90) / span + 45 + aside
+            x = (point.due_us - since) * (WIDTH - 110) / span + 65 + aside
             error = point.error_ms or 0.0
             dots.append(f"M{x:.1f} {y(error):.2f}h0")
             if point.bound_ms is not None:
                 bars.append(f"M{x:.1f} {y(error - point.bound_ms):.2f}V{y(error + point.bound_ms):.2f}")
         drawn.append(Starts(venue, "".join(dots), "".join(bars)))
-    return drawn, limit, since
+    ticks = tuple((ms, y(ms)) for ms in (limit, 1.0, 0.0, -1.0, -limit) if abs(ms) in (limit, 0.0) or limit >= 5)
+    return StartsDrawn(tuple(drawn), ticks, since)
 
 
 def _runs(points: Sequence[Point]) -> list[list[Point]]:

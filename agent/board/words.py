@@ -71,7 +71,7 @@ def cache(card: Card) -> str:
         return "–"
     films = f"{found.films} film{'' if found.films == 1 else 's'}"
     if found.fetching is not None:
-        return f"{films} · fetching {found.fetching.name} {found.fetching.fraction:.0%}"
+        return f"{found.films} · {found.fetching.fraction:.0%} of {found.fetching.name}"
     if found.missing:
         return f"{films} · {found.missing} missing"
     return films

@@ -47,20 +47,25 @@ def test_what_is_older_than_ten_minutes_has_left_the_plot() -> None:
 
 def test_each_start_that_was_seen_is_a_dot_with_the_bound_as_a_bar() -> None:
     found = [start("tokyo", 60, 0.2), start("paris", 60, -0.3, None), start("tokyo", 5, None)]
-    drawn, limit, since = plots.starts(found, NOW)
-    assert [(venue.venue, venue.dots.count("M"), venue.bars.count("M")) for venue in drawn] == [
+    drawn = plots.starts(found, NOW)
+    assert [(venue.venue, venue.dots.count("M"), venue.bars.count("M")) for venue in drawn.venues] == [
         ("paris", 1, 0),
         ("tokyo", 1, 1),
     ]
-    assert limit == 0.5
-    assert since < ago(60)
+    assert drawn.since_us < ago(60)
+
+
+def test_the_scale_of_the_starts_has_room_for_the_bounds_and_still_shows_small_errors() -> None:
+    drawn = plots.starts([start("tokyo", 60, 0.2, 10.0)], NOW)
+    assert [ms for ms, _ in drawn.ticks] == [20, 1, 0, -1, -20]
+    (_, dot), *_ = points(drawn.venues[0].dots)
+    assert 0 < dot < plots.HEIGHT / 2 - 3
 
 
 def test_walls_that_start_together_do_not_hide_each_other() -> None:
-    drawn, _, _ = plots.starts([start(f"v{number}", 60, 0.0) for number in range(5)], NOW)
-    assert len({venue.dots for venue in drawn}) == 5
+    drawn = plots.starts([start(f"v{number}", 60, 0.0) for number in range(5)], NOW)
+    assert len({venue.dots for venue in drawn.venues}) == 5
 
 
 def test_no_starts_are_no_plot() -> None:
-    drawn, _, _ = plots.starts([], NOW)
-    assert drawn == []
+    assert plots.starts([], NOW).venues == ()

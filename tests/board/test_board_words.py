@@ -75,6 +75,6 @@ def test_a_wall_that_misses_is_named_with_the_remedy() -> None:
 
 def test_a_card_tells_its_cache_and_its_machine() -> None:
     cards = BOARD.cards.values()
-    assert any("fetching koi.mp4 37%" in words.cache(card) for card in cards)
+    assert any("12 · 37% of koi.mp4" in words.cache(card) for card in cards)
     assert any("undervoltage" in words.machine(card) for card in cards)
     assert all("decoder" in words.machine(card) for card in cards)
