@@ -8,15 +8,24 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.markup import escape
 
-from agent.control import signing
+from agent.control import keyfolder, signing
 from agent.control.link import utc_now
-from agent.control.options import complaints, ending, print_json, screen
+from agent.control.options import Exit, complaints, ending, print_json, screen, shown, warn
+from agent.control.tables import fitting
 from agent.control.times import TimeError
 from agent.messages import Name
 from agent.trust import MAY_SIGN
-from agent.units import format_utc, parse_utc
+from agent.units import UtcUs, format_utc, parse_utc
 
-app_keys = typer.Typer(no_args_is_help=True, help="Make the keys that sign cues, programs and panics.")
+app_keys = typer.Typer(no_args_is_help=True, help="Make and list the keys that sign cues, programs and panics.")
+_LAYOUTS = (
+    ("name", "role", "signs", "private", "ends", "id"),
+    ("name", "role", "private", "ends", "id"),
+    ("name", "role", "private", "id"),
+    ("name", "private", "id"),
+)
+_HEADS = {"private": "private half", "ends": "ends (UTC)"}
+_PRIVATE = {"yes": "[green]here[/]", "locked": "[green]here, locked[/]", "no": "[dim]not here[/]"}
 
 
 class RoleName(StrEnum):
@@ -25,11 +34,6 @@ class RoleName(StrEnum):
     show = "show"
     content = "content"
     panic = "panic"
-
-
-@app_keys.callback()
-def _keys() -> None:
-    """Keep `new` a command of its own, however few there are."""
 
 
 @app_keys.command("new", epilog="Example: framezero keys new alice --role show --to ~/framezero-keys --passphrase")
@@ -80,10 +84,66 @@ def new(
                 }
             )
             return
-        signs = ", ".join(f"{kind}s" for kind, roles in MAY_SIGN.items() if made.role in roles)
         console = screen()
-        console.print(f"key [bold]{made.id}[/]: {made.name}, role {made.role}, signs {signs}", soft_wrap=True)
+        told = f"key [bold]{made.id}[/]: {made.name}, role {made.role}, signs {_signs(made.role)}"
+        console.print(told, soft_wrap=True)
         console.print(f"  private  {escape(str(made.private))}  (0600: stays here; sign with --key)", soft_wrap=True)
         console.print(f"  public   {escape(str(made.public))}  (goes into trust.keys of every venue)", soft_wrap=True)
         if not word:
             complaints().print("[yellow]no passphrase: whoever can read the private file can sign[/]", soft_wrap=True)
+
+
+@app_keys.command("list", epilog="Example: framezero keys list ~/framezero-keys")
+def list_(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of 'keys new --to', or a venue's trust.keys.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the keys of a folder: whose, what they sign, whether the private half is here, and when they end.
+
+    Exit status: 1 where a file is damaged, or a private key that others can read.
+    """
+    with ending(as_json):
+        found, faults = keyfolder.listed(signing.at_home(folder))
+        code = Exit.BAD if faults else Exit.GOOD
+        if as_json:
+            keys = [
+                {
+                    "name": key.name,
+                    "role": key.role,
+                    "id": key.id,
+                    "private": key.private,
+                    "public": key.public,
+                    "not_after": None if key.not_after is None else format_utc(key.not_after),
+                }
+                for key in found
+            ]
+            print_json({"exit": int(code), "keys": keys, "warnings": faults})
+        else:
+            warn(faults)
+            now = utc_now()
+            screen().print(fitting([_cells(key, now) for key in found], _LAYOUTS, _HEADS, screen().width))
+            for key in found:
+                if not key.public:
+                    screen().print(f"{shown(key.name)}: no .toml beside it, which the venues need to trust it")
+            if not found:
+                screen().print(f"{escape(str(folder))} holds no key; make one with: framezero keys new")
+        raise typer.Exit(int(code))
+
+
+def _signs(role: str) -> str:
+    return ", ".join(f"{kind}s" for kind, roles in MAY_SIGN.items() if role in roles)
+
+
+def _cells(key: keyfolder.Listed, now: UtcUs) -> dict[str, str]:
+    ends = "never" if key.not_after is None else format_utc(key.not_after)[:16].replace("T", " ")
+    over = key.not_after is not None and key.not_after <= now
+    return {
+        "name": f"[bold]{shown(key.name)}[/]",
+        "role": key.role or "any",
+        "signs": _signs(key.role) if key.role else "whatever it is asked to",
+        "private": _PRIVATE[key.private],
+        "ends": "–" if not key.public else f"[red]{ends}, ended[/]" if over else ends,
+        "id": key.id or "–",
+    }

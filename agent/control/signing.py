@@ -22,6 +22,7 @@ from agent.units import UtcUs, format_utc
 
 ROLES: tuple[Role, ...] = get_args(Role)
 MAX_FILE_BYTES = 16 * 1024
+_LOCKED = b"ENCRYPTED"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -164,7 +165,31 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a private key's file tells without its passphrase; `id` is None where it is locked by one."""
+
+    name: str
+    role: Role | None
+    id: KeyId | None
+    locked: bool
+
+
+def describe(path: Path) -> Described:
+    """Look at a private key's file without unlocking it. Raises SigningError."""
+    name, role, pem = _opened(path)
+    if _LOCKED in pem:
+        return Described(name, role, None, True)
+    return Described(name, role, SigningKey(name, role, _private(path, pem, lambda _: "")).id, False)
+
+
 def _load(path: Path, ask: Callable[[str], str]) -> SigningKey:
+    name, role, pem = _opened(path)
+    return SigningKey(name, role, _private(path, pem, ask))
+
+
+def _opened(path: Path) -> tuple[str, Role | None, bytes]:
+    """Name and role as the file has them, and the key in PEM."""
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -181,12 +206,11 @@ def _load(path: Path, ask: Callable[[str], str]) -> SigningKey:
         raise SigningError([f"{path}: others can read this private key; run: chmod 600 {path}"])
     if role is not None and role not in ROLES:
         raise SigningError([f"{path}: role {role!r} is none of {', '.join(ROLES)}"])
-    private = _private(path, mark + pem, ask)
-    return SigningKey(lines.get("name") or path.stem, role, private)
+    return lines.get("name") or path.stem, role, mark + pem
 
 
 def _private(path: Path, pem: bytes, ask: Callable[[str], str]) -> Ed25519PrivateKey:
-    passphrase = ask(str(path)).encode() if b"ENCRYPTED" in pem else None
+    passphrase = ask(str(path)).encode() if _LOCKED in pem else None
     try:
         private = serialization.load_pem_private_key(pem, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -197,3 +197,28 @@ def test_whoever_leaves_at_the_question_for_a_passphrase_is_told_as_such(tmp_pat
     done = RUNNER.invoke(keys_cli.app_keys, command, input="")
     assert (done.exit_code, json.loads(done.stdout)["exit"]) == (130, 130)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_keys_of_a_folder_are_listed_with_where_their_private_halves_are(tmp_path: Path) -> None:
+    signing.make("alice", "show", tmp_path, passphrase="open")
+    films = signing.make("films", "content", tmp_path, not_after=UtcUs(T0))
+    button = signing.make("red-button", "panic", tmp_path)
+    button.private.unlink()
+    lone = signing.make("lone", "show", tmp_path)
+    lone.public.unlink()
+    done = RUNNER.invoke(keys_cli.app_keys, ["list", str(tmp_path), "--json"])
+    found = {key["name"]: key for key in json.loads(done.stdout)["keys"]}
+    assert (done.exit_code, {name: key["private"] for name, key in found.items()}) == (
+        0,
+        {"alice": "locked", "films": "yes", "lone": "yes", "red-button": "no"},
+    )
+    assert found["films"]["id"] == films.id and found["films"]["not_after"].startswith("20")
+    assert (found["lone"]["id"], found["lone"]["public"]) == (lone.id, False)
+    done = RUNNER.invoke(keys_cli.app_keys, ["list", str(tmp_path)])
+    assert done.exit_code == 0 and "here, locked" in done.stdout and "ended" in done.stdout, done.stdout
+    assert "lone: no .toml beside it" in done.stdout and "cues, panics, lifts" in done.stdout
+    films.private.chmod(0o644)
+    done = RUNNER.invoke(keys_cli.app_keys, ["list", str(tmp_path)])
+    assert (done.exit_code, f"chmod 600 {films.private}" in done.stderr) == (1, True)
+    done = RUNNER.invoke(keys_cli.app_keys, ["list", str(tmp_path / "nowhere")])
+    assert (done.exit_code, "cannot be read" in done.stderr) == (2, True)
