@@ -1,10 +1,8 @@
 """What the venues make of a cue or a panic, a row a venue."""
 
-from rich.table import Column, Table
-
 from agent.control.cue import Sent
 from agent.control.options import screen, shown
-from agent.control.tables import few, shortlist
+from agent.control.tables import few, fitting, shortlist
 from agent.control.verdict import Outcome
 from agent.told import Presence
 
@@ -20,14 +18,22 @@ _WORDS = {
 }
 
 
+_LAYOUTS = (
+    ("venue", "verdict", "stage", "ready", "error", "bound", "reason"),
+    ("venue", "verdict", "stage", "ready", "error", "reason"),
+    ("venue", "verdict", "stage", "reason"),
+    ("venue", "verdict", "stage"),
+    ("venue", "verdict"),
+)
+_HEADS = {"verdict": ""}
+
+
 def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
     """The table of what the venues make of it, and below it what is wrong and who it is wrong with."""
-    grid = Table(Column("venue", no_wrap=True), "", "stage", "ready", "error", "bound", "reason")
     drawn, rest = shortlist(sent.outcomes, lambda outcome: outcome.verdict == "ok")
-    for outcome in drawn:
-        grid.add_row(*_row(outcome, presences.get(outcome.venue)))
     if sent.outcomes:
-        screen().print(grid)
+        rows = [_cells(outcome, presences.get(outcome.venue)) for outcome in drawn]
+        screen().print(fitting(rows, _LAYOUTS, _HEADS, screen().width))
         if rest:
             screen().print(rest)
         # Below the table: beside it the sentences would leave no room for the rest on 80 columns.
@@ -56,17 +62,16 @@ def unsigned_line(venues: list[str]) -> str:
     return f"[bold red]UNSIGNED, takes cues from anybody:[/] {shown(few(venues, NAMED))}"
 
 
-def _row(outcome: Outcome, presence: Presence | None) -> tuple[str, ...]:
+def _cells(outcome: Outcome, presence: Presence | None) -> dict[str, str]:
     ack = outcome.ack
+    cells = {"venue": f"[bold]{shown(outcome.venue)}[/]", "verdict": _WORDS[outcome.verdict]}
     if ack is None:
         away = "offline" if presence is not None and not presence.online else "no answer"
-        return shown(outcome.venue), _WORDS[outcome.verdict], "–", "–", "–", "–", away
-    return (
-        shown(outcome.venue),
-        _WORDS[outcome.verdict],
-        ack.stage + (" (joined)" if ack.joined else ""),
-        "–" if ack.ready is None else "yes" if ack.ready else "no",
-        "–" if ack.error_us is None else f"{ack.error_us / 1000:+.2f} ms",
-        "–" if ack.bound_us is None else f"±{ack.bound_us / 1000:.1f} ms",
-        shown(ack.reason or "–"),
-    )
+        return cells | dict.fromkeys(("stage", "ready", "error", "bound"), "–") | {"reason": away}
+    return cells | {
+        "stage": ack.stage + (" (joined)" if ack.joined else ""),
+        "ready": "–" if ack.ready is None else "yes" if ack.ready else "no",
+        "error": "–" if ack.error_us is None else f"{ack.error_us / 1000:+.2f} ms",
+        "bound": "–" if ack.bound_us is None else f"±{ack.bound_us / 1000:.1f} ms",
+        "reason": shown(ack.reason or "–"),
+    }

@@ -10,7 +10,6 @@ import typer
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
 
 from agent.control import publish as publishing
 from agent.control import status as statuses
@@ -36,6 +35,7 @@ from agent.control.poll_cli import poll
 from agent.control.profile import Settings
 from agent.control.shot_cli import shot
 from agent.control.signing import Pen
+from agent.control.tables import fitting
 from agent.control.times import parse_span, show_span
 from agent.control.venue_cli import app_venue
 from agent.messages import Item
@@ -142,26 +142,43 @@ async def _announce(
         return await publishing.announce(link, program, show, items, utc_now()), warnings
 
 
+_FILM_LAYOUTS = (
+    ("#", "film", "codec", "size", "rate", "frames", "lasts", "sound"),
+    ("#", "film", "codec", "size", "rate", "lasts"),
+    ("#", "film", "size", "lasts"),
+    ("#", "film"),
+)
+
+
 def _show_program(result: publishing.Published) -> None:
     program = result.program
-    grid = Table("#", "film", "codec", "size", "rate", "frames", "lasts", "sound", title_justify="left")
-    grid.title = f"program {program.program} rev {program.rev}"
+    rows = []
     for number, item in enumerate(program.items):
-        grid.add_row(
-            str(number),
-            shown(item.name),
-            shown(item.codec),
-            f"{item.width}×{item.height}",
-            item.fps or "variable",
-            str(item.frames or "–"),
-            show_span(item.length_us),
-            "yes" if item.sound else "no",
+        rows.append(
+            {
+                "#": str(number),
+                "film": f"[bold]{shown(item.name)}[/]",
+                "codec": shown(item.codec),
+                "size": f"{item.width}×{item.height}",
+                "rate": item.fps or "–",
+                "frames": str(item.frames or "–"),
+                "lasts": show_span(item.length_us),
+                "sound": "yes" if item.sound else "no",
+            }
         )
         for venue, other in item.variants.items():
-            sound = item.sound if other.sound is None else other.sound
-            size = f"{other.width}×{other.height}"
-            grid.add_row("", f"  at {venue}", other.codec or "", size, "", "", "", "yes" if sound else "no")
-    screen().print(grid)
+            rows.append(
+                {
+                    "film": f"  at {shown(venue)}",
+                    "codec": shown(other.codec or item.codec),
+                    "size": f"{other.width}×{other.height}",
+                    "sound": "yes" if (item.sound if other.sound is None else other.sound) else "no",
+                }
+            )
+    films = f"{len(program.items)} film{'' if len(program.items) == 1 else 's'}"
+    lasts = show_span(sum(item.length_us for item in program.items))
+    screen().print(f"program [bold]{shown(program.program)}[/] rev {program.rev}: {films}, {lasts}")
+    screen().print(fitting(rows, _FILM_LAYOUTS, {}, screen().width))
     if result.reused:
         screen().print(f"the films are those of rev {program.rev}, so that revision stands")
 
@@ -178,7 +195,7 @@ async def _status(found: Settings, watch: bool, as_json: bool, page: Page) -> in
         seen = statuses.walls(link, utc_now(), time.monotonic())
         if clock := statuses.clock_warning(seen):
             warnings.append(clock)
-        warnings += link.view.odd
+        warnings += link.view.warnings
         if as_json:
             print_json(statuses.as_json(link, seen, warnings))
         else:

@@ -171,7 +171,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
                 warn(nobody)  # before the wait, in which the command can still be ended and corrected
             sent = await cues.send(link, cue, given.wait.value, timeout_s)
             sent.warnings[:0] = [*warnings, *draft.warnings, *(nobody if given.json else [])]
-            sent.warnings.extend([*untaken(sent.deliveries), *link.view.other_versions(), *link.view.odd])
+            sent.warnings.extend([*untaken(sent.deliveries), *link.view.other_versions(), *link.view.warnings])
             if given.json:
                 print_json(cues.as_json(link, sent))
             else:

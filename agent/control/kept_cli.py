@@ -62,6 +62,7 @@ def list_(
                 ended = [key for key in kept.over(link.view, sure) if key in mine]
                 unsure = [key for key in kept.over(link.view, now) if key in mine and key not in ended]
                 cleared = {key: await cancel.clear(link, key) for key in ended}
+                cleared |= await _clear_unsigned(link, warnings)
                 if unsure:
                     warnings.append(
                         f"no venue says that it is later than {format_utc(sure)}: what ends after that stays; "
@@ -69,14 +70,14 @@ def list_(
                     )
             code = 0 if all(delivery.taken for found in cleared.values() for delivery in found) else 1
             warnings += [text for found in cleared.values() for text in untaken(found)]
-            warnings += [f"{url}: {detail}" for url, detail in link.faults.items()] + link.view.odd
+            warnings += [f"{url}: {detail}" for url, detail in link.faults.items()] + link.view.warnings
             if given.json:
                 print_json(_as_json(link, entries, cleared, now, code) | {"warnings": warnings})
             else:
                 warn(warnings)
                 _draw(link.view, entries, short, now)
                 for cue_id in cleared:
-                    screen().print(f"cleared: {short[cue_id]}")
+                    screen().print(f"cleared: {shown(short.get(cue_id, f'{cue_id}, unsigned'))}")
             return code
 
     raise typer.Exit(asyncio.run(run()))
@@ -119,7 +120,7 @@ def cancel_(
             cancelled = await cancel.send(link, made, timeout_s)
             cancelled.warnings[:0] = [*warnings, *cues.nobody_for(link.view, made.venues)]
             cancelled.warnings.extend([*untaken(cancelled.sent.deliveries), *untaken(cancelled.cleared or [])])
-            cancelled.warnings.extend([*link.view.other_versions(), *link.view.odd])
+            cancelled.warnings.extend([*link.view.other_versions(), *link.view.warnings])
             if given.json:
                 print_json(cancel.as_json(link, cancelled))
             else:
@@ -128,6 +129,16 @@ def cancel_(
             return cancelled.exit_code
 
     raise typer.Exit(asyncio.run(run()))
+
+
+async def _clear_unsigned(link: Link, warnings: list[str]) -> dict[str, list[Delivery]]:
+    """Clear the bare cues that `trust` passes over; not where a venue takes such cues, for it may show one."""
+    topics = list(link.view.unsigned)
+    takers = [venue for venue, presence in link.view.presences.items() if presence.unsigned]
+    if topics and takers:
+        warnings.append(f"unsigned cues stay at the brokers: {few(takers)} takes them, so they may count there")
+        return {}
+    return {topic.rpartition("/")[2]: await link.clear(topic) for topic in topics}
 
 
 def _draw(view: View, entries: list[kept.Entry], short: dict[str, str], now: UtcUs) -> None:

@@ -82,7 +82,7 @@ def panic(
 
 
 def _told(given: PanicOptions, link: Link, sent: Sent, raised: Panic | None = None) -> Sent:
-    sent.warnings.extend([*nobody_for(link.view, sent.message.venues), *untaken(sent.deliveries), *link.view.odd])
+    sent.warnings.extend([*nobody_for(link.view, sent.message.venues), *untaken(sent.deliveries), *link.view.warnings])
     if given.json:
         print_json(as_json(link, sent))
         return sent

@@ -115,7 +115,7 @@ async def ask_all(link: Link, ask: Ask, patterns: list[str], show: str | None) -
     rows = judge(link.view, ask, patterns, show)
     assert ask.program is not None, "a poll from here names a program"
     said = [*link.doubts, *nobody_for(link.view, patterns), *untaken(found)]
-    said += [*link.view.other_versions(), *link.view.odd]
+    said += [*link.view.other_versions(), *link.view.warnings]
     if rows and ask.rev is None and link.view.newest_rev(ask.program) is None:
         said.append(f"no broker keeps program {ask.program!r}: a venue that is new cannot learn of it; publish it")
     return Polled(ask, rows, found, said, waited_s)

@@ -19,7 +19,7 @@ from agent.intake import panic_kind
 from agent.messages import MAX_ANSWER_BYTES, MAX_BODY_BYTES, WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
 from agent.printable import printable
 from agent.told import Ack, Answer, AsRun, AsRunPage, Presence, Status
-from agent.trust import Envelope, Kind, Opened, Trust, open_body
+from agent.trust import Envelope, Kind, Opened, Trust, open_body, unverified_body
 from agent.units import US_PER_S, UtcUs
 
 M = TypeVar("M", Presence, Status, Ack, Answer, AsRun, Cue, Panic, Lift, Claim)
@@ -99,6 +99,8 @@ class View:
         self.orders_seen = 0
         self._ordered: set[str] = set()
         self.odd: list[str] = []  # what could not be read, for people; each once, and the first of many
+        self.unsigned: dict[str, set[str]] = {}  # topics of bare cues that `trust` passes over → urls that keep them
+        self._passed_over: set[str] = set()  # topics of all cues that it passes over
 
     def take(self, message: Received, now_s: float) -> None:
         """Take in one message, its topic below the root, received at monotonic `now_s`."""
@@ -208,6 +210,12 @@ class View:
 
     def _cleared(self, url: str, topic: str) -> None:
         """A broker keeps nothing under a topic any more."""
+        if topic in self.unsigned:
+            self.unsigned[topic].discard(url)
+            if not self.unsigned[topic]:
+                del self.unsigned[topic]
+                self._passed_over.discard(topic)
+                self.odd = [text for text in self.odd if not text.startswith(f"{topic} is passed over: ")]
         for cue, kept in list(self.kept.items()):
             kept.where.discard((url, topic))
             if not kept.where:
@@ -288,8 +296,12 @@ class View:
     def _open(self, kinds: tuple[Kind, ...], message: Received) -> Opened | None:
         opened = open_body(message.payload, kinds, self.trust, None)
         if isinstance(opened, Refusal):
-            what = "is passed over" if opened.code in ("signature", "role") else "cannot be read"
-            self._say(f"{message.topic} {what}: {opened.detail}")
+            passed = opened.code in ("signature", "role")
+            self._say(f"{message.topic} {'is passed over' if passed else 'cannot be read'}: {opened.detail}")
+            if passed and "cue" in kinds:
+                self._passed_over.add(message.topic)
+                if unverified_body(message.payload) is None:
+                    self.unsigned.setdefault(message.topic, set()).add(message.url)
             return None
         return opened
 
@@ -341,6 +353,17 @@ class View:
         if text in self.odd or len(self.odd) > ODD_KEPT:
             return
         self.odd.append(text if len(self.odd) < ODD_KEPT else "and more that cannot be read")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be read, as a command says it: cues that are passed over in one line, until they are gone."""
+        told = [text for text in self.odd if text.split(" is passed over: ")[0] not in self._passed_over]
+        if not self._passed_over:
+            return told
+        count = len(self._passed_over)
+        what = "1 cue that brokers keep is" if count == 1 else f"{count} cues that brokers keep are"
+        remedy = "; 'framezero cue list --clean' ends what nobody has signed" if self.unsigned else ""
+        return [*told, f"{what} passed over, for no key of `trust` in the profile has signed it{remedy}"]
 
     @property
     def cues(self) -> dict[str, Cue]:

@@ -9,6 +9,7 @@ from brokers import Mosquitto, MosquittoFactory, free_port
 from fake_venue import framezero, now_us, presence, ready, refused, retain, retained, status, told, venue
 from test_control_cue import keep_program
 
+from agent.control import signing
 from agent.control.cue import Draft, build
 from agent.messages import Action, Black, Cancel, Cue, Play, decode, encode
 from agent.units import US_PER_S, UtcUs
@@ -148,6 +149,24 @@ async def test_a_host_whose_clock_is_ahead_cleans_nothing_away_that_a_venue_stil
     await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
     code, out, err = await framezero("cue", "list", *where)
     assert (code, "cleared" in out, err) == (0, True, ""), out + err
+
+
+async def test_an_unsigned_cue_is_said_in_a_line_and_cleaned_away_where_no_venue_takes_it(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    signing.make("alice", "show", tmp_path / "keys")
+    where = ("--broker", mosquitto.url, "--profile", str(tmp_path / "control.toml"))
+    (tmp_path / "control.toml").write_text('trust = "keys"')
+    kept = {(await keep(mosquitto)).cue for _ in range(2)}
+    await retain(mosquitto, "venue/tokyo/presence", encode(presence("tokyo")))
+    code, out, err = await framezero("cue", "list", *where)
+    assert (code, err.count("warning"), "2 cues that brokers keep are passed over" in err) == (0, 1, True), out + err
+    code, out, err = await framezero("cue", "list", "--clean", *where)
+    assert (code, "tokyo takes them" in err, await kept_at(mosquitto)) == (0, True, kept), "a lab's wall shows them"
+    signed = presence("tokyo").model_copy(update={"unsigned": False})
+    await retain(mosquitto, "venue/tokyo/presence", encode(signed))
+    code, out, err = await framezero("cue", "list", "--clean", *where)
+    assert (code, err, out.count("unsigned"), await kept_at(mosquitto)) == (0, "", 2, set()), out + err
 
 
 async def test_a_venue_that_is_gone_is_forgotten_and_one_that_lives_is_not(mosquitto: Mosquitto) -> None:

@@ -263,6 +263,17 @@ def test_what_no_trusted_key_has_signed_is_passed_over_and_said() -> None:
     assert (view.newest_rev("reel"), list(view.cues), view.panics) == (1, [uuid_of(2)], {})
     assert (view.kept[uuid_of(2)].keyids, view.kept[uuid_of(2)].proved) == ((key_of(1).id,), True)
     assert [text.partition(":")[0] for text in view.odd] == [f"{topic} is passed over" for topic, _ in forged]
+    by_another = seal("cue", cue_body(4), [private(9)])
+    for topic, payload in ((f"cue/{uuid_of(3)}", cue_body(3)), (f"cue/{uuid_of(4)}", by_another)):
+        view.take(Received(topic, payload, True, "mqtt://a"), 0.0)
+    assert view.unsigned == {f"cue/{uuid_of(number)}": {"mqtt://a"} for number in (1, 3)}
+    assert [text.partition(",")[0] for text in view.warnings if "cue" in text] == [
+        "3 cues that brokers keep are passed over"
+    ]
+    assert "cue list --clean" in view.warnings[-1] and len(view.warnings) == 4
+    for number in (1, 3):
+        view.take(Received(f"cue/{uuid_of(number)}", b"", True, "mqtt://a"), 0.0)
+    assert view.warnings[-1].startswith("1 cue that") and "--clean" not in view.warnings[-1], "signed by a stranger"
 
 
 def test_another_body_under_a_revision_is_passed_over_and_said() -> None:
