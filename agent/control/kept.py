@@ -1,23 +1,31 @@
 """The cues that brokers keep, each with what it is to every venue now, by the venues' own code (agent.schedule). Pure.
 
-It is the brokers' word, and nobody's signature is checked: a cue that stands here may be one that the venues refuse.
+That a broker keeps a cue does not say that a venue has taken it: it may have refused it, or not have got it yet. So
+what a venue's own status says is looked at too, and where that says nothing either way, nobody here knows.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from agent.control.cue import CueError
 from agent.control.view import Kept, View, covers
 from agent.messages import Cancel, Cue, Identify, Play
-from agent.schedule import Agenda
+from agent.schedule import STATELESS, Agenda
 from agent.timeline import Timeline
+from agent.told import Status
 from agent.units import US_PER_S, UtcUs, format_utc
 
 SHORT_ID = 13
 """So many characters of an id tell cues of different milliseconds apart."""
 
 NEAR = 5
+ASSUMED = {"pending": "not_taken", "running": "not_shown"}
+"""What brokers cannot know of a cue that they keep, and what it is where a venue's status says otherwise."""
+
+TOLD_US = 5 * US_PER_S
+"""So long after a cue was issued, or its instant, a status has room for it: one comes that often at least."""
+
 SOON_US = 86_400 * US_PER_S
 HEARTBEAT_US = 6 * US_PER_S
 """The newest status of a venue that lives is no older, if the clocks agree."""
@@ -28,12 +36,16 @@ class Entry:
     """One cue: its state at each venue that it is for, and whether a broker keeps its program (None: it has none).
 
     States: `pending`, `running`, `ended` (a program that is over: the slate), `superseded`, `cancelled`, `expired`, and
-    `cancel` of a cancel in force. Without any known venue that it is for there is one state, under `*`.
+    `cancel` of a cancel in force; `not_taken` for a cue to come of which a venue's own status knows nothing, and
+    `not_shown` for one that should run where the wall shows something else by its own word. Without any known venue
+    that it is for there is one state, under `*`. `confirmed` says of each venue whether its status bears the state out;
+    None: it does not tell.
     """
 
     kept: Kept
     states: dict[str, str]
     program_kept: bool | None
+    confirmed: dict[str, bool | None] = field(default_factory=dict)
 
     @property
     def cue(self) -> Cue:
@@ -48,11 +60,23 @@ class Entry:
             found.setdefault(state, []).append(venue)
         return found
 
+    @property
+    def in_words(self) -> dict[str, list[str]]:
+        """The same for people: with '?' where it is what should be, and no venue's word."""
+        found: dict[str, list[str]] = {}
+        for venue, state in self.states.items():
+            doubt = "?" if state in ASSUMED and self.confirmed.get(venue) is None else ""
+            found.setdefault(state.replace("_", " ") + doubt, []).append(venue)
+        return found
 
-def entries(view: View, patterns: Sequence[str], show: str | None, now: UtcUs) -> list[Entry]:
+
+def entries(
+    view: View, patterns: Sequence[str], show: str | None, now: UtcUs, now_s: float | None = None
+) -> list[Entry]:
     """The kept cues for the venues that the patterns name, in the order of their instants; of one show, if it is given.
 
-    Venues that cannot differ share one agenda, so that thousands of them cost no more than their groups.
+    With monotonic `now_s` the statuses of the venues that are not silent are looked at too. Venues that cannot differ
+    share one agenda, so that thousands of them cost no more than their groups.
     """
     venues = view.expected(patterns)
     meant = {kept.cue.cue: kept for kept in view.kept.values() if show is None or kept.cue.show == show}
@@ -60,6 +84,7 @@ def entries(view: View, patterns: Sequence[str], show: str | None, now: UtcUs) -
     agendas: dict[tuple[str, tuple[str, ...]], Agenda] = {}
     states: dict[str, dict[str, str]] = {cue_id: {} for cue_id in meant}
     judged: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
+    confirmed: dict[str, dict[str, bool | None]] = {cue_id: {} for cue_id in meant}
     for venue in venues:
         presence = view.presences.get(venue)
         groups = tuple(presence.groups) if presence else ()
@@ -67,8 +92,11 @@ def entries(view: View, patterns: Sequence[str], show: str | None, now: UtcUs) -
         if alike not in agendas:
             agendas[alike] = Agenda(kept.cue for kept in meant.values() if kept.cue.names(venue, groups))
             judged[alike] = {cue.cue: _state(view, agendas[alike], cue, now) for cue in agendas[alike]}
+        status = view.statuses[venue].status if now_s is not None and not view.silent(venue, now, now_s) else None
         for cue_id, state in judged[alike].items():
-            states[cue_id][venue] = state
+            borne = _confirmed(status, agendas[alike], meant[cue_id].cue, state) if state in ASSUMED else True
+            confirmed[cue_id][venue] = borne
+            states[cue_id][venue] = ASSUMED[state] if borne is False else state
     found = []
     for cue_id, kept in meant.items():
         if not states[cue_id]:
@@ -77,7 +105,7 @@ def entries(view: View, patterns: Sequence[str], show: str | None, now: UtcUs) -
             states[cue_id]["*"] = _state(view, Agenda([kept.cue, *_cancels(meant.values(), kept.cue)]), kept.cue, now)
         play = kept.cue.do if isinstance(kept.cue.do, Play) else None
         there = (play.program, play.rev) in view.programs if play else None
-        found.append(Entry(kept, states[cue_id], there))
+        found.append(Entry(kept, states[cue_id], there, confirmed[cue_id]))
     return sorted(found, key=lambda entry: (entry.cue.at, entry.cue.cue))
 
 
@@ -108,6 +136,27 @@ def _state(view: View, agenda: Agenda, cue: Cue, now: UtcUs) -> str:
     if isinstance(cue.do, Play) and program and Timeline(cue, cue.do, program).position_at(now) is None:
         return "ended"
     return "running"
+
+
+def _confirmed(status: Status | None, agenda: Agenda, cue: Cue, state: str) -> bool | None:
+    """Whether a venue's status bears out that a kept cue is `pending` or `running` there; None where it does not tell.
+
+    A status names the next change and counts those to come; in a panic it does not tell what runs below it.
+    """
+    if status is None or status.time is None or isinstance(cue.do, STATELESS):
+        return None
+    if state == "running":
+        if status.cue == cue.cue:
+            return True
+        early = status.time < max(cue.at, cue.issued) + TOLD_US
+        return None if early or status.panic is not None else False
+    if status.next is not None and status.next.cue == cue.cue:
+        return True
+    if status.time < cue.issued + TOLD_US:
+        return None
+    if status.next is None or (cue.at, cue.cue) < (status.next.at, status.next.cue):
+        return False
+    return True if status.pending == agenda.count_pending(status.time) else None
 
 
 def words(cue: Cue, id_chars: int = SHORT_ID) -> str:

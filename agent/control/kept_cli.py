@@ -17,8 +17,7 @@ from agent.control.view import Kept, View
 from agent.messages import Cancel
 from agent.units import US_PER_S, UtcUs, format_utc
 
-LIST_TOPICS = ["venue/+/presence", "program/+/+", "cue/#"]
-CLEAN_TOPICS = [*LIST_TOPICS, "venue/+/status"]  # for the time there; of thousands of venues they are much to read
+LIST_TOPICS = ["venue/+/presence", "venue/+/status", "program/+/+", "cue/#"]
 
 _LAYOUTS = (
     ("at", "in", "state", "what", "venues", "key", "expires", "cue"),
@@ -32,6 +31,13 @@ _LAYOUTS = (
 )
 _HEADS = {"at": "at (UTC)", "key": "signed by"}
 _COLOURS = {"running": "green", "pending": "cyan", "cancelled": "yellow", "cancel": "yellow"}
+_COLOURS |= {"not taken": "bold red", "not shown": "bold red"}
+
+
+_MISSED = {
+    "not_taken": "knows of no such cue: it has refused it, or has not got it; send it again, and see its answer",
+    "not_shown": "shows something else; 'framezero status' has its reasons",
+}
 
 
 @takes(BrokerOptions)
@@ -45,15 +51,16 @@ def list_(
     """Show the cues that the brokers keep: what runs, what is to come, what was taken back, and when it all expires.
 
     Of every show, or of one with --show. A key with '?' is the cue's own word; `trust` in the profile has it proved.
+    A state with '?' is what should be: only some of it can be seen in a venue's status, and acks are not kept.
     """
     found = given.settings()
     patterns = cues.patterns_of(venues)
 
     async def run() -> int:
-        async with line_to(found, CLEAN_TOPICS if clean else LIST_TOPICS) as link:
+        async with line_to(found, LIST_TOPICS) as link:
             warnings = await link.settle()
             now = utc_now()
-            entries = kept.entries(link.view, patterns, found.show, now)
+            entries = kept.entries(link.view, patterns, found.show, now, time.monotonic())
             short = kept.short_ids(link.view)
             cleared: dict[str, list[Delivery]] = {}
             if clean:
@@ -153,15 +160,16 @@ def _draw(view: View, entries: list[kept.Entry], short: dict[str, str], now: Utc
 
 def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, str]:
     cue = entry.cue
-    states = list(entry.by_state)
+    states = list(entry.in_words)
     state = states[0] if len(states) == 1 else "mixed"
+    colour = _COLOURS.get(state.rstrip("?"), "white") if state[-1] != "?" else "yellow"
     left_us = cue.expires - now
     soon = left_us < kept.SOON_US and state != "expired"
     lasts = f"in {show_span(left_us)}" if left_us > 0 else f"{show_span(-left_us)} ago"
     return {
         "at": format_utc(cue.at)[:19].replace("T", " "),
         "in": show_span(cue.at - now),
-        "state": f"[{_COLOURS.get(state, 'white')}]{state}[/]",
+        "state": f"[{colour}]{state}[/]",
         "what": shown(kept.words(cue, len(short))),
         "venues": shown(few(cue.venues)),
         "key": _signers(view, entry.kept),
@@ -200,11 +208,16 @@ def _notes(view: View, entries: list[kept.Entry], short: dict[str, str]) -> list
     lines = []
     for entry in entries:
         name = f"[bold]{short[entry.cue.cue]}[/]:"
-        if len(entry.by_state) > 1:
-            parts = (f"{state} at {shown(few(venues))}" for state, venues in entry.by_state.items())
+        if len(entry.in_words) > 1:
+            parts = (f"{state} at {shown(few(venues))}" for state, venues in entry.in_words.items())
             lines.append(f"{name} {'; '.join(parts)}")
-        if entry.program_kept is False and {"pending", "running"} & entry.by_state.keys():
+        for state, why in _MISSED.items():
+            if venues := entry.by_state.get(state):
+                lines.append(f"{name} [red]{shown(few(venues))}[/] {why}")
+        if entry.program_kept is False and {"pending", "running"} & set(entry.states.values()):
             lines.append(f"{name} [red]no broker keeps its program[/]; publish it again, for players that come later")
+    if any(word.endswith("?") for entry in entries for word in entry.in_words):
+        lines.append("[dim]?: what should be there; the venue's status does not tell, or it is silent[/]")
     return lines
 
 
@@ -220,6 +233,7 @@ def _as_json(
             {
                 "cue": entry.cue.model_dump(mode="json"),
                 "states": entry.states,
+                "confirmed": {venue: entry.confirmed.get(venue) for venue in entry.states},
                 "program_kept": entry.program_kept,
                 "signed_by": list(entry.kept.keyids),
                 "proved": entry.kept.proved,

@@ -15,6 +15,7 @@ from agent.control.kept import entries, find, over, short_ids, words
 from agent.control.view import View
 from agent.messages import encode
 from agent.schedule import Agenda
+from agent.told import NextCue
 from agent.trust import payload_type
 from agent.units import UtcUs, format_utc
 
@@ -94,6 +95,50 @@ def test_without_a_known_venue_a_cue_has_one_state_and_another_show_is_another()
     assert states(view, 1) == {}
     assert len(entries(view, ["*"], None, T0)) == 1
     assert states(view_of(cue_body(1, venues=["oslo"])), -1, "paris") == {}
+
+
+def seen(view: View, at: float, **told: dict[str, Any]) -> dict[int, dict[str, list[str]]]:
+    """The states in words, where the venues' statuses say this, a second before."""
+    for venue, more in told.items():
+        said = status(venue, at=UtcUs(round(T0 + (at - 1) * S)), next=None, pending=0).model_copy(update=more)
+        view.take(Received(f"venue/{venue}/status", encode(said), False, URL), 0.0)
+    found = entries(view, ["*"], SHOW, UtcUs(round(T0 + at * S)), 1.0)
+    return {int(entry.cue.cue[-4:], 16): entry.in_words for entry in found}
+
+
+def coming(number: int, at_s: float) -> dict[str, Any]:
+    return {"next": NextCue(cue=uuid_of(number), at=UtcUs(round(T0 + at_s * S)), action="black")}
+
+
+def test_a_cue_to_come_is_pending_only_where_a_venue_says_so_and_not_taken_where_it_knows_nothing_of_it() -> None:
+    view = view_of(cue_body(1, T0 + 100 * S), cue_body(2, T0 + 200 * S), cue_body(3, T0 + 300 * S))
+    assert seen(view, 10)[1] == {"pending?": ["paris", "tokyo"]}, "nobody has told anything"
+    told = seen(view, 20, paris={**coming(1, 100), "pending": 3}, tokyo={**coming(2, 200), "pending": 2})
+    assert told == {
+        1: {"pending": ["paris"], "not taken": ["tokyo"]},
+        2: {"pending": ["paris", "tokyo"]},
+        3: {"pending": ["paris"], "pending?": ["tokyo"]},
+    }, "tokyo names the second one first, so that it has refused the first; one of three is missing at it"
+    assert seen(view, 30, paris={})[3]["not taken"] == ["paris"], "nothing is to come there"
+
+
+def test_a_cue_that_should_run_is_said_to_only_where_the_wall_shows_it() -> None:
+    view = view_of(cue_body(1, T0, {"action": "black"}))
+    assert seen(view, 60, paris={"cue": uuid_of(1)}, tokyo={"cue": None}) == {
+        1: {"running": ["paris"], "not shown": ["tokyo"]}
+    }
+    assert seen(view, 61, tokyo={"panic": uuid_of(9)})[1]["running?"] == ["tokyo"], "a panic covers what runs"
+    fresh = view_of(cue_body(1, T0, {"action": "black"}))
+    assert seen(fresh, 4, paris={"cue": None})[1] == {"running?": ["paris", "tokyo"]}, "its status may be older"
+
+
+def test_a_venue_that_is_silent_or_older_than_a_cue_tells_nothing_of_it() -> None:
+    late = cue_body(1, T0 + 100 * S, issued=format_utc(UtcUs(T0 + 8 * S)))
+    view = view_of(late)
+    assert seen(view, 10, paris={})[1] == {"pending?": ["paris", "tokyo"]}
+    assert seen(view, 20, paris={})[1] == {"not taken": ["paris"], "pending?": ["tokyo"]}
+    found = entries(view, ["*"], SHOW, UtcUs(T0 + 40 * S), 40.0)
+    assert found[0].in_words == {"pending?": ["paris", "tokyo"]}
 
 
 def test_venues_that_cannot_differ_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
