@@ -76,6 +76,7 @@ def _control() -> None:
     app.command(epilog="Example: framezero shot tokyo-shibuya --out shibuya.jpg")(control.shot)
     app.command(epilog="Example: framezero identify --seconds 20 --venues tokyo-shibuya")(control.identify)
     app.add_typer(control.app_cue, name="cue")
+    app.add_typer(control.app_show, name="show")
     app.add_typer(control.app_venue, name="venue")
     app.add_typer(control.app_keys, name="keys")
 
@@ -119,7 +120,7 @@ class Part:
 
 
 PARTS = (
-    Part(("publish", "status", "poll", "alarms", "shot", "identify", "cue", "venue", "keys"), _control),
+    Part(("publish", "status", "poll", "alarms", "shot", "identify", "cue", "show", "venue", "keys"), _control),
     Part(("clock", "check"), _technician, "agent"),
     Part(("import",), _import, "agent"),
     Part(("lab",), _lab, "lab"),

@@ -34,6 +34,7 @@ from agent.control.options import (
 from agent.control.poll_cli import poll
 from agent.control.profile import Settings
 from agent.control.shot_cli import shot
+from agent.control.show_cli import app_show
 from agent.control.signing import Pen
 from agent.control.tables import fitting
 from agent.control.times import parse_span, show_span
@@ -44,7 +45,7 @@ from agent.units import UtcUs
 UNSIGNED_PROGRAM = (
     "the program is not signed: walls take it only with trust.require = false; give a content key with --key"
 )
-__all__ = ["alarms", "app_cue", "app_keys", "app_venue", "identify", "poll", "publish", "shot", "status"]
+__all__ = ["alarms", "app_cue", "app_keys", "app_show", "app_venue", "identify", "poll", "publish", "shot", "status"]
 
 
 @takes(BrokerOptions)

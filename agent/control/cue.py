@@ -129,16 +129,16 @@ def _newest(view: View, program: str) -> str:
     return "" if newest is None else f", the newest is rev {newest}"
 
 
-def resolve(link: Link, program: str, rev: int | None, *, loop: bool, from_us: int, show: str) -> Draft:
+def resolve(view: View, program: str, rev: int | None, *, loop: bool, from_us: int, show: str) -> Draft:
     """Pin the revision to play: the newest kept at a broker unless given. Raises CueError."""
     warnings: list[str] = []
-    pinned = rev if rev is not None else link.view.newest_rev(program)
+    pinned = rev if rev is not None else view.newest_rev(program)
     if pinned is None:
         raise CueError(f"no broker keeps a program {program!r}; publish it first, or check --root", usage=False)
-    known = link.view.program(program, pinned)
+    known = view.program(program, pinned)
     if known is None:
         warnings.append(
-            f"no broker keeps program {program!r} rev {pinned}{_newest(link.view, program)}; "
+            f"no broker keeps program {program!r} rev {pinned}{_newest(view, program)}; "
             "venues that do not know it will not be ready"
         )
     else:

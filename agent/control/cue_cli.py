@@ -72,7 +72,7 @@ def play(
     """Play a program on the walls from an instant on."""
     from_us = parse_position(from_) if from_ else 0
     show = show_of(given.settings())
-    _cue(given, lambda link, _: cues.resolve(link, program, rev, loop=loop, from_us=from_us, show=show))
+    _cue(given, lambda link, _: cues.resolve(link.view, program, rev, loop=loop, from_us=from_us, show=show))
 
 
 @app_cue.command("stop", epilog="Example: framezero cue stop --in 10s --venues tokyo-shibuya,@europe")

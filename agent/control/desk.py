@@ -132,10 +132,15 @@ class Desk:
 
     def sent(self, line: CueLine, now: UtcUs) -> Cue | None:
         """The newest cue that anybody sent for a line and that counts still: not expired, not taken back."""
-        order = self._sent.get(line.id)
-        if order is None or not isinstance(order.message, Cue) or order.message.cue in self._cancelled:
+        order = self.went(line)
+        if order is None or not isinstance(order.message, Cue) or now >= order.message.expires:
             return None
-        return order.message if now < order.message.expires else None
+        return order.message
+
+    def went(self, line: CueLine) -> Order | None:
+        """The newest cue that anybody sent for a line and that was not taken back, over or not."""
+        order = self._sent.get(line.id)
+        return None if order is None or order.id in self._cancelled else order
 
     def ahead(self, line: CueLine, now: UtcUs) -> Cue | None:
         """The cue of a timed line that is out, and whose instant is still to come."""
@@ -186,9 +191,9 @@ class Desk:
     def _place(self, now: UtcUs) -> None:
         """A desk that is opened during a show stands by where the others do: behind the newest cue of the list."""
         begun = [
-            (cue.issued, place)
+            (order.message.issued, place)
             for place, line in enumerate(self.lines)
-            if (cue := self.sent(line, now)) and not self.ahead(line, now)
+            if (order := self.went(line)) and not self.ahead(line, now)
         ]
         if begun:
             self._standby = self._behind(self.lines[max(begun)[1]], now)

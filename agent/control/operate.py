@@ -19,7 +19,7 @@ from agent.control.desk import Desk, Order, Refused
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken, utc_now
 from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show
 from agent.control.times import TimeError, warn_of
-from agent.messages import Black, Cue, Identify, Lift, Panic, Stop, encode
+from agent.messages import Black, Cue, Identify, Lift, Panic, Play, Stop, encode
 from agent.units import US_PER_S, UtcUs
 
 CLAIM_LIFE_S = 5
@@ -161,7 +161,7 @@ def _made(link: Link, desk: Desk, line: CueLine, now: UtcUs) -> tuple[Cue, list[
     lead_us = line.lead if line.lead is not None else desk.file.lead
     try:
         at = instant_of(line.at, now) if line.at is not None else UtcUs(now + lead_us)
-        draft = draft_of(link, desk, line, at)
+        draft = lasting(link, line, draft_of(link, desk, line, at), at)
         cue = cues.build(draft, show=desk.show, venues=line.venues, at=at, now=now, by=desk.me, label=line.label)
     except (CueError, TimeError) as error:
         return Refused("cue", f"cue {line.id}: {error}")
@@ -175,7 +175,7 @@ def draft_of(link: Link, desk: Desk, line: CueLine, at: UtcUs) -> Draft:
         case "play":
             assert line.program is not None, "a play line without a program is no show file"
             rev = desk.file.pinned(line)
-            return cues.resolve(link, line.program, rev, loop=line.loop, from_us=line.from_us, show=desk.show)
+            return cues.resolve(link.view, line.program, rev, loop=line.loop, from_us=line.from_us, show=desk.show)
         case "stop":
             return Draft(Stop(action="stop"))
         case "black":
@@ -188,6 +188,21 @@ def draft_of(link: Link, desk: Desk, line: CueLine, at: UtcUs) -> Draft:
             return moves.resume(_running(link, desk, line.venues, at))
         case "seek":
             return moves.seek(_running(link, desk, line.venues, at), moves.parse_step(line.to or ""))
+
+
+def lasting(link: Link, line: CueLine, draft: Draft, at: UtcUs) -> Draft:
+    """The same for only so long, where the line says so. Raises CueError."""
+    if line.lasts is None:
+        return draft
+    lasts_us = line.lasts
+    if lasts_us == "program":
+        assert isinstance(draft.do, Play), "a line of another kind is no show file"
+        program = link.view.program(draft.do.program, draft.do.rev)
+        if program is None:
+            detail = f"no broker keeps {draft.do.program!r} rev {draft.do.rev}, so nobody knows how long it lasts"
+            raise CueError(f"{detail}; publish it again", usage=False)
+        lasts_us = sum(item.length_us for item in program.items) - draft.do.from_us
+    return Draft(draft.do, UtcUs(at + lasts_us), draft.warnings)
 
 
 def _identify(seconds: int, at: UtcUs) -> Draft:

@@ -28,6 +28,7 @@ from agent.keyring import Keyring
 from agent.printable import printable
 from agent.trust import Kind, Trust
 
+MAX_NAME = 64
 WIDE = 160  # columns of a table in a pipe or a file, where there is no window
 
 
@@ -70,6 +71,22 @@ class BrokerOptions:
         """Put the command's settings together. Raises ProfileError."""
         names = ("broker", "root", "show", "key", "ca", "cert", "cert_key")
         return load({name: getattr(self, name) for name in names}, self.profile, os.environ)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SenderOptions(BrokerOptions):
+    """Who sends: what the other operators see."""
+
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Who you are to the other operators \\[operator in the profile]."),
+    ] = None
+
+    def me(self, found: Settings) -> str:
+        """Who sends by these settings. Raises ProfileError."""
+        if self.as_ is not None and (printable(self.as_) != self.as_ or not 0 < len(self.as_) <= MAX_NAME):
+            raise ProfileError([f"--as {self.as_!r}: a line of 1 to {MAX_NAME} characters, such as anna@control-hk"])
+        return self.as_ if self.as_ is not None else found.me
 
 
 O = TypeVar("O", bound=BrokerOptions)  # noqa: E741 - beside P
@@ -121,17 +138,22 @@ def pen_of(found: Settings, *kinds: Kind) -> Pen:
     return pen
 
 
+def trust_of(found: Settings) -> Trust | None:
+    """The public keys that the profile trusts; None where it names none. Raises ProfileError or SigningError."""
+    if not found.trust:
+        return None
+    look = Keyring(at_home(Path(found.trust))).look()
+    if look.faults:
+        raise ProfileError([f"trust: {fault.detail}" for fault in look.faults])
+    # What a broker keeps was accepted in its time: that a key has ended since takes nothing back.
+    return Trust(tuple(replace(key, not_after=None) for key in look.keys))
+
+
 def line_to(
     found: Settings, topics: Sequence[str], *, hurry: bool = False, patient: bool = False, pen: Pen = UNSIGNED
 ) -> Link:
     """A line to the brokers of these settings (see Link). Raises ProfileError or SigningError for a useless `trust`."""
-    trust = ANYBODY
-    if found.trust:
-        look = Keyring(at_home(Path(found.trust))).look()
-        if look.faults:
-            raise ProfileError([f"trust: {fault.detail}" for fault in look.faults])
-        # What a broker keeps was accepted in its time: that a key has ended since takes nothing back.
-        trust = Trust(tuple(replace(key, not_after=None) for key in look.keys))
+    trust = trust_of(found) or ANYBODY
     return Link(found.access(), found.root, topics, hurry=hurry, patient=patient, pen=pen, trust=trust)
 
 

@@ -38,6 +38,14 @@ def _span(value: Any) -> Any:
     return parse_span(value) if isinstance(value, str) else value
 
 
+def _lasting(value: Any) -> Any:
+    if not isinstance(value, str) or value == "program":
+        return value
+    if not (span := parse_span(value)):
+        raise ValueError("0 s would never be seen")
+    return span
+
+
 def _position(value: Any) -> Any:
     return parse_position(value) if isinstance(value, str) else value
 
@@ -108,6 +116,8 @@ class CueLine(_Table):
     """One line of the cue list: what GO sends when it stands by.
 
     Without `at` the instant is `lead` after GO. With it the cue is for that instant, and may be sent long before.
+    `lasts`: then what it was laid over is shown again, at the frame that is due there by then; `program` is for as long
+    as its program lasts.
     """
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,8}$")]
@@ -123,6 +133,7 @@ class CueLine(_Table):
     seconds: Annotated[int, Field(ge=1, le=MAX_IDENTIFY_S)] = 10
     at: Annotated[str | None, BeforeValidator(_when), AfterValidator(lambda text: text and _readable(text))] = None
     lead: Span | None = None
+    lasts: Annotated[int | Literal["program"] | None, BeforeValidator(_lasting)] = None
     venues: Annotated[list[VenuePattern], Field(min_length=1, max_length=1000)] = ["*"]
 
     @model_validator(mode="after")
@@ -139,6 +150,10 @@ class CueLine(_Table):
             raise ValueError('seek needs a position: to = "01:30", or "+5s" and "-5s" from where it is')
         if self.at is not None and self.lead is not None:
             raise ValueError("give either at or lead, not both")
+        if self.lasts is not None and self.action not in ("play", "stop", "black"):
+            raise ValueError(f"lasts: means nothing with action {self.action!r}; remove it")
+        if self.lasts == "program" and (self.action != "play" or self.loop):
+            raise ValueError('lasts = "program" is for a play that does not loop; write a time such as "20s"')
         if self.at is not None and self.action in ("hold", "resume", "seek"):
             raise ValueError(f"{self.action} is reckoned from what runs at GO; leave at out")
         return self
@@ -154,7 +169,9 @@ class CueLine(_Table):
         match self.action:
             case "play":
                 start = f" from {self.from_us / US_PER_S:g} s" if self.from_us else ""
-                return f"play {self.program}{f' r{self.rev}' if self.rev else ''}{' loop' if self.loop else ''}{start}"
+                over = ", then back" if self.lasts is not None else ""
+                loop = " loop" if self.loop else ""
+                return f"play {self.program}{f' r{self.rev}' if self.rev else ''}{loop}{start}{over}"
             case "seek":
                 return f"seek {self.to}"
             case "identify":
@@ -183,6 +200,15 @@ class ShowFile(_Table):
     def place(self, venue: str) -> Place | None:
         """What the file says of a venue."""
         return next((place for place in self.venue if place.id == venue), None)
+
+    def expected(self, line: CueLine) -> list[Place]:
+        """The venues of the file that a line is for."""
+        names = set(line.venues)
+        return [
+            place
+            for place in self.venue
+            if "*" in names or place.id in names or names & {f"@{group}" for group in place.groups}
+        ]
 
     def pinned(self, line: CueLine) -> int | None:
         """The revision that a line plays: its own, else the one that the program is pinned to, else the newest."""

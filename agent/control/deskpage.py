@@ -1,0 +1,202 @@
+"""The terminal desk as it is drawn: what stands by, in letters that are read from across the room, and how walls are.
+
+Drawn anew from values, and for any size: what does not fit goes, from the least needed on; standby, countdown, messages
+and keys never do. What is not ready says so in words and with a mark, never by colour alone.
+"""
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.text import Text
+
+from agent.control.deskwalls import Scene, called, last_cue, markup, side_by_side, stacked, why
+from agent.control.kept import words
+from agent.control.options import shown
+from agent.control.showfile import CueLine
+from agent.control.spans import show_clock, show_span
+from agent.control.tables import few
+from agent.control.times import local_time
+from agent.glyphs import dots, glyph
+from agent.messages import Cue
+from agent.printable import printable
+from agent.units import US_PER_S, UtcUs
+
+WIDE = 130
+"""So many columns hold the cue list beside the walls."""
+
+BIG_LINES = 4
+COUNTED_US = 36 * 3600 * US_PER_S
+_COLOURS = {"orange": "dark_orange", "grey": "grey58", "purple": "medium_purple"}
+
+
+def draw(scene: Scene, width: int, height: int) -> RenderableType:
+    """The page for a terminal of so many columns and lines."""
+    head = [_title(scene, width), *_standby(scene, width), *_last(scene, width)]
+    foot = [*_alarms(scene, width), _message(scene, width), _keys(scene, width)]
+    room = height - sum(_lines(part) for part in (*head, *foot)) - 1
+    if width >= WIDE:
+        middle: RenderableType = side_by_side(scene, width, max(3, room))
+    else:
+        middle = stacked(scene, width, max(3, room))
+    return Group(*head, middle, *foot)
+
+
+def _lines(part: Text) -> int:
+    return part.plain.count("\n") + 1
+
+
+def _title(scene: Scene, width: int) -> Text:
+    desk = scene.desk
+    up = sum(scene.brokers.values())
+    brokers = f"brokers {up}/{len(scene.brokers)}"
+    right = f"{printable(desk.me)} · {brokers} · {show_clock(scene.now)}"
+    name = desk.file.title or desk.show
+    left = f" {'REHEARSAL · ' if desk.rehearsing else ''}{name} · {desk.show}" if name != desk.show else f" {name}"
+    room = max(0, width - len(right) - 1)
+    line = Text(f"{left[: room - 1]:<{room}}{right} "[:width], no_wrap=True)
+    line.stylize("bold white on red" if not up else "bold black on yellow" if desk.rehearsing else "bold on grey19")
+    return line
+
+
+# --- what stands by -------------------------------------------------------------------------------
+
+
+def _standby(scene: Scene, width: int) -> list[Text]:
+    line = scene.desk.standby
+    if line is None:
+        return [markup(" [bold]END OF THE LIST[/]  choose a line with ↑ and ↓")]
+    style = f"bold {_COLOURS.get(line.colour, line.colour)}" if line.colour else "bold"
+    found = _big(f"{line.id}  {line.name}", style, width)
+    note = f"  [dim]{shown(line.note)}[/]" if line.note else ""
+    found.append(markup(f" [bold reverse] STANDBY {escape(line.id)} [/] {shown(_what(scene, line))}{note}"))
+    found.append(markup(f" {_readiness(scene, line)}"))
+    return found
+
+
+def _what(scene: Scene, line: CueLine) -> str:
+    venues = "" if line.venues == ["*"] else f" · {few(line.venues)}"
+    lead_us = line.lead if line.lead is not None else scene.desk.file.lead
+    when = f" · at {line.at}" if line.at is not None else f" · {show_span(lead_us)} after GO"
+    return f"{line.words}{venues}{when}"
+
+
+def _readiness(scene: Scene, line: CueLine) -> str:
+    ahead = scene.desk.ahead(line, scene.now)
+    sent = (
+        f"[cyan]● SENT by {shown(ahead.by or 'somebody')}, in {show_span(ahead.at - scene.now)}[/]  " if ahead else ""
+    )
+    if not scene.rows or not scene.asked:
+        return f"{sent}[yellow]? asking the walls …[/]" if not scene.asked else f"{sent}[red]✗ no wall is known[/]"
+    good = [row for row in scene.rows if row.verdict == "go"]
+    bad = [row for row in scene.rows if row.verdict != "go"]
+    need = scene.desk.file.expect.ready
+    few_are = need is not None and len(good) < need
+    if not bad and not few_are:
+        return f"{sent}[bold green]✓ {len(good)}/{len(scene.rows)} ready[/]"
+    if not bad:
+        return f"{sent}[bold red]✗ {len(good)} ready, and {need} are expected[/]"
+    names = ", ".join(f"{called(scene, row.venue)} {why(row)}" for row in bad)
+    enough = need is not None and not few_are
+    style = "yellow" if enough else "red"
+    return f"{sent}[bold {style}]✗ NO-GO {len(good)}/{len(scene.rows)} ready[/] [{style}]{shown(names)}[/]"
+
+
+def _big(text: str, style: str, width: int) -> list[Text]:
+    """Letters of seven lines of dots, two dots a character; smaller ones where there is no room or no such letter."""
+    letters = printable(text).upper()
+    plain = [Text(f" {printable(text).upper()}", style=style, no_wrap=True, overflow="ellipsis")]
+    if width < 60 or not all(letter in _KNOWN for letter in letters):
+        return plain
+    rows = ["" for _ in range(8)]
+    for letter in letters:
+        lines = [*dots(letter), "0" * 5]
+        lit = [column for column in range(5) if any(line[column] == "1" for line in lines)]
+        first, last = (lit[0], lit[-1]) if lit else (0, glyph(letter).columns - 1)
+        for number, line in enumerate(lines):
+            rows[number] += line[first : last + 1] + "0"
+    if len(rows[0]) + 2 > width:
+        return plain
+    blocks = {("0", "0"): " ", ("1", "0"): "▀", ("0", "1"): "▄", ("1", "1"): "█"}
+    return [
+        Text(
+            " " + "".join(blocks[pair] for pair in zip(rows[2 * n], rows[2 * n + 1], strict=True)), style, no_wrap=True
+        )
+        for n in range(BIG_LINES)
+    ]
+
+
+_KNOWN = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.:-+_/ ")
+
+
+# --- the last cue ---------------------------------------------------------------------------------
+
+
+def _last(scene: Scene, width: int) -> list[Text]:
+    order = last_cue(scene.desk)
+    if order is None or not isinstance(order.message, Cue):
+        return [markup(" [dim]nothing has been sent yet[/]")]
+    cue = order.message
+    what = shown(order.label or words(cue))
+    count = countdown(cue.at, scene.now)
+    style = "bold cyan" if cue.at > scene.now else "bold green"
+    lines = [markup(f" LAST [bold]{what}[/] by {shown(order.by)}  [{style}]{count}[/]  {_instant(cue.at)}")]
+    zones = [wall.presence.timezone for wall in scene.walls if wall.presence is not None]
+    local = [text for zone in dict.fromkeys(zones) if (text := local_time(cue.at, zone))]
+    if local:
+        lines.append(markup(f" [dim]{shown(' · '.join(local))}[/]"))
+    return lines
+
+
+def _instant(at: UtcUs) -> str:
+    return f"[dim]{show_clock(at)}[/]"
+
+
+def countdown(at: UtcUs, now: UtcUs) -> str:
+    """`T−00:03.2` before an instant and `T+01:02` behind it."""
+    us = at - now
+    tenths, sign = (max(0, -(-us // 100_000)), "−") if us > 0 else (-us // 100_000, "+")
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    fine = f".{rest % 10}" if us > 0 else ""
+    long = f"{hours}:" if hours else ""
+    return (
+        f"T{sign}{long}{minutes:02d}:{rest // 10:02d}{fine}" if abs(us) < COUNTED_US else f"T{sign}{show_span(abs(us))}"
+    )
+
+
+# --- the foot -------------------------------------------------------------------------------------
+
+
+def _alarms(scene: Scene, width: int) -> list[Text]:
+    lines = [
+        markup(f" [bold red]✗ no connection to {shown(url)}[/] [red]{shown(scene.faults.get(url, 'trying again'))}[/]")
+        for url, up in scene.brokers.items()
+        if not up
+    ][:2]
+    late = scene.desk.unsent(scene.now)
+    if late:
+        ids = ", ".join(line.id for line in late)
+        lines.append(markup(f" [yellow]! timed cues not sent yet: {escape(ids)} – t sends them ahead[/]"))
+    if scene.alarms:
+        first = scene.alarms[0]
+        style = "bold red" if first.severity == "critical" else "yellow"
+        more = f" (+{len(scene.alarms) - 1})" if len(scene.alarms) > 1 else ""
+        lines.append(markup(f" [{style}]! {shown(first.text)}{more}[/] [dim]{shown(first.remedy)}[/]"))
+    return lines
+
+
+def _message(scene: Scene, width: int) -> Text:
+    if scene.armed:
+        line = Text(f" {scene.armed.upper()}?  y within 2 s does it, any other key does not".ljust(width)[:width])
+        line.stylize("bold white on red")
+        return line
+    text, style = scene.message
+    return Text(f" {printable(text)}", style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _keys(scene: Scene, width: int) -> Text:
+    go = f"[bold]SPACE[/] GO in {scene.gap_left_s:.1f} s" if scene.gap_left_s > 0 else "[bold reverse] SPACE GO [/]"
+    named = ["↑↓ standby", "hold", "resume", "black", "stop", "panic", "lift", "identify", "timed", "quit"]
+    if width < 100:
+        named.remove("identify")
+    rest = [f"[bold]{name[:2]}[/]{name[2:]}" if name[0] == "↑" else f"[bold]{name[0]}[/]{name[1:]}" for name in named]
+    return markup(f" {go} {(' ' if width < 100 else '  ').join(rest)}")

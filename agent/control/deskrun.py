@@ -1,0 +1,258 @@
+"""The terminal desk at work: keys become what an operator does, and the page is drawn anew some times a second."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from agent.control import operate
+from agent.control.alarm_rules import Rules
+from agent.control.alarms import Alarms
+from agent.control.desk import Desk, Refused
+from agent.control.deskpage import draw
+from agent.control.deskwalls import Scene, last_cue
+from agent.control.keyboard import keys
+from agent.control.link import Link, utc_now
+from agent.control.operate import Gone
+from agent.control.readiness import Question, Readiness
+from agent.control.sights import Lookout
+from agent.control.status import Wall, walls
+from agent.messages import Cue, Lift, Panic
+from agent.units import US_PER_S
+
+DRAW_S = 0.25
+SOON_US = 15 * US_PER_S
+"""So close to an instant the countdown is drawn ten times a second."""
+
+CONFIRM_S = 2.0
+HELD_S = 0.7
+"""A key that is held down repeats after at most so long, and then more often: that is one press."""
+
+BAD, GOOD, DOUBT = "bold red", "bold green", "bold yellow"
+
+_SECOND = {"b": "black", "s": "stop", "p": "panic", "q": "quit"}
+"""What takes the picture away, or the desk, wants a second key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Armed:
+    what: str
+    until_s: float
+
+
+class DeskRun:
+    """One operator at one terminal; `run` ends when the operator leaves, or the terminal does."""
+
+    def __init__(self, link: Link, desk: Desk, console: Console, warnings: Sequence[str] = ()) -> None:
+        self._link = link
+        self._desk = desk
+        self._console = console
+        self._readiness = Readiness(link, desk.show)
+        self._lookout = Lookout(link.view)
+        self._alarms = Alarms(Rules())
+        self._looked_s = 0.0
+        self._armed: _Armed | None = None
+        self._message = ("; ".join(warnings), DOUBT)
+        self._seen = 0
+        self._space_s = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Draw and obey until the end. The link has settled."""
+        self._listen()
+        self._desk.placed()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._ended.set)
+        with keys() as pressed, Live(console=self._console, auto_refresh=False, screen=True) as live:
+            asking = loop.create_task(self._readiness.keep(self._question))
+            reading = loop.create_task(self._read(pressed))
+            try:
+                while not self._ended.is_set():
+                    self._listen()
+                    self._look()
+                    width, height = self._console.size
+                    live.update(draw(self._scene(), width, height), refresh=True)
+                    await self._pause()
+            finally:
+                for task in (asking, reading):
+                    task.cancel()
+                await asyncio.gather(asking, reading, return_exceptions=True)
+                for number in (signal.SIGTERM, signal.SIGHUP):
+                    loop.remove_signal_handler(number)
+        # What was pressed last is not taken back by leaving.
+        if self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def _pause(self) -> None:
+        order = last_cue(self._desk)
+        soon = order is not None and isinstance(order.message, Cue) and 0 < order.message.at - utc_now() < SOON_US
+        self._news.clear()
+        try:
+            async with asyncio.timeout(0.1 if soon or self._armed else DRAW_S):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    def _listen(self) -> None:
+        self._seen = operate.listen(self._link, self._desk, self._seen)
+
+    def _look(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= 1:
+            self._looked_s = now_s
+            facts = self._lookout.facts(utc_now(), now_s, self._link.brokers, self._link.faults)
+            self._alarms.look(facts)
+
+    # --- what is drawn ------------------------------------------------------------------------
+
+    def _question(self) -> Question | None:
+        line = self._desk.standby
+        if line is None:
+            return None
+        named = [] if self._desk.rehearsing else [place.id for place in self._desk.file.expected(line)]
+        return Question(line.program, self._desk.file.pinned(line), (*line.venues, *named))
+
+    def _ours(self, venue: str) -> bool:
+        """Whether a venue plays this show, or should."""
+        presence = self._link.view.presences.get(venue)
+        if presence is not None and presence.show == self._desk.show:
+            return True
+        return not self._desk.rehearsing and self._desk.file.place(venue) is not None
+
+    def _walls(self) -> list[Wall]:
+        found = [wall for wall in walls(self._link, utc_now(), time.monotonic()) if self._ours(wall.venue)]
+        known = {wall.venue for wall in found}
+        expected = [] if self._desk.rehearsing else [place.id for place in self._desk.file.venue]
+        missing = [Wall(venue, None, None, True, None) for venue in expected if venue not in known]
+        return sorted([*found, *missing], key=lambda wall: wall.venue)
+
+    def _scene(self) -> Scene:
+        now_s = time.monotonic()
+        if self._armed is not None and now_s >= self._armed.until_s:
+            self._armed = None
+        order = last_cue(self._desk)
+        went = self._desk.last(self._link.view.contest(self._desk.show), now_s)
+        return Scene(
+            desk=self._desk,
+            now=utc_now(),
+            now_s=now_s,
+            walls=self._walls(),
+            rows=[row for row in self._readiness.rows if self._ours(row.venue)],
+            asked=self._readiness.about == self._question(),
+            acks=self._link.view.acks.get(order.id, []) if order else [],
+            brokers=self._link.brokers,
+            faults=self._link.faults,
+            alarms=self._alarms.current,
+            armed=self._armed.what if self._armed else "",
+            message=self._message,
+            gap_left_s=max(0.0, self._desk.gap_s - (now_s - went.came_s)) if went else 0.0,
+        )
+
+    # --- what is pressed ----------------------------------------------------------------------
+
+    async def _read(self, pressed: "asyncio.Queue[str | None]") -> None:
+        while True:
+            key = await pressed.get()
+            if key is None:
+                self._ended.set()
+            else:
+                self._press(key)
+            self._news.set()
+
+    def _press(self, key: str) -> None:
+        now_s = time.monotonic()
+        armed, self._armed = self._armed, None
+        if armed is not None and now_s < armed.until_s:
+            if key == "y":
+                self._second(armed.what)
+            elif key != "y":
+                self._message = (f"{armed.what}: not done", "")
+            return
+        self._message = ("", "")
+        if key in _SECOND:
+            self._armed = _Armed(_SECOND[key], now_s + CONFIRM_S)
+            return
+        link, desk = self._link, self._desk
+        match key:
+            case "space":
+                held, self._space_s = now_s - self._space_s < HELD_S, now_s
+                if held:
+                    self._message = ("GO once: the key was held down, or bounced", DOUBT)
+                else:
+                    self._do(operate.go(link, desk))
+            case "up" | "k":
+                desk.move(-1)
+            case "down" | "j":
+                desk.move(1)
+            case "home":
+                desk.move(-len(desk.lines))
+            case "end":
+                desk.move(len(desk.lines))
+            case "h":
+                self._do(operate.hold(link, desk))
+            case "r":
+                self._do(operate.resume(link, desk))
+            case "l":
+                self._do(operate.lift(link, desk))
+            case "i":
+                self._do(operate.identify(link, desk))
+            case "t":
+                self._start(self._timed())
+
+    def _second(self, what: str) -> None:
+        match what:
+            case "black":
+                self._do(operate.black(self._link, self._desk))
+            case "stop":
+                self._do(operate.stop(self._link, self._desk))
+            case "panic":
+                self._do(operate.panic(self._link, self._desk))
+            case _:
+                self._ended.set()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _do(self, work: Coroutine[Any, Any, Gone | Refused]) -> None:
+        async def done() -> None:
+            self._tell(await work)
+
+        self._start(done())
+
+    async def _timed(self) -> None:
+        found = await operate.send_timed(self._link, self._desk)
+        self._tell(next((one for one in found if isinstance(one, Refused)), None) or (found[-1] if found else None))
+        sent = sum(isinstance(one, Gone) for one in found)
+        if sent == len(found):
+            self._message = (f"{sent} timed cues sent ahead" if sent else "no timed cue is left to send", GOOD)
+
+    def _tell(self, outcome: Gone | Refused | None) -> None:
+        match outcome:
+            case Refused(detail=detail):
+                self._message = (f"✗ {detail}", BAD)
+            case Gone(message=message, warnings=warnings):
+                text = _sent(message)
+                self._message = (f"! {text}, but: {'; '.join(warnings)}", DOUBT) if warnings else (f"✓ {text}", GOOD)
+            case None:
+                pass
+        self._news.set()
+
+
+def _sent(message: Cue | Panic | Lift) -> str:
+    match message:
+        case Cue(label=label, do=do):
+            return f"sent: {label or do.action}"
+        case Panic(to=to):
+            return f"PANIC to {to}; l lifts it"
+        case Lift():
+            return "the panic is lifted"

@@ -1,0 +1,221 @@
+"""Whether a show could begin: its file against brokers, walls, keys and clocks, a finding each. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agent.control.cue import CueError, resolve
+from agent.control.poll import Row
+from agent.control.showfile import CueLine, ShowFile, instant_of
+from agent.control.signing import Pen
+from agent.control.spans import show_span
+from agent.control.status import Wall, clock_warning
+from agent.control.times import local_time
+from agent.control.view import View, version_fault
+from agent.trust import Trust, key_id
+from agent.units import US_PER_S, UtcUs, format_utc
+
+Verdict = Literal["good", "warning", "bad", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `what` it is, what is found, and what to do where it is not good."""
+
+    area: Literal["file", "key", "program", "cue", "venue", "clock", "broker"]
+    what: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "area": self.area,
+            "what": self.what,
+            "verdict": self.verdict,
+            "detail": self.detail,
+            "remedy": self.remedy,
+        }
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0 all good, with or without warnings · 1 something is bad, which outranks: · 3 a venue is silent."""
+    verdicts = {finding.verdict for finding in findings}
+    return 1 if "bad" in verdicts else 3 if "silent" in verdicts else 0
+
+
+def of_file(show: ShowFile, source: str, now: UtcUs) -> Iterator[Finding]:
+    """What the file says, which was read without a fault, and which of its instants are near or over."""
+    counts = f"cues {len(show.cue)}, programs {len(show.programs)}, venues {len(show.venue)}"
+    yield Finding("file", source, "good", f"{counts}; a GO every {show.min_gap / US_PER_S:g} s at most")
+    if not show.venue:
+        detail = "names no [[venue]], so that a wall that is not there is missed by nobody"
+        yield Finding("file", source, "warning", detail, "name the venues of the show")
+    for line in show.cue:
+        if line.at is None:
+            continue
+        at = instant_of(line.at, now)
+        when = f"{format_utc(at)[:19]}Z"
+        if at <= now:
+            ago = f"its instant {when} was {show_span(now - at)} ago"
+            yield Finding("cue", line.label, "warning", ago, "give it another instant, or leave the line out")
+        else:
+            yield Finding("cue", line.label, "good", f"at {when}, in {show_span(at - now)}")
+
+
+def of_keys(pen: Pen, trust: Trust | None) -> Iterator[Finding]:
+    """Whether what is sent from here will count; `trust` are the keys that the profile knows, if it names any."""
+    if not pen.keys:
+        detail = "no key: cues go unsigned, and walls take them only with trust.require = false"
+        yield Finding("key", "signing key", "warning", detail, "give a show key with --key FILE, or key in the profile")
+        return
+    known = {key.id: key for key in trust.keys} if trust is not None else {}
+    for key in pen.keys:
+        what = f"{key.name} ({key.role or 'any role'}, {key.id})"
+        if lacking := Pen((key,)).lacks("cue"):
+            yield Finding("key", what, "warning", "signs no cue", lacking)
+        elif trust is not None and key_id(key.private.public_key().public_bytes_raw()) not in known:
+            remedy = "install its public half at the venues and in the profile's trust, or sign with another"
+            yield Finding("key", what, "bad", "is not among the keys that the profile trusts", remedy)
+        elif trust is not None and known[key.id].role != "show":
+            detail = f"is trusted as a {known[key.id].role} key, and signs no cue"
+            yield Finding("key", what, "bad", detail, "sign with a show key")
+        else:
+            yield Finding("key", what, "good", "signs cues")
+
+
+def of_programs(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
+    """Whether the brokers keep what the list plays, in the revision and the length that the file expects."""
+    for name in show.programs:
+        named = next((found for found in show.program if found.id == name), None)
+        newest = view.newest_rev(name)
+        rev = named.rev if named is not None and named.rev is not None else newest
+        if rev is None:
+            yield Finding(
+                "program", name, "bad", "no broker keeps it", "publish it: framezero publish … --program " + name
+            )
+            continue
+        program = view.program(name, rev)
+        if program is None:
+            detail = f"no broker keeps rev {rev}, the newest is {newest if newest is not None else 'none'}"
+            yield Finding("program", name, "bad", detail, "publish it again, or correct rev in the file")
+            continue
+        films = len(program.items)
+        length = show_span(sum(item.length_us for item in program.items))
+        if program.show != target:
+            detail = f"rev {rev} was published for show {program.show!r}"
+            yield Finding("program", name, "bad", detail, f"publish it for {target!r}: its walls know no other")
+        elif named is not None and named.films is not None and named.films != films:
+            detail = f"rev {rev} has films {films}, and the file expects {named.films}"
+            yield Finding("program", name, "bad", detail, "publish all films, or correct films in the file")
+        elif newest is not None and newest > rev:
+            detail = f"rev {rev} is pinned, and rev {newest} is published"
+            yield Finding("program", name, "warning", detail, "take the pin away if the newest is meant")
+        else:
+            yield Finding("program", name, "good", f"rev {rev}, films {films}, {length}")
+
+
+def of_lines(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
+    """Lines that could not be sent as they are."""
+    for line in show.cue:
+        if fault := _unplayable(show, line, target, view):
+            yield Finding("cue", line.label, "bad", fault, "correct the line")
+
+
+def _unplayable(show: ShowFile, line: CueLine, target: str, view: View) -> str:
+    rev = show.pinned(line)
+    known = line.program is not None and (view.newest_rev(line.program) if rev is None else rev)
+    if line.program is None or not known or view.program(line.program, known) is None:
+        return ""  # that is said of the program
+    try:
+        resolve(view, line.program, rev, loop=line.loop, from_us=line.from_us, show=target)
+    except CueError as error:
+        return str(error)
+    return ""
+
+
+def of_venues(
+    show: ShowFile, target: str, walls: Sequence[Wall], rows: Sequence[tuple[str, Row]], *, rehearsing: bool
+) -> Iterator[Finding]:
+    """Whether the walls are there and ready for every program; `rows` are (program, what a venue answered)."""
+    seen = {wall.venue: wall for wall in walls}
+    names = [place.id for place in show.venue] if not rehearsing else []
+    names += [wall.venue for wall in walls if wall.presence is not None and wall.presence.show == target]
+    ready = 0
+    for venue in dict.fromkeys(names):
+        place = show.place(venue)
+        what = f"{venue}{f' ({place.city})' if place is not None and place.city else ''}"
+        found = list(_of_venue(what, seen.get(venue), target, [(p, row) for p, row in rows if row.venue == venue]))
+        ready += all(finding.verdict in ("good", "warning") for finding in found)
+        yield from found
+    need = show.expect.ready if show.expect.ready is not None else (len(show.venue) if not rehearsing else 1)
+    if ready < need:
+        detail = f"{ready} of the {need} walls that are expected are ready"
+        yield Finding("venue", "all", "bad", detail, "mend what is named above")
+
+
+def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[str, Row]]) -> Iterator[Finding]:
+    if wall is None:
+        remedy = "is its id right, and its agent running? 'framezero check' there tells"
+        yield Finding("venue", what, "silent", "no broker has ever heard of it", remedy)
+        return
+    if wall.silent or wall.status is None:
+        away = wall.presence is not None and not wall.presence.online
+        detail = "offline: its connection to the broker has ended" if away else "silent: no status for 12 s"
+        yield Finding("venue", what, "silent", detail, "is the player running, and its network up?")
+        return
+    if wall.presence is not None and wall.presence.show != target:
+        detail = f"plays show {wall.presence.show!r} and refuses cues for {target!r}"
+        yield Finding("venue", what, "bad", detail, "correct show in its agent.toml, or in the file")
+        return
+    faults = 0
+    if wall.presence is not None and (fault := version_fault(wall.presence)):
+        faults += 1
+        yield Finding("venue", what, "bad", fault, "bring both to the same version")
+    told: dict[str, list[str]] = {}
+    for program, row in rows:
+        if row.verdict == "silent":
+            told.setdefault("did not answer the poll", []).append(program)
+        for reason in row.reasons:
+            told.setdefault(f"{reason.code}: {reason.detail}", []).append(program)
+    for detail, programs in told.items():
+        faults += 1
+        about = "" if len(programs) == len({program for program, _ in rows}) else f" ({', '.join(programs)})"
+        code, _, sentence = detail.partition(": ")
+        yield Finding("venue", what, "bad", f"NO-GO {code}{about}", sentence or "ask again")
+    if wall.status.unsigned:
+        remedy = "set trust.require = true in its agent.toml"
+        yield Finding("venue", what, "warning", "takes cues from anybody, unsigned", remedy)
+    if not faults:
+        yield Finding(
+            "venue",
+            what,
+            "good",
+            f"ready for {', '.join(dict.fromkeys(program for program, _ in rows)) or 'what needs no program'}",
+        )
+
+
+def of_clocks(show: ShowFile, walls: Sequence[Wall]) -> Iterator[Finding]:
+    """The walls' clocks against the bound that the file expects, and this host's against theirs."""
+    limit_us = show.expect.clock_bound_ms * 1000
+    for wall in walls:
+        if wall.silent or wall.status is None:
+            continue
+        clock = wall.status.clock
+        if clock.bound_us is None or clock.bound_us > limit_us:
+            bound = (
+                "nobody vouches for it" if clock.bound_us is None else f"may be {clock.bound_us / 1000:.1f} ms wrong"
+            )
+            detail = f"{clock.state}: {bound}, and {show.expect.clock_bound_ms:g} ms are expected"
+            yield Finding("clock", wall.venue, "bad", detail, "framezero status --clock tells of its time servers")
+    if warning := clock_warning(list(walls)):
+        yield Finding("clock", "this host", "warning", warning, "set it: instants are given by this clock")
+    else:
+        yield Finding("clock", "this host", "good", "agrees with the walls that are heard")
+
+
+def local_times(at: UtcUs, walls: Sequence[Wall]) -> list[str]:
+    """An instant as the clocks at the walls show it, each zone once."""
+    zones = dict.fromkeys(wall.presence.timezone for wall in walls if wall.presence is not None)
+    return [text for zone in zones if (text := local_time(at, zone))]
