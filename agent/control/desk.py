@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.control.claims import Contest
-from agent.control.showfile import CueLine, ShowFile
+from agent.control.showfile import CueLine, ShowFile, instant_of
 from agent.messages import Cancel, Cue, Identify, Lift, Panic
 from agent.units import US_PER_S, UtcUs
 
@@ -148,8 +148,12 @@ class Desk:
         return cue if cue is not None and cue.at > now else None
 
     def unsent(self, now: UtcUs) -> list[CueLine]:
-        """The timed lines that nobody has sent yet, in their order."""
-        return [line for line in self.lines if line.at is not None and self.sent(line, now) is None]
+        """The timed lines whose instant is to come and that nobody has sent yet, in their order."""
+        return [
+            line
+            for line in self.lines
+            if line.at is not None and instant_of(line.at, now) > now and self.sent(line, now) is None
+        ]
 
     # --- what is heard ------------------------------------------------------------------------
 

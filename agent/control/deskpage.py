@@ -4,6 +4,8 @@ Drawn anew from values, and for any size: what does not fit goes, from the least
 and keys never do. What is not ready says so in words and with a mark, never by colour alone.
 """
 
+from textwrap import wrap
+
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
@@ -24,6 +26,7 @@ WIDE = 130
 """So many columns hold the cue list beside the walls."""
 
 BIG_LINES = 4
+MESSAGE_LINES = 3
 COUNTED_US = 36 * 3600 * US_PER_S
 _COLOURS = {"orange": "dark_orange", "grey": "grey58", "purple": "medium_purple"}
 
@@ -140,10 +143,19 @@ def _last(scene: Scene, width: int) -> list[Text]:
     style = "bold cyan" if cue.at > scene.now else "bold green"
     lines = [markup(f" LAST [bold]{what}[/] by {shown(order.by)}  [{style}]{count}[/]  {_instant(cue.at)}")]
     zones = [wall.presence.timezone for wall in scene.walls if wall.presence is not None]
-    local = [text for zone in dict.fromkeys(zones) if (text := local_time(cue.at, zone))]
-    if local:
-        lines.append(markup(f" [dim]{shown(' · '.join(local))}[/]"))
+    if local := _local(cue.at, zones):
+        lines.append(markup(f" [dim]{shown(local)}[/]"))
     return lines
+
+
+def _local(at: UtcUs, zones: list[str]) -> str:
+    """An instant as the clocks at the walls show it; a day that is the same everywhere once."""
+    whole = UtcUs(at - at % US_PER_S)
+    told = dict.fromkeys(text for zone in dict.fromkeys(zones) if (text := local_time(whole, zone)))
+    days = {" ".join(text.split()[:-2]) for text in told}
+    if len(days) != 1:
+        return " · ".join(told)
+    return f"{days.pop()} " + " · ".join(" ".join(text.split()[-2:]) for text in told)
 
 
 def _instant(at: UtcUs) -> str:
@@ -167,7 +179,13 @@ def countdown(at: UtcUs, now: UtcUs) -> str:
 
 
 def _alarms(scene: Scene, width: int) -> list[Text]:
-    lines = [
+    lines = []
+    for panic in scene.panics[:1]:
+        where = "" if panic.venues == ["*"] else f" on {few(panic.venues)}"
+        ago = show_span(scene.now - panic.issued)
+        text = f" ✗ PANIC to {panic.to}{where} holds, raised {ago} ago by {panic.by or 'somebody'}; l lifts it"
+        lines.append(Text(printable(text).ljust(width)[:width], style="bold white on red"))
+    lines += [
         markup(f" [bold red]✗ no connection to {shown(url)}[/] [red]{shown(scene.faults.get(url, 'trying again'))}[/]")
         for url, up in scene.brokers.items()
         if not up
@@ -190,7 +208,8 @@ def _message(scene: Scene, width: int) -> Text:
         line.stylize("bold white on red")
         return line
     text, style = scene.message
-    return Text(f" {printable(text)}", style=style, no_wrap=True, overflow="ellipsis")
+    lines = wrap(printable(text), max(20, width - 2), max_lines=MESSAGE_LINES, placeholder=" …")
+    return Text("\n".join(f" {line}" for line in lines), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _keys(scene: Scene, width: int) -> Text:

@@ -132,7 +132,8 @@ class DeskRun:
         known = {wall.venue for wall in found}
         expected = [] if self._desk.rehearsing else [place.id for place in self._desk.file.venue]
         missing = [Wall(venue, None, None, True, None) for venue in expected if venue not in known]
-        return sorted([*found, *missing], key=lambda wall: wall.venue)
+        order = {place.id: number for number, place in enumerate(self._desk.file.venue)}
+        return sorted([*found, *missing], key=lambda wall: (order.get(wall.venue, len(order)), wall.venue))
 
     def _scene(self) -> Scene:
         now_s = time.monotonic()
@@ -153,6 +154,7 @@ class DeskRun:
             alarms=self._alarms.current,
             armed=self._armed.what if self._armed else "",
             message=self._message,
+            panics=[found for found in self._link.view.panics.values() if found.show == self._desk.show],
             gap_left_s=max(0.0, self._desk.gap_s - (now_s - went.came_s)) if went else 0.0,
         )
 

@@ -13,13 +13,14 @@ from agent.control.desk import Desk, Order
 from agent.control.kept import words
 from agent.control.options import shown
 from agent.control.poll import Row
+from agent.control.showfile import instant_of
 from agent.control.spans import show_clock
 from agent.control.status import Wall
 from agent.control.tables import fitting
 from agent.control.verdict import judge
 from agent.messages import Cue, Lift, Panic
 from agent.told import Ack
-from agent.units import UtcUs
+from agent.units import UtcUs, format_utc
 
 _STATES = {"playing": "green", "armed": "green", "held": "yellow", "starting": "yellow", "fault": "red", "panic": "red"}
 
@@ -45,6 +46,7 @@ class Scene:
     armed: str = ""
     message: tuple[str, str] = ("", "")
     gap_left_s: float = 0.0
+    panics: Sequence[Panic] = ()
 
 
 def markup(text: str) -> Text:
@@ -80,6 +82,7 @@ def called(scene: Scene, venue: str) -> str:
 
 
 _LAYOUTS = (
+    ("venue", "id", "ready", "wall", "shows", "clock", "error", "last cue"),
     ("venue", "ready", "wall", "shows", "clock", "error", "last cue"),
     ("venue", "ready", "wall", "shows", "clock", "last cue"),
     ("venue", "ready", "wall", "frame", "clock", "last cue"),
@@ -97,10 +100,10 @@ def walls(scene: Scene, width: int, most: int) -> tuple[RenderableType, int]:
     acks: dict[str, list[Ack]] = {}
     for ack in scene.acks:
         acks.setdefault(ack.venue, []).append(ack)
-    ordered = sorted(scene.walls, key=lambda wall: (_fine(wall, rows.get(wall.venue)), wall.venue))
+    ordered = sorted(scene.walls, key=lambda wall: _fine(wall, rows.get(wall.venue)))
     fits = max(1, most - 2)
     drawn = ordered if len(ordered) <= fits + 1 else ordered[:fits]
-    drawn = sorted(drawn, key=lambda wall: wall.venue)
+    drawn = [wall for wall in scene.walls if wall in drawn]
     if not drawn:
         why = "no wall plays this show: what is sent is kept for those that come"
         return markup(f" [yellow]{why}[/]"), 1
@@ -119,9 +122,8 @@ def _fine(wall: Wall, row: Row | None) -> bool:
 
 def _cells(scene: Scene, wall: Wall, row: Row | None, cue: Order | None, acks: list[Ack]) -> dict[str, str]:
     status = wall.status
-    place = scene.desk.file.place(wall.venue)
-    called = f" [dim]{shown(place.city)}[/]" if place is not None and place.city else ""
-    cells = {"venue": f" [bold]{shown(wall.venue)}[/]{called}", "ready": _ready(wall, row)}
+    cells = {"venue": f" [bold]{shown(called(scene, wall.venue))}[/]", "ready": _ready(wall, row)}
+    cells["id"] = f"[dim]{shown(wall.venue)}[/]"
     if cue is not None and isinstance(cue.message, Cue):
         cells["last cue"] = _stage(wall, cue.message, acks)
     if wall.silent or status is None:
@@ -160,7 +162,9 @@ def _stage(wall: Wall, cue: Cue, acks: list[Ack]) -> str:
     outcome = judge(wall.venue, acks, "started")
     ack = outcome.ack
     if ack is None:
-        return "[yellow]no answer yet[/]"
+        # A desk that was opened later has not heard the answers, and the wall tells what it shows.
+        on_wall = wall.status is not None and wall.status.cue == cue.cue and not wall.silent
+        return "[green]✓ shows it[/]" if on_wall else "[yellow]no answer yet[/]"
     if ack.stage == "started":
         error = "" if ack.error_us is None else f" {ack.error_us / 1000:+.2f} ms"
         return f"[{'yellow' if ack.joined else 'green'}]✓ {'joined' if ack.joined else 'started'}{error}[/]"
@@ -176,17 +180,19 @@ def cue_list(scene: Scene, most: int) -> list[Text]:
     desk = scene.desk
     here = desk.lines.index(desk.standby) if desk.standby is not None else len(desk.lines)
     begin = max(0, min(here - max(1, most // 3), len(desk.lines) - most))
-    found = []
+    found, unsent = [], desk.unsent(scene.now)
     for line in desk.lines[begin : begin + most]:
         mark = "[bold reverse]▶[/]" if line is desk.standby else " "
         went = desk.went(line)
-        when = f" [dim]{shown(line.at)}[/]" if line.at is not None else ""
+        when = (
+            "" if line.at is None else f" [dim]{format_utc(instant_of(line.at, scene.now))[5:16].replace('T', ' ')}Z[/]"
+        )
         if desk.ahead(line, scene.now) is not None:
             state = "[cyan]● sent[/]"
         elif went is not None:
             state = f"[green]✓[/] [dim]{show_clock(went.message.issued)}[/]"
         else:
-            state = "[yellow]not sent[/]" if line.at is not None else ""
+            state = "" if line.at is None else "[yellow]not sent[/]" if line in unsent else "[dim]is over[/]"
         name = shown(line.name) if line is not desk.standby else f"[bold]{shown(line.name)}[/]"
         found.append(markup(f" {mark} {escape(line.id):>4} {name}{when} {state}"))
     return found

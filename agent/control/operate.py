@@ -92,7 +92,7 @@ async def send_timed(link: Link, desk: Desk) -> list[Gone | Refused]:
         made = _made(link, desk, line, now)
         if isinstance(made, Refused):
             found.append(made)
-        elif made[0].at > now:
+        else:
             desk.moved(made[0].cue)
             found.append(await _out(link, desk, *made))
     return found

@@ -188,12 +188,8 @@ def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[st
         remedy = "set trust.require = true in its agent.toml"
         yield Finding("venue", what, "warning", "takes cues from anybody, unsigned", remedy)
     if not faults:
-        yield Finding(
-            "venue",
-            what,
-            "good",
-            f"ready for {', '.join(dict.fromkeys(program for program, _ in rows)) or 'what needs no program'}",
-        )
+        named = ", ".join(dict.fromkeys(program for program, _ in rows))
+        yield Finding("venue", what, "good", f"ready for {named or 'what needs no program'}")
 
 
 def of_clocks(show: ShowFile, walls: Sequence[Wall]) -> Iterator[Finding]:
