@@ -57,13 +57,16 @@ class Around:
 
 
 class Room:
-    """The room of one show, over a view that takes in messages all the time."""
+    """The room of one show, over a view that takes in messages all the time.
 
-    def __init__(self, view: View, history: History, show: str) -> None:
+    Venues that are `expected` have a row even where they have never left a trace.
+    """
+
+    def __init__(self, view: View, history: History, show: str, expected: frozenset[str] = frozenset()) -> None:
         self._view = view
         self._history = history
         self._show = show
-        self._venues = Venues(view, history)
+        self._venues = Venues(view, history, expected)
         self._coming: tuple[Coming, ...] = ()
         self._judged: tuple[object, ...] = ()
         self._last: tuple[Moment, Around] | None = None
@@ -154,8 +157,8 @@ class Room:
             at_us=cue.at,
             action=cue.do.action,
             what=printable(kept.words(cue)),
-            label=printable(getattr(cue, "label", None) or "", 120),
-            by=printable(getattr(cue, "by", None) or "", 120),
+            label=printable(cue.label or "", 120),
+            by=printable(cue.by or "", 120),
             venues=tuple(cue.venues),
             told=tuple(one for _, one in told),
             ready=ready,
@@ -190,7 +193,7 @@ class Room:
                     patterns=tuple(panic.venues) if panic else (),
                     venues=tuple(sorted(showing.get(panic_id, ()))),
                     since_us=panic.issued if panic else raised.get(panic_id),
-                    by=printable(getattr(panic, "by", None) or "", 120),
+                    by=printable((panic.by or "") if panic else "", 120),
                 )
             )
         return tuple(found)

@@ -30,7 +30,8 @@ from agent.units import US_PER_S, UtcUs
 
 NO_PICTURE = Picture(None, "", "", asked=False)
 OFFLINE = "offline: its connection to the broker has ended; is the player running, and its network up?"
-NEVER = "it has never told its status; is the agent running?"
+NEVER = "expected, and never heard of at these brokers: is its agent set up for them, and its name spelt so?"
+NO_STATUS = "it is there, but has told no status; is its agent starting?"
 SILENT = "no status any more, though no broker says that it has gone; is its line cut, or its agent stuck?"
 
 
@@ -63,10 +64,11 @@ class _Made:
 
 
 class Venues:
-    """The rows and cards of all venues of a view."""
+    """The rows and cards of all venues of a view, and of those that are expected."""
 
-    def __init__(self, view: View, history: History) -> None:
+    def __init__(self, view: View, history: History, expected: frozenset[str]) -> None:
         self._view = view
+        self._expected = expected
         self._history = history
         self._made: dict[str, _Made] = {}
         self._cards: dict[str, tuple[Card, tuple[object, ...]]] = {}
@@ -77,7 +79,7 @@ class Venues:
         view, base_us = self._view, moment.base_us
         presences = view.presences
         rows, same = [], True
-        for venue in view.venues:
+        for venue in self._known():
             presence, heard = presences.get(venue), view.statuses.get(venue)
             state = self._presence(venue, moment)
             self._history.note(venue, heard.status if heard else None, state, moment.now_s)
@@ -122,7 +124,7 @@ class Venues:
         card = Card(
             row=made.row,
             since_us=since_us,
-            silence=_silence(made.state, status),
+            silence=_silence(made.state, made.presence, status),
             agent=printable(made.presence.agent) if made.presence else "",
             display=printable(status.display or "") if status else "",
             decoder=printable(status.decoder or "") if status else "",
@@ -143,8 +145,12 @@ class Venues:
         self._cards[venue] = (card, basis)
         return card
 
+    def _known(self) -> list[str]:
+        known = self._view.venues
+        return sorted({*known, *self._expected}) if self._expected else known
+
     def _presence(self, venue: str, moment: Moment) -> Presence:
-        if self._view.gone(venue):
+        if self._view.gone(venue) or (venue not in self._view.presences and venue not in self._view.statuses):
             return "offline"
         return "silent" if self._view.silent(venue, moment.own_us, moment.now_s) else "online"
 
@@ -211,12 +217,14 @@ def _reason(status: Status) -> str:
     return printable(status.reasons[0].code, 40) + more
 
 
-def _silence(state: Presence, status: Status | None) -> str:
+def _silence(state: Presence, presence: Told | None, status: Status | None) -> str:
     if state == "online":
         return ""
+    if presence is None and status is None:
+        return NEVER
     if state == "offline":
         return OFFLINE
-    return SILENT if status is not None else NEVER
+    return SILENT if status is not None else NO_STATUS
 
 
 def _reasons(presence: Told | None, status: Status | None, state: Presence) -> tuple[Why, ...]:

@@ -1,0 +1,288 @@
+"""The board below the page: one line to the brokers that stays, and all that is concluded from what it brings."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from agent.board import deeds
+from agent.board.desks import Desks
+from agent.board.engine import Done, Order, Role
+from agent.board.history import History
+from agent.board.houseclock import Fix, HouseClock, sighting
+from agent.board.pictures import BESIDE, Pictures
+from agent.board.room import Around, Room
+from agent.board.snapshot import NO_TIME, Alarm, Board, Broker, Card, House
+from agent.board.venues import Moment
+from agent.control import operate
+from agent.control.alarm_rules import Rules
+from agent.control.alarms import Alarm as Raised
+from agent.control.alarms import Alarms
+from agent.control.desk import Desk
+from agent.control.link import Link, utc_now
+from agent.control.sights import Lookout
+from agent.control.times import show_span
+from agent.messages import Ask, encode
+from agent.printable import printable
+from agent.units import US_PER_S, UtcUs
+
+BEAT_S = 0.5
+"""What a wall says is on the page at most so much later, and a little for the way."""
+
+ALARM_S = 1.0
+EXPIRE_S = 60.0
+SETTLED_S = 5.0
+ASK_TIME_S, ASK_TIME_FIRST_S, FIRST_ASKS = 15.0, 0.5, 6
+TIME_PATIENCE_S = 3.0
+EXPIRES_S = 10
+OFF_US = 200_000
+"""An operator's clock that is farther off is named: by it the instants of cues are reckoned that are given here."""
+
+AFTER_FAULT_S = 5.0
+GUEST = "a guest only looks; open the page with the operator's address"
+READ_ONLY = "this board only shows (--read-only): nothing is sent from it"
+TOPICS = ("venue/+/presence", "venue/+/status", "venue/+/ack", "venue/+/asrun")
+
+
+def topics(show: str) -> list[str]:
+    """What a board listens to."""
+    return list(dict.fromkeys([*TOPICS, *operate.topics(show)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a board is to be: `pictures_s` 0 takes none by itself, `expected` are venues that are to be there."""
+
+    read_only: bool = False
+    pictures_s: float = 10.0
+    file: str = ""
+    expected: frozenset[str] = frozenset()
+    rules: Rules = field(default_factory=Rules)
+
+
+class Live:
+    """An engine for the page (see `agent.board.engine`), over a link that `patient`ly comes and goes."""
+
+    def __init__(self, link: Link, desk: Desk, choices: Choices) -> None:
+        self.pictures = Pictures()
+        self._link = link
+        self._desk = desk
+        self._choices = choices
+        self._history = History()
+        self._room = Room(link.view, self._history, desk.show, choices.expected)
+        self._desks = Desks(desk, choices.file)
+        self._house = HouseClock()
+        self._fix: Fix | None = None
+        self._lookout = Lookout(link.view)
+        self._alarms = Alarms(choices.rules)
+        self._raised: tuple[Alarm, ...] = ()
+        self._seen = 0
+        self._lines: dict[str, tuple[bool, UtcUs]] = {}  # url → whether it is up, and since when
+        self._stale_since_us: UtcUs | None = None
+        self._began_s = time.monotonic()
+        self._fault = ""
+        self._beaten = asyncio.Event()
+        self._board = Board(self.clock()[0], desk.show)
+
+    # --- for the page -----------------------------------------------------------------------------
+
+    @property
+    def board(self) -> Board:
+        """The newest one."""
+        return self._board
+
+    def card(self, venue: str) -> Card | None:
+        """Everything about one venue."""
+        return self._room.card(venue)
+
+    async def changed(self, since: Board) -> Board:
+        """Wait for another one than `since`."""
+        while self._board is since:
+            await self._beaten.wait()
+        return self._board
+
+    async def do(self, order: Order, role: Role) -> Done:
+        """Do it, or say why not."""
+        if role != "operator":
+            return Done(False, GUEST)
+        if self._choices.read_only:
+            return Done(False, READ_ONLY)
+        if order.deed == "picture":
+            refused = [printable(why) for venue in order.venues if (why := await self._picture(venue))]
+            return Done(not refused, "; ".join(refused) or "a picture has come")
+        done = await deeds.do(self._link, self._desk, order)
+        self._beat()
+        return done
+
+    def clock(self) -> tuple[UtcUs, int | None]:
+        """True UTC as far as it is known here, and within how many microseconds (None: nobody has said)."""
+        if self._fix is None:
+            return utc_now(), None
+        return UtcUs(self._fix.base_us + time.monotonic_ns() // 1000), self._fix.error_us
+
+    # --- what goes on -----------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen, judge and ask until the block ends."""
+        steps: list[tuple[Callable[[], Awaitable[None]], float]] = [
+            (self._beat_once, BEAT_S),
+            (self._look_for_alarms, ALARM_S),
+            (self._expire, EXPIRE_S),
+        ]
+        tasks = [asyncio.create_task(self._forever(step, period_s)) for step, period_s in steps]
+        tasks.append(asyncio.create_task(self._forever(self._ask_time, 0.0)))
+        if self._choices.pictures_s > 0:
+            tasks += [asyncio.create_task(self._forever(self._take_picture, 0.0)) for _ in range(BESIDE)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _forever(self, step: Callable[[], Awaitable[None]], period_s: float) -> None:
+        """One fault of ours does not end the watch over five walls: it is said on the page, and in the log whole."""
+        while True:
+            try:
+                await step()
+            except Exception as error:
+                logging.getLogger(__name__).exception("the board")
+                self._fault = printable(f"the board itself is at fault ({type(error).__name__}: {error}); see its log")
+                await asyncio.sleep(AFTER_FAULT_S)
+            await asyncio.sleep(period_s)
+
+    async def _beat_once(self) -> None:
+        self._beat()
+
+    def _beat(self) -> None:
+        now_s = time.monotonic()
+        self._fix = self._house.fix(now_s)
+        moment = Moment(self.clock()[0], utc_now(), now_s)
+        self._seen = operate.listen(self._link, self._desk, self._seen)
+        if now_s - self._began_s > SETTLED_S:
+            self._desk.placed()
+        running = frozenset(coming.cue for coming in self._board.coming if coming.at_us <= moment.now_us)
+        around = Around(
+            house=self._house_now(moment),
+            brokers=self._brokers(moment),
+            stale_since_us=self._stale_since_us,
+            alarms=self._raised,
+            deck=self._desks.deck(self._link.view.contest(self._desk.show), running, moment),
+            said=self._desks.said(moment),
+            pictures=self.pictures.told,
+            warnings=self._warnings(moment),
+        )
+        self._board = self._room.look(moment, around)
+        beaten, self._beaten = self._beaten, asyncio.Event()
+        beaten.set()
+
+    def _house_now(self, moment: Moment) -> House:
+        if self._fix is None:
+            return NO_TIME
+        return House(moment.now_us - moment.own_us, self._fix.error_us, known=True, venue=printable(self._fix.venue))
+
+    def _brokers(self, moment: Moment) -> tuple[Broker, ...]:
+        found, link = [], self._link
+        for url, up in link.brokers.items():
+            if self._lines.get(url, (None, None))[0] is not up:
+                self._lines[url] = (up, moment.now_us)
+            found.append(Broker(printable(url, 200), up, printable(link.faults.get(url, "")), self._lines[url][1]))
+        if any(broker.up for broker in found):
+            self._stale_since_us = None
+        elif self._stale_since_us is None:
+            self._stale_since_us = moment.now_us
+        return tuple(found)
+
+    def _warnings(self, moment: Moment) -> tuple[str, ...]:
+        found = [self._fault] if self._fault else []
+        off_us = moment.own_us - moment.now_us
+        if self._fix is not None and abs(off_us) > OFF_US + self._fix.error_us:
+            side = "ahead of" if off_us > 0 else "behind"
+            found.append(
+                f"this computer's clock is {show_span(abs(off_us))} {side} the walls'; set it: the instants of cues "
+                "that are given here are reckoned by it"
+            )
+        if self._house.disagreement:
+            found.append("the walls do not agree on the time; look at their clocks: framezero status --clock")
+        if moment.now_s - self._began_s > SETTLED_S:
+            found += self._link.doubts
+        return tuple(found + self._link.view.odd)
+
+    async def _look_for_alarms(self) -> None:
+        own_us, now_s = utc_now(), time.monotonic()
+        if now_s - self._began_s < SETTLED_S:
+            return
+        self._alarms.look(self._lookout.facts(own_us, now_s, self._link.brokers, self._link.faults))
+        off_us = self.clock()[0] - own_us
+        self._raised = tuple(_alarm(raised, off_us) for raised in self._alarms.current)
+
+    async def _expire(self) -> None:
+        # An hour late: a cue that has just expired is still something that somebody looks for.
+        self._link.view.expire(UtcUs(self.clock()[0] - 3600 * US_PER_S))
+
+    # --- what is asked ----------------------------------------------------------------------------
+
+    def _online(self) -> list[str]:
+        return [row.venue for row in self._board.rows if row.presence == "online"]
+
+    async def _ask_time(self) -> None:
+        """Ask a wall what time it is: at first a few quickly, then one now and then."""
+        asked = 0
+        while True:
+            await asyncio.sleep(ASK_TIME_FIRST_S if asked < FIRST_ASKS else ASK_TIME_S)
+            sure = [row.venue for row in self._board.rows if row.presence == "online" and row.clock == "SYNC"]
+            if not sure or not any(self._link.brokers.values()):
+                continue
+            await self._exchange(sure[asked * 7919 % len(sure)])
+            asked += 1
+
+    async def _exchange(self, venue: str) -> None:
+        # Without `issued`: that would be judged by the wall's clock, and ours may be wrong.
+        ask = Ask(v=1, ask=str(uuid.uuid4()), want="poll")
+        answers = self._link.view.answers
+        sent_s = time.monotonic()
+        publishing = asyncio.create_task(
+            self._link.publish(f"ask/{venue}", encode(ask), retain=False, expires_s=EXPIRES_S, patience_s=EXPIRES_S)
+        )
+        try:
+            if not await self._link.wait(lambda: venue in answers.get(ask.ask, ()), TIME_PATIENCE_S):
+                return
+            came_s = time.monotonic()
+            answer = answers[ask.ask][venue]
+            bound_us = answer.poll.clock.bound_us if answer.poll else None
+            if answer.time is not None and bound_us is not None and bound_us >= 0:
+                self._house.take(sighting(venue, answer.time, bound_us, sent_s, came_s))
+        finally:
+            self._link.view.forget_answers(ask.ask)
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+
+    async def _take_picture(self) -> None:
+        """The next wall in turn: each one every `pictures_s`, or more seldom where there are many."""
+        online = self._online()
+        venue = self.pictures.next_in_turn(online)
+        if venue is None or not any(self._link.brokers.values()):
+            await asyncio.sleep(BEAT_S)
+            return
+        began_s = time.monotonic()
+        await self._picture(venue)
+        turn_s = self._choices.pictures_s * BESIDE / len(online)
+        await asyncio.sleep(max(0.0, turn_s - (time.monotonic() - began_s)))
+
+    async def _picture(self, venue: str) -> str:
+        return await self.pictures.ask(self._link, venue)
+
+
+def _alarm(raised: Raised, off_us: int) -> Alarm:
+    return Alarm(
+        code=raised.code,
+        venue=raised.venue,
+        severity=raised.severity,
+        since_us=UtcUs(raised.since + off_us),
+        text=printable(raised.text),
+        remedy=printable(raised.remedy),
+    )
