@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -95,6 +96,16 @@ def _import() -> None:
     app.command("import", epilog=f"Example: {example}")(import_films)
 
 
+def _board() -> None:
+    if find_spec("nicegui") is None:  # looked for and not imported: it is large, and help needs none of it
+        raise ModuleNotFoundError("No module named 'nicegui'", name="nicegui")
+    from agent.board.cli import board
+
+    app.command(epilog="Example: framezero board --show-file show.toml --token-file ~/.config/framezero/board.token")(
+        board
+    )
+
+
 def _lab() -> None:
     from agent.lab.cli import app as lab
 
@@ -123,6 +134,7 @@ PARTS = (
     Part(("publish", "status", "poll", "alarms", "shot", "identify", "cue", "show", "venue", "keys"), _control),
     Part(("clock", "check"), _technician, "agent"),
     Part(("import",), _import, "agent"),
+    Part(("board",), _board, "board"),
     Part(("lab",), _lab, "lab"),
 )
 
