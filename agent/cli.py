@@ -6,6 +6,7 @@ Each part is imported only when it is used, so that an operator's laptop needs n
 import asyncio
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -187,7 +188,11 @@ def main() -> None:
     """Entry point of the command."""
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        tree(first)()
+        # Who presses Ctrl-C while the libraries are loaded is shown nothing of them.
+        usual = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        command = tree(first)
+        signal.signal(signal.SIGINT, usual)
+        command()
     except ModuleNotFoundError as error:
         if _ours(error):
             raise

@@ -39,6 +39,7 @@ from agent.control.signing import Pen
 from agent.control.tables import fitting
 from agent.control.times import parse_span, show_span
 from agent.control.venue_cli import app_venue
+from agent.control.waiting import awaited, waiting
 from agent.messages import Item
 from agent.units import UtcUs
 
@@ -184,12 +185,19 @@ def _show_program(result: publishing.Published) -> None:
         screen().print(f"the films are those of rev {program.rev}, so that revision stands")
 
 
+def _unheard(link: Link) -> str:
+    now, now_s = utc_now(), time.monotonic()
+    silent = [venue for venue in link.view.venues if link.view.silent(venue, now, now_s) and not link.view.gone(venue)]
+    return awaited(silent, len(link.view.venues), "heard")
+
+
 Page = Callable[[list[statuses.Wall], UtcUs, int], Group]
 
 
 async def _status(found: Settings, watch: bool, as_json: bool, page: Page) -> int:
     async with line_to(found, statuses.TOPICS) as link:
-        warnings = await statuses.hear(link)
+        async with waiting(lambda: _unheard(link)):
+            warnings = await statuses.hear(link)
         warnings += [f"{url}: {detail}" for url, detail in link.faults.items()]
         if watch:
             await _watch(link, as_json, page)

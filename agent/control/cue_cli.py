@@ -18,6 +18,8 @@ from agent.control.options import BrokerOptions, line_to, pen_of, print_json, sc
 from agent.control.panic_cli import panic
 from agent.control.tables import few
 from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
+from agent.control.verdict import Count
+from agent.control.waiting import progress_of, waiting
 from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Play, Stop
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -169,7 +171,9 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
             if not given.json:
                 _announce(link, cue, now)
                 warn(nobody)  # before the wait, in which the command can still be ended and corrected
-            sent = await cues.send(link, cue, given.wait.value, timeout_s)
+            count = Count(link.view, cue.cue, patterns, given.wait.value)
+            async with waiting(progress_of(count, given.wait.value, cue.at, utc_now), _out(cue)):
+                sent = await cues.send(link, cue, given.wait.value, timeout_s)
             sent.warnings[:0] = [*warnings, *draft.warnings, *(nobody if given.json else [])]
             sent.warnings.extend([*untaken(sent.deliveries), *link.view.other_versions(), *link.view.warnings])
             if given.json:
@@ -180,6 +184,10 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
             return sent.exit_code
 
     raise typer.Exit(asyncio.run(run()))
+
+
+def _out(cue: Cue) -> str:
+    return f"the cue is out, or on its way, whoever waits for it: 'framezero cue cancel {cue.cue}' takes it back"
 
 
 def _instant(at: str | None, in_: str | None) -> Callable[[UtcUs], UtcUs]:

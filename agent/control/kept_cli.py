@@ -13,7 +13,9 @@ from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
+from agent.control.verdict import Count
 from agent.control.view import Kept, View
+from agent.control.waiting import progress_of, waiting
 from agent.messages import Cancel
 from agent.units import US_PER_S, UtcUs, format_utc
 
@@ -124,7 +126,9 @@ def cancel_(
                 screen().print(
                     f"cancel of cue [bold]{shown(cancel.named(made))}[/]{what} from {format_utc(made.at)} on"
                 )
-            cancelled = await cancel.send(link, made, timeout_s)
+            count = Count(link.view, made.cue, made.venues, "accepted")
+            async with waiting(progress_of(count, "accepted", None, utc_now), "the cancel is out, or on its way"):
+                cancelled = await cancel.send(link, made, timeout_s)
             cancelled.warnings[:0] = [*warnings, *cues.nobody_for(link.view, made.venues)]
             cancelled.warnings.extend([*untaken(cancelled.sent.deliveries), *untaken(cancelled.cleared or [])])
             cancelled.warnings.extend([*link.view.other_versions(), *link.view.warnings])

@@ -14,6 +14,8 @@ from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, pat
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.times import parse_span, show_span
+from agent.control.verdict import Count
+from agent.control.waiting import progress_of, waiting
 from agent.messages import Lift, Panic
 from agent.units import US_PER_S
 
@@ -69,16 +71,26 @@ def panic(
     async def run() -> Sent:
         if not lift:
             async with line_to(found, panics.TOPICS, hurry=True, pen=pen) as link:
-                return _told(given, link, await panics.send(link, raised, timeout_s))
+                return _told(given, link, await _sent(link, raised, raised.panic, timeout_s))
         async with line_to(found, panics.LIFT_TOPICS, pen=pen) as link:
             warnings = await link.settle()
             holding = panics.meant(link.view, panic_id, show, patterns, utc_now(), time.monotonic())
             raised_before = link.view.panics.get(holding)
-            sent = await panics.send(link, named.model_copy(update={"lift": holding}), timeout_s)
+            sent = await _sent(link, named.model_copy(update={"lift": holding}), holding, timeout_s)
             sent.warnings.extend(warning for warning in warnings if warning not in sent.warnings)
             return _told(given, link, sent, raised_before)
 
     raise typer.Exit(asyncio.run(run()).exit_code)
+
+
+async def _sent(link: Link, message: Panic | Lift, about: str, timeout_s: float) -> Sent:
+    wanted = "cancelled" if isinstance(message, Lift) else "started"
+    count = Count(link.view, about, message.venues, wanted)
+    out = "the lift is out, or on its way"
+    if isinstance(message, Panic):
+        out = f"the panic is out, or on its way, and holds: 'framezero cue panic --lift {about}' ends it"
+    async with waiting(progress_of(count, wanted, None, utc_now), out):
+        return await panics.send(link, message, timeout_s)
 
 
 def _told(given: PanicOptions, link: Link, sent: Sent, raised: Panic | None = None) -> Sent:

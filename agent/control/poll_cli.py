@@ -9,6 +9,7 @@ from agent.control import poll as polls
 from agent.control.cue import patterns_of
 from agent.control.link import utc_now
 from agent.control.options import BrokerOptions, line_to, print_json, screen, takes, warn
+from agent.control.waiting import unanswered, waiting
 
 
 @takes(BrokerOptions)
@@ -25,7 +26,8 @@ def poll(
 
     async def run() -> int:
         async with line_to(found, polls.topics(program), hurry=True) as link:
-            polled = await polls.ask_all(link, ask, patterns, found.show)
+            async with waiting(unanswered(link.view, ask.ask, patterns)):
+                polled = await polls.ask_all(link, ask, patterns, found.show)
             # Before the goodbye, for which a broker that hangs takes its time.
             if given.json:
                 print_json(polls.as_json(polled))

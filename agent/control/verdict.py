@@ -89,6 +89,18 @@ class Count:
         self._update()
         return [outcome for _, outcome in sorted(self._outcomes.items())]
 
+    @property
+    def awaited(self) -> list[str]:
+        """The venues that have not come as far as is wanted, and still may."""
+        self._update()
+        return sorted(self._open)
+
+    @property
+    def total(self) -> int:
+        """How many venues there are to come so far."""
+        self._update()
+        return len(self._outcomes)
+
     def _update(self) -> None:
         acks = self._view.acks.get(self._about, [])
         fresh = {ack.venue for ack in acks[self._read :]}

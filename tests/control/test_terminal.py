@@ -1,0 +1,90 @@
+"""What a person at a terminal sees while a command runs, and that Ctrl-C ends it: in a pty, against a real mosquitto."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import struct
+import sys
+import termios
+
+import pytest
+from brokers import Mosquitto
+from fake_venue import presence, retain, status, venue
+
+from agent.messages import encode
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Terminal:
+    """A command with a terminal of its own; `seen` is all that it has written there."""
+
+    def __init__(self, *arguments: str, columns: int = 100) -> None:
+        self.seen = ""
+        self._pid, self._handle = pty.fork()
+        if self._pid == 0:
+            os.execv(sys.executable, [sys.executable, "-m", "agent.cli", *arguments])
+        fcntl.ioctl(self._handle, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+    async def shows(self, text: str) -> None:
+        """Read on until a text has been written."""
+        async with asyncio.timeout(60):
+            while text not in self.seen:
+                assert await self._read(), f"it ended without {text!r}: {self.seen}"
+
+    async def ends(self) -> int:
+        """Read to the end; the exit status."""
+        async with asyncio.timeout(60):
+            while await self._read():
+                pass
+        _, raw = await asyncio.to_thread(os.waitpid, self._pid, 0)
+        os.close(self._handle)
+        return os.waitstatus_to_exitcode(raw)
+
+    def press(self, key: str) -> None:
+        os.write(self._handle, key.encode())
+
+    async def _read(self) -> bool:
+        try:
+            data = await asyncio.to_thread(os.read, self._handle, 65536)
+        except OSError:  # Linux says that nobody writes there any more by EIO
+            return False
+        self.seen += data.decode(errors="replace")
+        return bool(data)
+
+
+async def test_watching_ends_by_ctrl_c_however_many_watch_and_gives_the_cursor_back(mosquitto: Mosquitto) -> None:
+    await retain(mosquitto, "cue/_hello", b"{}")
+    await retain(mosquitto, "venue/tokyo/presence", encode(presence("tokyo")))
+    await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
+    watching = [Terminal("status", "--watch", "--broker", mosquitto.url) for _ in range(4)]
+    for one in watching:
+        await one.shows("framezero status · ")
+        one.press("\x03")
+    for one in watching:
+        assert await one.ends() == 130, one.seen
+        assert "Traceback" not in one.seen and "interrupted" not in one.seen
+        assert one.seen.rindex("\x1b[?25h") > one.seen.rindex("\x1b[?25l")
+
+
+async def test_who_is_awaited_stands_on_the_terminal_and_is_gone_with_the_answer(mosquitto: Mosquitto) -> None:
+    await retain(mosquitto, "venue/oslo/presence", encode(presence("oslo")))
+    where = ("--broker", mosquitto.url, "--show", "demo")
+    async with venue(mosquitto, "tokyo"):
+        cue = Terminal("cue", "black", "--timeout", "4s", *where)
+        await cue.shows("waiting for oslo: 1 of 2 accepted, ")
+        assert await cue.ends() == 3
+        poll = Terminal("poll", "reel", *where)
+        await poll.shows("waiting for oslo, tokyo: 0 of 2 have answered")
+        assert await poll.ends() == 3
+    assert cue.seen.index("waiting for") < cue.seen.index("SILENT, no answer:")
+
+
+async def test_ctrl_c_while_a_cue_waits_says_that_it_is_out(mosquitto: Mosquitto) -> None:
+    await retain(mosquitto, "venue/oslo/presence", encode(presence("oslo")))
+    cue = Terminal("cue", "black", "--timeout", "60s", "--broker", mosquitto.url, "--show", "demo")
+    await cue.shows("waiting for oslo")
+    cue.press("\x03")
+    assert await cue.ends() == 130
+    assert "the cue is out, or on its way" in cue.seen
