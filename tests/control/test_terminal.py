@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while a command runs, and that Ctrl-C ends it: in a pty, against a real mosquitto."""
+"""What a person at a terminal sees while a command runs, and that Ctrl-C ends it: in a pty, with a real mosquitto."""
 
 import asyncio
 import fcntl
