@@ -1,10 +1,14 @@
 """What the venues make of a cue or a panic, a row a venue."""
 
+from collections.abc import Mapping, Sequence
+
 from agent.control.cue import Sent
 from agent.control.options import screen, shown
 from agent.control.tables import few, fitting, shortlist
+from agent.control.times import local_time
 from agent.control.verdict import Outcome
 from agent.told import Presence
+from agent.units import UtcUs
 
 NAMED = 50
 """So many venues are named in a line at most."""
@@ -55,6 +59,17 @@ def show(sent: Sent, presences: dict[str, Presence], wanted: str) -> None:
     unsigned = [found.venue for found in sent.outcomes if found.venue in presences and presences[found.venue].unsigned]
     if unsigned:
         screen().print(unsigned_line(unsigned))
+
+
+def local_lines(at: UtcUs, venues: Sequence[str], presences: Mapping[str, Presence]) -> list[str]:
+    """An instant as the clocks at the venues show it, a line a zone; its name where this host does not know it."""
+    zones: dict[str, list[str]] = {}
+    for venue in venues:
+        if venue in presences:
+            zones.setdefault(presences[venue].timezone, []).append(venue)
+    return [
+        f"  {shown(local_time(at, zone) or zone)}  {shown(few(there, NAMED))}" for zone, there in sorted(zones.items())
+    ]
 
 
 def unsigned_line(venues: list[str]) -> str:

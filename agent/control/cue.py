@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ KEPT_TOPICS = [*TOPICS, "venue/+/status", "cue/#"]
 LIFE_US = 8 * 86_400 * US_PER_S
 AFTER_US = 86_400 * US_PER_S
 ANSWER_S = 10.0
+NEAR = 5
 _PATTERNS = TypeAdapter(Venues)
 AFTER_INSTANT_S = 5.0
 
@@ -134,7 +136,10 @@ def resolve(view: View, program: str, rev: int | None, *, loop: bool, from_us: i
     warnings: list[str] = []
     pinned = rev if rev is not None else view.newest_rev(program)
     if pinned is None:
-        raise CueError(f"no broker keeps a program {program!r}; publish it first, or check --root", usage=False)
+        kept = sorted({name for name, _ in view.programs})
+        near = get_close_matches(program, kept, n=NEAR) or kept[:NEAR]
+        hint = f"; kept are {', '.join(near)}" if near else ""
+        raise CueError(f"no broker keeps a program {program!r}{hint}; publish it first, or check --root", usage=False)
     known = view.program(program, pinned)
     if known is None:
         warnings.append(

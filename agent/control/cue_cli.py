@@ -16,8 +16,7 @@ from agent.control.landing import landing
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
-from agent.control.tables import few
-from agent.control.times import TimeError, local_time, parse_instant, parse_position, parse_span, show_span
+from agent.control.times import TimeError, parse_instant, parse_position, parse_span, show_span
 from agent.control.verdict import Count
 from agent.control.waiting import progress_of, waiting
 from agent.messages import MAX_IDENTIFY_S, Black, Cue, Identify, Play, Stop
@@ -204,11 +203,7 @@ def _announce(link: Link, cue: Cue, now: UtcUs) -> None:
     """Echo the instant in UTC and as the clocks of the addressed venues show it."""
     when = f"in {show_span(cue.at - now)}" if cue.at >= now else f"{show_span(now - cue.at)} ago"
     screen().print(f"{cue.do.action} at [bold]{format_utc(cue.at)}[/] ({when}), cue {cue.cue}")
-    zones: dict[str, list[str]] = {}
-    for venue in link.view.expected(cue.venues):
-        if presence := link.view.presences.get(venue):
-            zones.setdefault(presence.timezone, []).append(venue)
-    for zone, venues in sorted(zones.items()):
-        screen().print(f"  {shown(local_time(cue.at, zone) or zone)}  {shown(few(venues, answers.NAMED))}")
+    for line in answers.local_lines(cue.at, link.view.expected(cue.venues), link.view.presences):
+        screen().print(line)
     if isinstance(cue.do, Play) and (cue.do.held or cue.do.from_us) and (found := landing(link.view, cue)):
         screen().print(f"  {shown(found.words)}")

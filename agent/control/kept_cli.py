@@ -126,6 +126,8 @@ def cancel_(
                 screen().print(
                     f"cancel of cue [bold]{shown(cancel.named(made))}[/]{what} from {format_utc(made.at)} on"
                 )
+                for line in answers.local_lines(made.at, link.view.expected(made.venues), link.view.presences):
+                    screen().print(line)
             count = Count(link.view, made.cue, made.venues, "accepted")
             async with waiting(progress_of(count, "accepted", None, utc_now), "the cancel is out, or on its way"):
                 cancelled = await cancel.send(link, made, timeout_s)

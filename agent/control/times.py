@@ -12,6 +12,7 @@ _UNIT_US = {"ms": 1_000, "s": US_PER_S, "m": 60 * US_PER_S, "h": 3600 * US_PER_S
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _CLOCK = re.compile(r"(?:(\d+):)?([0-5]?\d):([0-5]?\d(?:\.\d{1,6})?)")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?[Zz]?")
 MOST_CHARS = 40
 """More digits than that name no time."""
 _FULL_MINUTE = ("minute", "next minute", "next-minute", "next full minute", "next-full-minute")
@@ -36,8 +37,12 @@ def parse_instant(text: str, now: UtcUs) -> UtcUs:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
+        wrong = "is not a time"
+        if _TIME_OF_DAY.fullmatch(text.strip()):
+            wrong = "names no date" + ("" if text.strip()[-1:] in "Zz" else " and no zone")
         raise TimeError(
-            f"{text!r} is not a time; write 2025-06-02T12:00:00Z, 2025-06-02T20:00:00+08:00 or 'minute'"
+            f"{text[:MOST_CHARS]!r} {wrong}; write 2025-06-02T12:00:00Z, 2025-06-02T20:00:00+08:00, 'minute' for the "
+            "next full minute, or --in 90s"
         ) from None
     if moment.tzinfo is None:
         raise TimeError(f"{text!r} names no zone; add Z for UTC, or an offset such as +08:00")

@@ -34,6 +34,22 @@ def test_no_instants(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "lack"),
+    [
+        ("12:00", "names no date and no zone"),
+        ("8:30:15", "names no date and no zone"),
+        ("12:00Z", "names no date;"),
+        ("2025-06-02T12:00:00", "names no zone; add Z"),
+        ("tomorrow", "is not a time"),
+    ],
+)
+def test_what_an_instant_lacks_is_said_with_what_can_be_written(text: str, lack: str) -> None:
+    with pytest.raises(ValueError, match=lack) as caught:
+        parse_instant(text, NOON)
+    assert lack.startswith("names no zone") or "next full minute, or --in 90s" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "us"),
     [
         ("90s", 90 * US_PER_S),
