@@ -65,6 +65,27 @@ def _address(text: str) -> str:
     return text
 
 
+def host_and_port(text: str) -> tuple[str, int]:
+    """Read `127.0.0.1:9460`, `[::1]:9460` or `name:9460`. Raises ValueError with the remedy."""
+    match = _HOST_PORT.fullmatch(text)
+    port = int(match["port"]) if match and match["port"] else 0
+    if match is None or not 0 < port < 65536:
+        raise ValueError(f"{text!r} is not an address such as 127.0.0.1:9460 or [::1]:9460")
+    return match["v6"] or match["name"], port
+
+
+def _listen(text: str) -> str:
+    if text:
+        host_and_port(text)
+    return text
+
+
+def _textfile(path: Path | None) -> Path | None:
+    if path is not None and (path.suffix != ".prom" or not path.is_absolute()):
+        raise ValueError("node_exporter reads files that end in .prom; write the whole path of one")
+    return path
+
+
 def _mode(text: str) -> str:
     parse_mode(text)
     return text
@@ -178,9 +199,10 @@ class Trust(_Table):
 
 
 class Metrics(_Table):
-    """Figures for a monitoring system."""
+    """Figures for a monitoring system: `listen` for Prometheus, `textfile` for node_exporter's textfile collector."""
 
-    listen: str = ""
+    listen: Annotated[str, AfterValidator(_listen)] = ""
+    textfile: Annotated[Path | None, AfterValidator(_textfile)] = None
 
 
 class Config(_Table):
@@ -222,14 +244,6 @@ def parse(tree: dict[str, Any], source: str, environ: Mapping[str, str] | None =
         found = error.errors(include_url=False)
         faults = [f"{_origin(fault['loc'], origins) or source}: {_fault(fault)}" for fault in found]
         raise ConfigError(faults) from error
-
-
-def unserved(config: Config) -> list[str]:
-    """Keys that are set and that this version does not serve yet: whoever set them has to know."""
-    found = {
-        "metrics.listen": bool(config.metrics.listen),
-    }
-    return [key for key, is_set in found.items() if is_set]
 
 
 def _fault(fault: Any) -> str:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from agent.clock.serve import serve
 from agent.clock.service import ClockService
 from agent.commits import Commits
 from agent.conductor import Conductor, Limits
-from agent.config import Config, unserved
+from agent.config import Config
 from agent.connection import Received as Message
 from agent.effects import (
     Acknowledge,
@@ -59,11 +59,13 @@ from agent.effects import (
     Shoot,
     Ticked,
 )
+from agent.figures import Family, Showings, families
 from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
 from agent.keyring import Keyring
 from agent.messages import WIRE_VERSIONS, Ask, Refusal, encode
+from agent.metrics import Metrics
 from agent.mqtt import BrokerChange, Sessions
 from agent.player.camera import Camera
 from agent.player.proxy import PlayerProxy
@@ -134,6 +136,9 @@ class Daemon:
         watched = config.display.output != "null"
         self._camera = Camera(_screen(config), self._moment, self._on_shot) if watched else None
         self._host = Host(config.cache.dir)
+        self._showings = Showings()
+        self._metrics = Metrics(config.metrics, config.venue, self._figures)
+        self._newest: Status | None = None
         self._wake = asyncio.Event()
 
     def _presence(self) -> Presence:
@@ -154,8 +159,6 @@ class Daemon:
         log.info("agent starts", venue=self._config.venue, version=__version__, boot=self._boot)
         if not self._config.trust.require:
             log.warning("unsigned cues are accepted", remedy="set trust.require = true; false is for labs only")
-        for key in unserved(self._config):
-            log.warning("configuration key has no effect in this version", key=key)
         try:
             self._restore()
             async with asyncio.TaskGroup() as tasks:
@@ -168,6 +171,7 @@ class Daemon:
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(self._scribe.run(), name="as-run")
+                tasks.create_task(self._metrics.run(), name="figures")
                 if self._camera is not None:
                     tasks.create_task(self._camera.run(), name="camera")
                 tasks.create_task(self._watch_keys(), name="keys")
@@ -253,11 +257,13 @@ class Daemon:
                 self._commits.add(effect)
             case Acknowledge(ack):
                 log.info("cue", **ack.model_dump(include=_ACK_LOGGED))
+                self._showings.acknowledge(ack)
                 self._sessions.publish(
                     f"venue/{ack.venue}/ack", encode(ack), "refusal" if ack.stage == "refused" else "ack"
                 )
             case Record(asrun):
                 self._scribe.record(asrun)
+                self._showings.record(asrun)
             case Reply():
                 self._answer(effect)
             case Recall(ask):
@@ -346,7 +352,8 @@ class Daemon:
         loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
-            status = self._status()
+            status = self._newest = self._status()
+            self._metrics.refresh()
             if told is None or loop.time() - told_at >= STATUS_AT_LEAST_S or _gist(status) != _gist(told):
                 self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), "state")
                 told, told_at = status, loop.time()
@@ -402,8 +409,12 @@ class Daemon:
             brokers=self._sessions.connected,
             broker_faults=self._sessions.faults,
             faults=self._faults(),
+            warnings=tuple(self._metrics.faults),
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
+
+    def _figures(self) -> Iterable[Family]:
+        return families(self._newest or self._status(), self._showings, __version__)
 
     def _faults(self) -> tuple[Refusal, ...]:
         """What is amiss around the conductor."""

@@ -196,12 +196,12 @@ class Sessions:
                 session_expiry_s=SESSION_EXPIRY_S,
                 will=will,
             ) as connection:
-                await self._serve(site, connection, encode(offline))
+                await self._serve(site, connection, encode(offline.model_copy(update={"goodbye": True})))
         except* BrokerError as faults:
             lost = _first(faults)
         return lost or BrokerError("the connection ended")
 
-    async def _serve(self, site: _Site, connection: Connection, offline: bytes) -> None:
+    async def _serve(self, site: _Site, connection: Connection, goodbye: bytes) -> None:
         site.hello.clear()
         site.again.clear()
         site.faults.clear()
@@ -222,7 +222,7 @@ class Sessions:
                 group.create_task(self._prove(site, connection))
                 group.create_task(self._subscribe_again(site, connection))
         except asyncio.CancelledError:
-            await self._say_offline(connection, offline)
+            await self._say_offline(connection, goodbye)
             raise
 
     async def _subscribe_again(self, site: _Site, connection: Connection) -> None:
@@ -333,10 +333,10 @@ class Sessions:
             why = verdict.result()
             self._fault(site, topic, f"{self._root}/{topic} is lost there: {why}" if why else "")
 
-    async def _say_offline(self, connection: Connection, offline: bytes) -> None:
-        """A clean goodbye suppresses the will, so what it would have said is published."""
+    async def _say_offline(self, connection: Connection, goodbye: bytes) -> None:
+        """A clean goodbye suppresses the will, so what it would have said is published, and that it is a goodbye."""
         try:
-            verdict = connection.send(f"{self._root}/{self._presence_topic}", offline, retain=True)
+            verdict = connection.send(f"{self._root}/{self._presence_topic}", goodbye, retain=True)
             await asyncio.wait([verdict], timeout=GOODBYE_S)
         except BrokerError as fault:
             log.info("goodbye_failed", detail=str(fault))

@@ -31,6 +31,7 @@ class Surroundings:
     brokers: dict[str, bool]
     broker_faults: dict[str, str]
     faults: tuple[Refusal, ...]
+    warnings: tuple[Refusal, ...] = ()
 
 
 def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
@@ -68,6 +69,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         brokers=around.brokers,
         broker_faults=around.broker_faults,
         unsigned=around.unsigned,
+        warnings=list(around.warnings),
     )
 
 

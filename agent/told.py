@@ -76,6 +76,9 @@ class Presence(Told):
     rival: str | None = None
     """The boot id of a second agent that was seen under this venue's name within the last two minutes; `?` where only
     its deeds were seen."""
+    goodbye: bool = False
+    """With `online` false: the agent was ended in good order. Else the broker says so for it, because their connection
+    broke off."""
 
 
 class ErrorWindow(Told):
@@ -278,6 +281,8 @@ class Status(Told):
     """It takes cues without signatures: a lab."""
     panic_issued: WireTime | None = None
     """When the panic was raised, by the clock of whoever did."""
+    warnings: list[Refusal] = Field(default=[])
+    """What is amiss and keeps nothing from being shown, with the remedy."""
 
 
 Question = Literal["films", "clock", "display", "disk", "broker", "trust", "panic", "agent"]

@@ -36,6 +36,7 @@ CORE = {
     "agent.conductor",
     "agent.contents",
     "agent.effects",
+    "agent.figures",
     "agent.glyphs",
     "agent.identify",
     "agent.intake",
@@ -94,7 +95,7 @@ LAYERS = {
     "player child": {"agent.player.*"},
     "player parent": {"agent.player.benchmark", "agent.player.camera", "agent.player.floor", "agent.player.proxy"},
     "channel": {"agent.access", "agent.connection", "agent.log"},
-    "daemon": {"agent.commits", "agent.daemon", "agent.mqtt", "agent.scribe"},
+    "daemon": {"agent.commits", "agent.daemon", "agent.metrics", "agent.mqtt", "agent.scribe"},
     # What an operator's tools conclude from what they have heard: pure, as the core is.
     "operator core": {
         "agent.control.addresses",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from agent.config import Clock, Config, ConfigError, NtpServer, load, parse, unserved
+from agent.config import Clock, Config, ConfigError, NtpServer, load, parse
 
 # The sample of the contracts, word for word.
 SAMPLE = """
@@ -322,8 +322,26 @@ def test_a_decoder_or_a_mode_that_there_is_not_is_refused_with_the_remedy(path: 
 def test_decoders_and_modes_that_there_are() -> None:
     assert parse(with_value("display.decoder", "v4l2m2m-copy"), "test").display.decoder == "v4l2m2m-copy"
     config = parse(with_value("display.mode", "1920x1080@59.94"), "test")
-    assert unserved(config) == []
-    assert unserved(parse(with_value("metrics.listen", "127.0.0.1:9460"), "test")) == ["metrics.listen"]
+    assert config.display.mode == "1920x1080@59.94"
+
+
+@pytest.mark.parametrize("listen", ["", "127.0.0.1:9460", "[::1]:9460", "localhost:1", "0.0.0.0:65535"])
+def test_where_figures_may_be_served(listen: str) -> None:
+    assert parse(with_value("metrics.listen", listen), "test").metrics.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["9460", ":9460", "::1:9460", "[::1]", "127.0.0.1:0", "a:65536", "a:b", "a: 1"])
+def test_where_figures_may_not_be_served_is_refused_with_an_example(listen: str) -> None:
+    [fault] = faults(with_value("metrics.listen", listen))
+    assert "metrics.listen" in fault and "127.0.0.1:9460 or [::1]:9460" in fault
+
+
+def test_a_textfile_is_one_that_node_exporter_reads() -> None:
+    path = "/var/lib/prometheus/node-exporter/framezero.prom"
+    assert parse(with_value("metrics.textfile", path), "test").metrics.textfile == Path(path)
+    for wrong in ("framezero.prom", "/var/lib/framezero.txt"):
+        [fault] = faults(with_value("metrics.textfile", wrong))
+        assert "metrics.textfile" in fault and ".prom" in fault
 
 
 def test_a_value_of_the_wrong_shape_is_told_in_words(file: Path) -> None:

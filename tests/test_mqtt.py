@@ -137,7 +137,7 @@ async def test_presence_is_retained_online_and_offline_after_a_clean_end(mosquit
             assert (json.loads(online)["online"], json.loads(online)["boot"]) == (True, BOOT)
         async with asyncio.timeout(5):
             offline = await anext(client.messages)
-        assert json.loads(offline.payload)["online"] is False
+        assert (json.loads(offline.payload)["online"], json.loads(offline.payload)["goodbye"]) == (False, True)
     async with operator(mosquitto) as client:
         (kept,) = await seen(client, f"{ROOT}/venue/tokyo/presence", 1)
         assert json.loads(kept)["online"] is False

@@ -161,14 +161,17 @@ def _silence(sight: Sight, facts: Facts) -> Cause:
         what = f"{status.state} {status.program}" if status.program else status.state
         last = f"; last heard {show_clock(since)}, {what}" if since is not None else f"; last heard {what}"
     age = f" for {show_span(max(0, facts.now - since))}" if since is not None else ""
-    if sight.gone:
-        why = "offline: its agent has ended, or its line was cut and the broker has given it up"
-        remedy = "call the venue: is the player powered, its network up, and 'systemctl status framezero' running?"
+    if sight.gone and sight.presence is not None and sight.presence.goodbye:
+        why = "its agent was ended, and has said goodbye"
+        remedy = "start it again: systemctl start framezero on the player; is it switched off, or being updated?"
+    elif sight.gone:
+        why = "offline: its connection broke off, and the broker has given it up"
+        remedy = "call the venue: power, cable, router, player; a film that runs goes on, and cues are taken after it"
     elif status is None:
         why = "it has announced itself and never told how it is"
         remedy = "call the venue: is the agent running, and may it write its status at the broker?"
     else:
-        why = "its line is cut or slow, or its player hangs: the broker still holds its connection"
+        why = "its line is cut, or its player hangs: the broker still holds its connection"
         remedy = "call the venue: cable, router, player; a film that runs goes on, and cues are taken when it is back"
     text = f"{sight.venue} is silent{age}: {why}{last}"
     return Cause("silent", sight.venue, "critical", text, remedy, since=since, hides=frozenset({EVERYTHING}))

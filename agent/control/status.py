@@ -261,6 +261,10 @@ def _remedies(found: list[Wall]) -> list[str]:
             for url, detail in away.items()
             if wall.status is not None and not wall.status.brokers.get(url)
         ]
+        lines += [
+            f"[bold]{shown(wall.venue)}[/]: [yellow]{shown(warning.code)}[/] – {shown(warning.detail)}"
+            for warning in (() if wall.silent or wall.status is None else wall.status.warnings)
+        ]
         if wall.presence is not None and (fault := version_fault(wall.presence)):
             lines.append(f"[bold]{shown(wall.venue)}[/]: [red]version[/] – {shown(fault)}")
     return lines

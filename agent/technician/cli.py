@@ -25,7 +25,7 @@ from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.player import machine
 from agent.printable import printable
-from agent.technician import cache, channel, decoding, screen, trial, trusted, visit
+from agent.technician import cache, channel, decoding, monitoring, screen, trial, trusted, visit
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -117,6 +117,7 @@ def check(
         visits = visit.look(loaded)
         findings += channel.judge(loaded, visits, datetime.now(UTC))
         findings += cache.look(loaded)
+        findings += monitoring.look(loaded)
         if rehash:
             findings += cache.judge(_rehashed(loaded, as_script))
         more, seen = _decoding(loaded, films, as_script)

@@ -90,7 +90,10 @@ def test_a_goodbye_is_told_apart_from_a_cut_line() -> None:
     desk.lives(3, {"tokyo": {}, "paris": {}})
     desk.gone.add("tokyo")
     raised, _ = desk.lives(1, {"paris": {}})
-    assert "offline" in raised[0].text
+    assert "offline: its connection broke off" in raised[0].text
+    desk.presences["tokyo"] = presence("tokyo", online=False).model_copy(update={"goodbye": True})
+    desk.lives(1, {"paris": {}})
+    assert "its agent was ended, and has said goodbye" in desk.alarms.current[0].text
 
 
 def test_all_silent_at_once_is_one_alarm() -> None:

@@ -206,6 +206,12 @@ def test_what_a_venue_says_cannot_draw_on_the_terminal() -> None:
         assert "all ready[/red][bold]:warning:" in text
 
 
+def test_what_is_amiss_and_keeps_nothing_from_being_shown_is_said() -> None:
+    warning = Refusal(code="metrics", detail="metrics.listen 127.0.0.1:1 cannot be used; name a free address")
+    text = shown([Seen("tokyo", None, status("tokyo", warnings=[warning]), False, 0)], 120)
+    assert "tokyo: metrics – metrics.listen 127.0.0.1:1 cannot be used" in text
+
+
 def test_one_film_is_singular() -> None:
     cache = status("tokyo").cache
     for films, text in ((1, "1 film "), (2, "2 films ")):
