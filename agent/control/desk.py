@@ -7,7 +7,7 @@ is measured: the clocks of several operators' computers need not agree.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.control.claims import Contest
@@ -226,7 +226,10 @@ class Desk:
 
     def last(self, contest: Contest, now_s: float) -> Went | None:
         """The newest GO, or claim to one, that anybody has made while this desk listened."""
-        found = list(self._went.values())
+        began = contest.came_s
+        found = [
+            replace(went, came_s=min(went.came_s, began.get(key, went.came_s))) for key, went in self._went.items()
+        ]
         for key, claim in contest.claims.items():
             if key not in self._went and key not in self._mine:
                 found.append(Went(key, claim.by, claim.label or "", contest.came_s[key]))
