@@ -94,7 +94,8 @@ def publish(
             progress.update(task, description=shown(billing.film.path.name))
             items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
     result, warnings = asyncio.run(_announce(found, pen, program, name, items))
-    warn([*warnings, *untaken(result.deliveries), *([] if pen.keys else [UNSIGNED_PROGRAM])])
+    warnings += [*untaken(result.deliveries), *([] if pen.keys else [UNSIGNED_PROGRAM])]
+    warn(warnings)
     code = Exit.GOOD if any(delivery.taken for delivery in result.deliveries) else Exit.BAD
     if given.json:
         print_json(
@@ -105,6 +106,7 @@ def publish(
                 "exit": int(code),
                 "items": result.program.model_dump(mode="json")["items"],
                 "brokers": deliveries_json(result.deliveries),
+                "warnings": warnings,
             }
         )
     elif code is Exit.GOOD:

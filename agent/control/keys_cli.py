@@ -75,6 +75,7 @@ def new(
         if as_json:
             print_json(
                 {
+                    "exit": int(Exit.GOOD),
                     "name": made.name,
                     "role": made.role,
                     "id": made.id,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from brokers import Mosquitto, MosquittoFactory
 from fake_venue import framezero, retained, told
+from test_json_shapes import same
 
 from agent.control.probe import Film, probe
 from agent.control.publish import PublishError, VariantWish, parse_variants
@@ -163,7 +164,7 @@ async def test_the_site_is_content_addressed_and_the_program_kept(
     site = tmp_path / "site"
     code, out, err = await framezero(*publish(films, site, mosquitto, "koi.mp4", "ntsc.mov"), "--json")
     assert code == 0, err
-    found = told(out)
+    found = same("publish", out)
     assert (found["program"], found["rev"], found["reused"]) == ("reel", 1, False)
     for item, name in zip(found["items"], ("koi.mp4", "ntsc.mov"), strict=True):
         data = (films / name).read_bytes()

@@ -12,6 +12,7 @@ import pytest
 import typer
 from brokers import Mosquitto
 from makers import item_body, program_body
+from test_json_shapes import SHAPES
 from typer.testing import CliRunner
 
 from agent.cache.disk import place_of
@@ -87,6 +88,9 @@ def test_one_of_our_own_is_enough_and_check_is_content(
     config = write(tmp_path, [("127.0.0.1", server.port, True)])
     done = framezero("check", "--config", str(config), "--seconds", "2", "--json")
     told = json.loads(done.stdout)
+    assert told.keys() == SHAPES["check"].keys() and all(
+        finding.keys() == SHAPES["check"]["findings"] for finding in told["findings"]
+    )
     assert (done.returncode, told["exit"]) == (0, 0), done.stdout
     codes = {finding["code"] for finding in told["findings"]}
     assert {"configuration", "source", "sync", "one_source", "serves", "one_broker"} <= codes
