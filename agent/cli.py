@@ -77,6 +77,7 @@ def _control() -> None:
     app.command(epilog="Example: framezero alarms --webhook https://chat.example/hooks/abc")(control.alarms)
     app.command(epilog="Example: framezero shot tokyo-shibuya --out shibuya.jpg")(control.shot)
     app.command(epilog="Example: framezero identify --seconds 20 --venues tokyo-shibuya")(control.identify)
+    app.command(epilog="Example: framezero asrun --since 7d --html --out proof.html")(control.asrun)
     app.add_typer(control.app_cue, name="cue")
     app.add_typer(control.app_show, name="show")
     app.add_typer(control.app_venue, name="venue")

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from agent.control import publish as publishing
 from agent.control import status as statuses
 from agent.control.alarms_cli import alarms
+from agent.control.asrun_cli import asrun
 from agent.control.clocks import page_of_clocks
 from agent.control.cue_cli import app_cue, identify
 from agent.control.keys_cli import app_keys
@@ -46,7 +47,19 @@ from agent.units import UtcUs
 UNSIGNED_PROGRAM = (
     "the program is not signed: walls take it only with trust.require = false; give a content key with --key"
 )
-__all__ = ["alarms", "app_cue", "app_keys", "app_show", "app_venue", "identify", "poll", "publish", "shot", "status"]
+__all__ = [
+    "alarms",
+    "app_cue",
+    "app_keys",
+    "app_show",
+    "app_venue",
+    "asrun",
+    "identify",
+    "poll",
+    "publish",
+    "shot",
+    "status",
+]
 
 
 @takes(BrokerOptions)

@@ -86,8 +86,8 @@ class View:
         self._acks = 0
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
-        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, or the first of several
-        self.pages: dict[tuple[str, str], dict[int, AsRunPage]] = {}  # ask and venue → number of the page → page
+        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, without pages
+        self.pages: dict[tuple[str, str], dict[int, AsRunPage]] = {}  # ask, venue that is waited for → number → page
         self.asruns: dict[str, list[AsRun]] = {}  # venue → its newest records that came live, oldest `due` first
         self._shot_sizes: dict[str, int] = {}  # id of the ask → what the pictures for it take
         self._shot_bytes = 0
@@ -132,8 +132,6 @@ class View:
                 if answer is not None:
                     self._take_answer(venue, answer, len(message.payload))
                     self._forget_asks()
-                if answer is not None and answer.asrun is not None:
-                    self.pages.setdefault((answer.ask, venue), {})[answer.asrun.page] = answer.asrun
             case ["venue", venue, "asrun"]:
                 record = self._told(AsRun, venue, message)
                 if record is not None:
@@ -171,7 +169,14 @@ class View:
             self.orders_seen += 1
 
     def _take_answer(self, venue: str, answer: Answer, size: int) -> None:
-        """Pictures for the newest ask are all kept, for a fleet may answer it; older ones only while there is room."""
+        """Pictures for the newest ask are all kept, for a fleet may answer it; older ones only while there is room.
+
+        Pages of as-run records are kept for those who wait for them, and nobody else's.
+        """
+        if answer.asrun is not None:
+            if (awaited := self.pages.get((answer.ask, venue))) is not None:
+                awaited[answer.asrun.page] = answer.asrun
+            answer = answer.model_copy(update={"asrun": None})
         self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
         if answer.shot is None:
             return
@@ -277,8 +282,6 @@ class View:
         if len(self.answers) > MOST_ASKS:
             ask = next(iter(self.answers))
             self.forget_answers(ask)
-            for key in [key for key in self.pages if key[0] == ask]:
-                del self.pages[key]
 
     def _take_panic(self, message: Received, now_s: float) -> None:
         opened = self._open(("panic", "lift"), message)

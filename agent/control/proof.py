@@ -1,0 +1,384 @@
+"""What the as-run records of several walls prove of a show: starts, sync, and what is missing. Pure.
+
+A wall's own observation says how far it was from the instant, and its clock bound how far the clock may have been
+wrong: two walls were at most |error − error| + bound + bound apart. What nobody has recorded is named, not passed over.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import median
+
+from agent.told import AsRun
+from agent.units import US_PER_S, UtcUs
+
+MINUTE_US = 60 * US_PER_S
+SLACK_US = 5 * US_PER_S
+"""A minute is closed by the first word of the player after it, and that comes once a second."""
+
+LIVE_US = 75 * US_PER_S
+"""A wall that is playing now has told of all but the last minute and a bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An as-run record, small enough for a million of them; two are the same whatever their numbers are."""
+
+    venue: str
+    kind: str
+    cue: str
+    program: str | None
+    rev: int | None
+    item: int | None
+    sha256: str | None
+    due: UtcUs
+    observed: UtcUs | None
+    median_us: int | None
+    p95_us: int | None
+    p99_us: int | None
+    max_us: int | None
+    frames: int
+    dropped: int
+    late: int
+    trims: int
+    reanchors: int
+    bound_us: int | None
+    clock: str
+    joined: bool
+    book: str | None = field(default=None, compare=False)
+    seq: int | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, told: AsRun, share: Callable[[str], str] = str) -> "Record":
+        """As a venue has told it; `share` gives one text for all that are equal: a million records need that."""
+        error = told.error_us
+        return cls(
+            share(told.venue),
+            share(told.kind),
+            share(told.cue),
+            told.program and share(told.program),
+            told.rev,
+            told.item,
+            told.sha256 and share(told.sha256),
+            told.due,
+            told.observed,
+            error.median if error else None,
+            error.p95 if error else None,
+            error.p99 if error else None,
+            error.max if error else None,
+            told.frames,
+            told.dropped,
+            told.late,
+            told.trims,
+            told.reanchors,
+            told.bound_us,
+            share(told.clock),
+            told.joined,
+            told.book and share(told.book),
+            told.seq,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One venue, and how far its records could be had; `fault` says why not all of them, empty where they are here."""
+
+    venue: str
+    zone: str = ""
+    agent: str = ""
+    kept_from: UtcUs | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start on all walls that it was for; `missing` are those that have no record of it."""
+
+    cue: str
+    program: str | None
+    rev: int | None
+    item: int | None
+    sha256: str | None
+    due: UtcUs
+    seen: dict[str, Record]
+    missing: tuple[str, ...]
+
+    @property
+    def skew_us(self) -> int | None:
+        """How far apart the walls were by their own observation; None with fewer than two."""
+        errors = [record.median_us for record in self.seen.values() if record.median_us is not None]
+        return max(errors) - min(errors) if len(errors) > 1 else None
+
+    @property
+    def at_most_us(self) -> int | None:
+        """How far apart they can have been, as their clocks' bounds go; None where one had none."""
+        seen = list(self.seen.values())
+        apart = []
+        for one, other in combinations(seen, 2):
+            if one.median_us is None or other.median_us is None or one.bound_us is None or other.bound_us is None:
+                return None
+            apart.append(abs(one.median_us - other.median_us) + one.bound_us + other.bound_us)
+        return max(apart, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time of which a venue has no record, though its wall should have shown a film."""
+
+    venue: str
+    cue: str
+    since: UtcUs
+    until: UtcUs
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """What one venue's records say, all together; errors and bounds in microseconds.
+
+    `median_us` and `p99_us` are those of its minute in the middle, `max_us` the worst frame, `bound_us` the widest.
+    """
+
+    source: Source
+    records: int = 0
+    starts: int = 0
+    joined: int = 0
+    missed: int = 0
+    minutes: int = 0
+    frames: int = 0
+    dropped: int = 0
+    late: int = 0
+    reanchors: int = 0
+    median_us: int | None = None
+    p99_us: int | None = None
+    max_us: int | None = None
+    bound_us: int | None = None
+    unvouched: int = 0
+    """Records while nobody vouched for the clock."""
+    within: int = 0
+    """Minutes in which 99 of 100 frames were within the limit."""
+    unnumbered: int = 0
+    """Numbers of its book that lie between those that are here, and are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One minute in which at least two walls showed the same cue: how far their medians were apart."""
+
+    at: UtcUs
+    cue: str
+    skew_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A show, or a stretch of it; `records` are in the order of venue and time."""
+
+    show: str
+    since: UtcUs
+    until: UtcUs
+    made: UtcUs
+    within_us: int
+    walls: list[Wall]
+    starts: list[Start]
+    joined: list[Record]
+    minutes: list[Minute]
+    gaps: list[Gap]
+    records: list[Record]
+    films: Mapping[str, str]
+    """sha256 → name, as far as brokers keep the programs."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every venue's records are here, without a gap."""
+        return not self.gaps and not any(wall.source.fault or wall.unnumbered for wall in self.walls)
+
+    @property
+    def clean(self) -> bool:
+        """Whether every wall began each film at its instant."""
+        return not self.joined and not any(start.missing for start in self.starts)
+
+    @property
+    def worst_skew(self) -> Start | None:
+        """The start at which the walls were furthest apart."""
+        judged = [start for start in self.starts if start.skew_us is not None]
+        return max(judged, key=lambda start: start.skew_us or 0, default=None)
+
+    def within(self, us: int) -> float | None:
+        """The share of the minutes in which all walls were so close together."""
+        if not self.minutes:
+            return None
+        return sum(minute.skew_us <= us for minute in self.minutes) / len(self.minutes)
+
+
+def prove(
+    records: Iterable[Record],
+    sources: Sequence[Source],
+    *,
+    show: str,
+    since: UtcUs,
+    until: UtcUs,
+    made: UtcUs,
+    within_us: int,
+    parties: Mapping[str, frozenset[str]] | None = None,
+    films: Mapping[str, str] | None = None,
+) -> Proof:
+    """Put the records of all venues together; the same record counts once, however often it came.
+
+    `parties`: the venues that a cue was for, by its id, where that is known; else those that have any record of it.
+    `since` is included, `until` is not. `made` is now, by the host of whoever asks.
+    """
+    unique = {record for record in records if since <= record.due < until}
+    ordered = sorted(unique, key=_order)
+    by_venue: dict[str, list[Record]] = {source.venue: [] for source in sources}
+    for record in ordered:
+        if record.venue in by_venue:
+            by_venue[record.venue].append(record)
+    kept = [record for venue in sorted(by_venue) for record in by_venue[venue]]
+    starts = _starts(by_venue, parties or {})
+    missed: dict[str, int] = defaultdict(int)
+    for start in starts:
+        for venue in start.missing:
+            missed[venue] += 1
+    return Proof(
+        show=show,
+        since=since,
+        until=until,
+        made=made,
+        within_us=within_us,
+        walls=[_wall(source, by_venue[source.venue], within_us, missed[source.venue]) for source in sources],
+        starts=starts,
+        joined=[record for record in kept if record.kind == "start" and record.joined],
+        minutes=_minutes(kept),
+        gaps=[gap for source in sources for gap in _gaps(by_venue[source.venue], min(until, made))],
+        records=kept,
+        films=films or {},
+    )
+
+
+def _order(record: Record) -> tuple[str, int, str, str, int, str]:
+    return record.venue, record.due, record.kind, record.cue, record.item or 0, repr(record)
+
+
+# --- starts ---------------------------------------------------------------------------------------
+
+
+def _starts(by_venue: Mapping[str, Sequence[Record]], parties: Mapping[str, frozenset[str]]) -> list[Start]:
+    groups: dict[tuple[int, str], dict[str, Record]] = {}
+    having: dict[str, set[str]] = defaultdict(set)
+    began: dict[str, int] = {}
+    runs = {venue: [record for record in found if record.kind == "start"] for venue, found in by_venue.items()}
+    for venue, found in by_venue.items():
+        for record in found:
+            having[record.cue].add(venue)
+    for venue, found in runs.items():
+        for record in found:
+            began[record.cue] = min(began.get(record.cue, record.due), record.due)
+            if not record.joined:
+                groups.setdefault((record.due, record.cue), {})[venue] = record
+    dues = {venue: [record.due for record in found] for venue, found in runs.items()}
+
+    def elsewhere(venue: str, due: int, cue: str) -> bool:
+        """Whether a newer cue, which was for some walls only, had taken this one by then."""
+        at = bisect_right(dues[venue], due)
+        return at > 0 and began[runs[venue][at - 1].cue] > began[cue]
+
+    starts = []
+    for (due, cue), seen in sorted(groups.items()):
+        party = (parties.get(cue) or having[cue]) & by_venue.keys()
+        missing = sorted(venue for venue in party - seen.keys() if not elsewhere(venue, due, cue))
+        one = next(iter(seen.values()))
+        starts.append(
+            Start(
+                cue, one.program, one.rev, one.item, one.sha256, UtcUs(due), dict(sorted(seen.items())), tuple(missing)
+            )
+        )
+    return starts
+
+
+# --- minutes --------------------------------------------------------------------------------------
+
+
+def _minutes(records: Sequence[Record]) -> list[Minute]:
+    """By the minute of UTC in which the middle of a record's minute lies."""
+    slots: dict[tuple[int, str], dict[str, int]] = {}
+    for record in records:
+        if record.kind == "minute" and record.median_us is not None:
+            slot = (record.due + MINUTE_US // 2) // MINUTE_US
+            slots.setdefault((slot, record.cue), {})[record.venue] = record.median_us
+    return [
+        Minute(UtcUs(slot * MINUTE_US), cue, max(errors.values()) - min(errors.values()))
+        for (slot, cue), errors in sorted(slots.items())
+        if len(errors) > 1
+    ]
+
+
+def _gaps(records: Sequence[Record], until: int) -> list[Gap]:
+    """Where a film's minutes do not follow one another; a cue without films leaves none.
+
+    A start inside a minute says nothing of the minute: that is told when it is over, or lost with the player.
+    """
+    films: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.kind != "start" or record.item is not None:
+            films[record.cue].append(record)
+    others = sorted((record.due, record.cue) for record in records if record.kind == "start")
+    gaps = []
+    for cue, found in films.items():
+        spans = sorted((record.due, _end(record)) for record in found if record.kind != "start")
+        began = min(record.due if record.observed is None else record.observed for record in found)
+        ended = any(record.kind == "end" and record.due >= spans[-1][0] for record in found)
+        last = spans[-1][0] if spans else began
+        follower = next((due for due, other in others if other != cue and due > last), None)
+        rest = [] if ended else [(until - LIVE_US if follower is None else follower, 0)]
+        reached = spans[0][0] if spans and found[0].kind != "start" else began
+        for since, to in [*spans, *rest]:
+            if since - reached > SLACK_US:
+                gaps.append(Gap(found[0].venue, cue, UtcUs(reached), UtcUs(since)))
+            reached = UtcUs(max(reached, to))
+    return sorted(gaps, key=lambda gap: (gap.since, gap.until))
+
+
+def _end(record: Record) -> int:
+    """Up to when a minute, or the end of a cue, tells of a film."""
+    return record.due + MINUTE_US if record.observed is None else record.observed
+
+
+# --- walls ----------------------------------------------------------------------------------------
+
+
+def _wall(source: Source, records: Sequence[Record], within_us: int, missed: int) -> Wall:
+    starts = [record for record in records if record.kind == "start"]
+    ran = [record for record in records if record.kind != "start"]
+    minutes = [record for record in ran if record.kind == "minute" and record.p99_us is not None]
+    errors = [record.median_us for record in minutes if record.median_us is not None]
+    far = [record.p99_us for record in minutes if record.p99_us is not None]
+    bounds = [record.bound_us for record in records if record.bound_us is not None]
+    return Wall(
+        source,
+        records=len(records),
+        starts=sum(not record.joined for record in starts),
+        joined=sum(record.joined for record in starts),
+        missed=missed,
+        minutes=sum(record.kind == "minute" for record in ran),
+        frames=sum(record.frames for record in ran),
+        dropped=sum(record.dropped for record in ran),
+        late=sum(record.late for record in ran),
+        reanchors=sum(record.reanchors for record in ran),
+        median_us=round(median(errors)) if errors else None,
+        p99_us=round(median(far)) if far else None,
+        max_us=max((record.max_us for record in records if record.max_us is not None), default=None),
+        bound_us=max(bounds, default=None),
+        unvouched=sum(record.bound_us is None for record in records),
+        within=sum(p99_us <= within_us for p99_us in far),
+        unnumbered=_unnumbered(records),
+    )
+
+
+def _unnumbered(records: Sequence[Record]) -> int:
+    books: dict[str, list[int]] = defaultdict(list)
+    for record in records:
+        if record.book is not None and record.seq is not None:
+            books[record.book].append(record.seq)
+    return sum(max(found) - min(found) + 1 - len(set(found)) for found in books.values())
