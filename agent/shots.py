@@ -80,7 +80,8 @@ def due(scene: Scene, t: UtcUs) -> tuple[int, int] | None:
     if since_us < 0 or (piece.until is not None and t >= piece.until):
         return None
     frame_us = billed.start.frame_us
-    return piece.position_us + since_us, piece.frame + int(since_us // frame_us) if frame_us else 0
+    # The instants of frames are rounded to microseconds: half of one keeps each in the frame that it begins.
+    return piece.position_us + since_us, piece.frame + int((since_us + 0.5) // frame_us) if frame_us else 0
 
 
 def shot(made: Print, moment: Moment, now: Now, latency_us: int) -> Shot:

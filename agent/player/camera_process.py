@@ -1,31 +1,41 @@
 """The camera process, started by the agent as `python -m agent.player.camera_process FD SCREEN`.
 
-It is a process of its own, and the least urgent of all: whatever it does, agent and player go before it, and what it
-breaks or waits for (an X server that hangs) breaks and holds up nobody else.
+It is a process of its own: what it breaks or waits for (an X server that hangs) breaks and holds up nobody else. All
+its work is done by a thread that runs when nobody else wants to, loading the libraries included. Only the copy within
+the X server is made by the main thread, at normal priority: it takes a millisecond, and its instant has to be known.
 """
 
-import base64
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from agent.player.camera_wire import Copied, Developed, Ready, Spoilt, Take
-from agent.player.stage import StageError
-from agent.player.wire import Screen, line
+if TYPE_CHECKING:
+    from agent.player.studio import Studio
 
 NICE = 19
 
 
 def _least_urgent() -> None:
-    """Run when nobody else wants to (sched(7), SCHED_IDLE); a decoder never waits for a picture's sake."""
-    os.nice(NICE)
-    with contextlib.suppress(OSError):
+    """Let this thread run when nobody else wants to (sched(7), SCHED_IDLE; both are a thread's own on Linux)."""
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with contextlib.suppress(OSError):  # a container may forbid it; being nice is nearly as good
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _load(agent: socket.socket, screen: str) -> "Studio | None":
+    try:
+        from agent.player.studio import open_studio
+    except ImportError as error:
+        detail = f"a library is missing ({error}); install framezero[agent]"
+        agent.sendall(json.dumps({"say": "spoilt", "reason": "shot_failed", "detail": detail}).encode() + b"\n")
+        return None
+    return open_studio(agent, screen)
 
 
 def main() -> None:
@@ -34,39 +44,14 @@ def main() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     agent = socket.socket(fileno=int(sys.argv[1]))
-    screen = Screen.model_validate_json(sys.argv[2])
-    _least_urgent()
-
-    def say(message: BaseModel) -> None:
-        agent.sendall(line(message))
-
-    try:
-        from agent.player.jpeg import develop, picture
-        from agent.player.lens import Lens
-    except ImportError as error:
-        say(Spoilt(reason="shot_failed", detail=f"a library is missing ({error}); install framezero[agent]"))
-        return
-    lens, last = Lens(screen.name, screen.region), None
-    say(Ready())
-    for order in agent.makefile("rb"):
-        take = Take.model_validate_json(order)
-        if last is None or not take.again:
-            try:
-                last = picture(lens.look(lambda raw: say(Copied(raw=raw))), screen.rotate)
-            except StageError as error:
-                last = None
-                say(Spoilt(reason="display_absent", detail=str(error)))
-                continue
-        jpeg, width, height = develop(last, take.width)
-        say(
-            Developed(
-                jpeg=base64.b64encode(jpeg).decode("ascii"),
-                width=width,
-                height=height,
-                wall_width=last.width,
-                wall_height=last.height,
-            )
-        )
+    with ThreadPoolExecutor(1, initializer=_least_urgent) as idle:
+        studio = idle.submit(_load, agent, sys.argv[2]).result()
+        if studio is None:
+            return
+        for order in agent.makefile("rb"):
+            exposed = studio.expose(order)
+            if exposed is not None:
+                idle.submit(studio.develop, exposed).result()
 
 
 if __name__ == "__main__":

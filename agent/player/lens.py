@@ -10,7 +10,7 @@ What the X server does not have is not in the picture: a video plane that the ha
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,16 +26,25 @@ from agent.units import RawNs
 BAND_BYTES = 128 * 1024
 PAUSE_S = 0.001
 PIXEL_BYTES = 4
+SURE_NS = 3_000_000
+TRIES = 3
 _DEPTHS = (24, 32)
 _MASKS = (0xFF0000, 0xFF00, 0xFF)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """The wall's pixels as the display has them: rows from the top, four bytes a pixel (blue, green, red, none)."""
+class Negative:
+    """The wall's pixels where the X server keeps them; `raw` is when they were copied, by the raw counter."""
 
     raw: RawNs
-    """When it was copied, by the raw counter."""
+    pixmap: Any
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The wall's pixels as the display has them: rows from the top, four bytes a pixel (blue, green, red, none)."""
 
     width: int
     height: int
@@ -50,22 +59,32 @@ class Lens:
         self._region = region
         self._x: Any = None
 
-    def look(self, copied: Callable[[RawNs], None]) -> Copy:
-        """Copy the wall; `copied` is called once the display has done its part. Raises StageError.
+    def expose(self) -> Negative:
+        """Copy the wall within the server: a matter of a millisecond, to be done without delay. Raises StageError.
 
-        A server that was started anew since the last look is connected to anew.
+        A server that was started anew since the last time is connected to anew.
         """
         if self._x is not None:
             with contextlib.suppress(xerror.ConnectionClosedError, OSError):
-                return self._look(copied)
+                return self._expose()
             self._x = None
-        try:
-            return self._look(copied)
-        except (xerror.ConnectionClosedError, OSError) as error:
-            self._x = None
-            raise StageError(f"the display {self._name!r} has gone; start the X server again") from error
+        with self._told():
+            return self._expose()
 
-    def _look(self, copied: Callable[[RawNs], None]) -> Copy:
+    def read(self, negative: Negative) -> Copy:
+        """Fetch the pixels, band by band, and have the server forget its own: there is no hurry. Raises StageError."""
+        row_bytes = negative.width * PIXEL_BYTES
+        pixels = bytearray(negative.height * row_bytes)
+        with self._told():
+            for top, rows in bands(negative.height, row_bytes, BAND_BYTES):
+                band = negative.pixmap.get_image(0, top, negative.width, rows, X.ZPixmap, 0xFFFFFFFF).data
+                pixels[top * row_bytes : (top + rows) * row_bytes] = band
+                time.sleep(PAUSE_S)
+            negative.pixmap.free()
+            self._x.flush()
+        return Copy(negative.width, negative.height, pixels)
+
+    def _expose(self) -> Negative:
         if self._x is None:
             self._x = open_display(self._name)
         screen = self._x.screen()
@@ -73,16 +92,25 @@ class Lens:
         now = screen.root.get_geometry()  # a display may change its mode
         wall = region_of(self._region, now.width, now.height)
         pixmap = screen.root.create_pixmap(wall.width, wall.height, screen.root_depth)
-        try:
-            raw = self._copy(screen.root, pixmap, wall)
-            copied(raw)
-            return Copy(raw, wall.width, wall.height, self._read(pixmap, wall))
-        except xerror.XError as error:
-            detail = f"the display {self._name!r} refuses to be copied ({type(error).__name__}); its log may say why"
-            raise StageError(detail) from error
-        finally:
-            pixmap.free()
-            self._x.flush()
+        context = screen.root.create_gc(subwindow_mode=X.IncludeInferiors, graphics_exposures=False)
+        for _ in range(TRIES):
+            raw, doubt_ns = self._copy(screen.root, pixmap, context, wall)
+            if doubt_ns <= SURE_NS:
+                break
+        context.free()
+        return Negative(raw, pixmap, wall.width, wall.height)
+
+    def _copy(self, root: Any, pixmap: Any, context: Any, wall: Rect) -> tuple[RawNs, int]:
+        """One request; when it was done, between its sending and the server's word for it, and how far those lie apart.
+
+        They lie far apart where this process was not given its turn: then it is worth another try.
+        """
+        self._x.sync()
+        before = raw_now_ns()
+        pixmap.copy_area(context, root, wall.x, wall.y, wall.width, wall.height, 0, 0)
+        self._x.sync()
+        after = raw_now_ns()
+        return RawNs((before + after) // 2), after - before
 
     def _check(self, screen: Any) -> None:
         visual = next(v for d in screen.allowed_depths for v in d.visuals if v.visual_id == screen.root_visual)
@@ -93,22 +121,15 @@ class Lens:
             depth = f"{screen.root_depth} bits of depth in pixels of {bits}"
             raise StageError(f"the display {self._name!r} has {depth}, which cannot be photographed; run it with 24")
 
-    def _copy(self, root: Any, pixmap: Any, wall: Rect) -> RawNs:
-        """One request; the instant is the middle between its sending and the server's word that it is done."""
-        context = root.create_gc(subwindow_mode=X.IncludeInferiors, graphics_exposures=False)
-        self._x.sync()
-        before = raw_now_ns()
-        pixmap.copy_area(context, root, wall.x, wall.y, wall.width, wall.height, 0, 0)
-        self._x.sync()
-        after = raw_now_ns()
-        context.free()
-        return RawNs((before + after) // 2)
-
-    def _read(self, pixmap: Any, wall: Rect) -> bytearray:
-        row_bytes = wall.width * PIXEL_BYTES
-        pixels = bytearray(wall.height * row_bytes)
-        for top, rows in bands(wall.height, row_bytes, BAND_BYTES):
-            band = pixmap.get_image(0, top, wall.width, rows, X.ZPixmap, 0xFFFFFFFF).data
-            pixels[top * row_bytes : (top + rows) * row_bytes] = band
-            time.sleep(PAUSE_S)
-        return pixels
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What python-xlib raises in its own words."""
+        try:
+            yield
+        except (xerror.ConnectionClosedError, OSError) as error:
+            self._x = None
+            raise StageError(f"the display {self._name!r} has gone; start the X server again") from error
+        except xerror.XError as error:
+            self._x = None
+            detail = f"the display {self._name!r} refuses to be copied ({type(error).__name__}); its log may say why"
+            raise StageError(detail) from error
