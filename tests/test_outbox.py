@@ -92,3 +92,19 @@ def test_days_without_a_broker_do_not_grow_the_list_of_numbers() -> None:
         box.put(state(n))
     assert len(box._unsent) < 100
     assert drain(box) == [b"9999"]
+
+
+def test_a_picture_is_not_sent_to_a_broker_that_was_away() -> None:
+    """Whoever asked for it has gone; an answer of another kind was on its way and still counts."""
+    box = Outbox()
+    box.put(record(1, "shot"))
+    box.put(record(2, "answer"))
+    box.rewind()
+    assert drain(box) == [b"2"] and len(box) == 1
+
+
+def test_of_pictures_only_the_newest_wait_for_a_thin_line() -> None:
+    box = Outbox()
+    for n in range(10):
+        box.put(record(n, "shot"))
+    assert drain(box) == [b"6", b"7", b"8", b"9"]
