@@ -23,8 +23,7 @@ from agent.units import US_PER_S, format_utc
 STDOUT = Path("-")
 
 _LAYOUTS = (
-    ("venue", "taken", "there", "on the wall", "picture", "wall", "file"),
-    ("venue", "taken", "there", "on the wall", "picture", "file"),
+    ("venue", "taken", "there", "on the wall", "picture", "wall"),
     ("venue", "taken", "there", "on the wall", "picture"),
     ("venue", "taken", "on the wall", "picture"),
     ("venue", "taken", "on the wall"),
@@ -56,7 +55,7 @@ def shot(
     patterns = patterns_of(venues, "VENUE")
     several = len(patterns) > 1 or patterns[0][0] in "*@"
     timeout_s = _positive_s(timeout) if timeout else shots.TIMEOUT_S
-    place = _place(out, several, given.json)
+    place = place_of(out, several, given.json)
 
     async def run() -> int:
         async with line_to(found, shots.TOPICS) as link:
@@ -78,7 +77,7 @@ def shot(
             else:
                 warn(list(dict.fromkeys(warnings)))
                 console = complaints() if place == STDOUT else screen()
-                console.print(page(rows, files, console.width))
+                console.print(page(rows, files, place, console.width))
             return code
 
     raise typer.Exit(asyncio.run(run()))
@@ -99,7 +98,7 @@ def _positive_s(text: str) -> float:
     return seconds
 
 
-def _place(out: Path, several: bool, as_json: bool) -> Path:
+def place_of(out: Path, several: bool, as_json: bool) -> Path:
     """Where pictures go: `-`, a file, or a folder that is there now. Raises CueError before anybody is asked."""
     if out == STDOUT:
         if several:
@@ -175,10 +174,10 @@ def _venue_json(row: Row, file: Path | str | None) -> dict[str, Any]:
     }
 
 
-def page(rows: list[Row], files: dict[str, Path | str], width: int) -> Group:
+def page(rows: list[Row], files: dict[str, Path | str], place: Path, width: int) -> Group:
     """The table, and below it a line for each venue without a picture, or with one that could not be kept."""
     drawn, rest = shortlist(rows, lambda row: isinstance(row.outcome, Picture))
-    taken = [_cells(row.outcome, files[row.venue]) for row in drawn if isinstance(row.outcome, Picture)]
+    taken = [_cells(row.outcome) for row in drawn if isinstance(row.outcome, Picture)]
     parts: list[Any] = [fitting(taken, _LAYOUTS, {}, width)] if taken else []
     lines = [rest] if rest else []
     for row in drawn:
@@ -190,12 +189,15 @@ def page(rows: list[Row], files: dict[str, Path | str], width: int) -> Group:
             lines.append(
                 f"[bold]{shown(row.venue)}[/]: [red]{shown(row.outcome.code)}[/] – {shown(row.outcome.detail)}"
             )
+    kept = sum(isinstance(file, Path) for file in files.values())
+    if kept and place != STDOUT:
+        lines.append(f"{kept} picture{'s' if kept > 1 else ''} in {shown(str(place))}")
     if not rows:
         lines.append("[red]no venue is known at the broker[/]; are agents running, and is --root right?")
     return Group(*parts, *(Text.from_markup(line, emoji=False) for line in lines))
 
 
-def _cells(made: Picture, file: Path | str) -> dict[str, str]:
+def _cells(made: Picture) -> dict[str, str]:
     said = made.shot
     zone = made.presence.timezone if made.presence else ""
     taken = "no time yet" if said.taken is None else format_utc(said.taken)[:-4] + "Z"
@@ -206,7 +208,6 @@ def _cells(made: Picture, file: Path | str) -> dict[str, str]:
         "on the wall": shown(on_wall(made)),
         "picture": f"{said.width}×{said.height} {len(made.jpeg) / 1000:.0f} kB",
         "wall": f"{said.wall_width}×{said.wall_height}",
-        "file": shown(str(file)) if isinstance(file, Path) and file != STDOUT else "",
     }
 
 

@@ -17,9 +17,10 @@ from agent.access import Access
 from agent.connection import Received
 from agent.control import shot as shots
 from agent.control import view as views
+from agent.control.cue import CueError
 from agent.control.link import Link
 from agent.control.shot import Picture, Row
-from agent.control.shot_cli import exit_code, on_wall, page
+from agent.control.shot_cli import exit_code, on_wall, page, place_of
 from agent.control.view import View
 from agent.messages import MAX_ANSWER_BYTES, Ask, Refusal, decode, encode
 from agent.told import Answer, Shot
@@ -97,10 +98,11 @@ async def test_the_picture_is_written_and_told_with_its_time_there_and_here(
     assert (code, err) == (0, ""), out + err
     assert file.read_bytes() == JPEG
     assert "2025-06-02T12:00:00.000Z" in out and "21:00:00 JST" in out
-    assert "playing winners-reel r3, 2: koi.mp4 frame 370" in out and "1280×720 77 kB" in out and str(file) in out
+    assert "playing winners-reel r3, 2: koi.mp4 frame 370" in out and "1280×720 77 kB" in out
+    assert "1 picture in" in out and "tokyo.jpg" in out
     (ask,) = asks
     assert (ask.want, ask.width) == ("shot", 640) and ask.issued is not None
-    assert not list(tmp_path.glob(".tokyo*"))
+    assert [name for name in names(tmp_path) if "tokyo" in name] == ["tokyo.jpg"]
     assert await retained(mosquitto, "ask/+") == []
 
 
@@ -149,19 +151,29 @@ async def test_to_standard_output_goes_the_picture_and_nothing_else(mosquitto: M
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("out", "several", "as_json", "said"),
     [
-        (["tokyo", "--out", "/nowhere/at/all.jpg"], "there is no folder /nowhere/at; make it first"),
-        (["*", "--out", "-"], "several pictures go into a folder"),
-        (["*", "--out", "/dev/null/x"], "cannot be a folder"),
-        (["tokyo", "--out", "-", "--json"], "cannot both go to standard output"),
-        (["To kyo", "--out", "x.jpg"], "VENUE 'To kyo': a venue or an @group has"),
-        (["tokyo", "--out", "x.jpg", "--timeout", "0s"], "--timeout '0s': is nothing"),
+        ("/nowhere/at/all.jpg", False, False, "there is no folder /nowhere/at; make it first"),
+        ("-", True, False, "several pictures go into a folder"),
+        ("/dev/null/x", True, False, "cannot be a folder"),
+        ("-", False, True, "cannot both go to standard output"),
     ],
 )
-async def test_what_cannot_be_is_said_before_anybody_is_asked(arguments: list[str], said: str) -> None:
-    code, out, err = await framezero("shot", *arguments, "--broker", f"mqtt://127.0.0.1:{free_port()}")
-    assert code == 2 and said in err + out
+def test_where_no_picture_can_go_is_said_before_anybody_is_asked(
+    out: str, several: bool, as_json: bool, said: str
+) -> None:
+    with pytest.raises(CueError, match=said) as told_why:
+        place_of(Path(out), several, as_json)
+    assert told_why.value.usage
+
+
+async def test_what_is_no_venue_or_no_time_is_usage() -> None:
+    for arguments, said in (
+        (["To kyo", "--out", "x.jpg"], "VENUE 'To kyo': a venue or an @group has"),
+        (["tokyo", "--out", "x.jpg", "--timeout", "0s"], "--timeout '0s': is nothing"),
+    ):
+        code, _, err = await framezero("shot", *arguments, "--broker", f"mqtt://127.0.0.1:{free_port()}")
+        assert code == 2 and said in err
 
 
 async def test_without_a_broker_it_is_4(tmp_path: Path) -> None:
@@ -252,7 +264,7 @@ def test_the_table_is_never_cut(width: int) -> None:
     from rich.console import Console
 
     console = Console(width=width, file=StringIO())
-    console.print(page([row(shot()), row(NO_DISPLAY)], {"tokyo": Path("/srv/walls/tokyo.jpg")}, width))
+    console.print(page([row(shot()), row(NO_DISPLAY)], {"tokyo": Path("x.jpg")}, Path("x.jpg"), width))
     assert isinstance(console.file, StringIO)
     text = console.file.getvalue()
     assert "…" not in text and "koi.mp4 frame 370" in text and "no_display" in text
