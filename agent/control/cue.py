@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.control.landing import as_json as landing_json
 from agent.control.landing import landing
-from agent.control.link import Delivery, Link, deliveries_json, utc_now
+from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, deliveries_json, utc_now
 from agent.control.times import local_time, warn_of
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View
@@ -172,10 +172,11 @@ def default_timeout_s(cue: Cue, wanted: Wanted, now: UtcUs) -> float:
     return ANSWER_S if wanted == "accepted" else max(ANSWER_S, (cue.at - now) / US_PER_S + AFTER_INSTANT_S)
 
 
-async def publish(link: Link, cue: Cue, now: UtcUs) -> list[Delivery]:
+async def publish(link: Link, cue: Cue, now: UtcUs, patience_s: float = ANSWER_TIMEOUT_S) -> list[Delivery]:
     """Publish a cue, signed and retained until it expires."""
     expires_s = max(1, -((now - cue.expires) // US_PER_S))
-    return await link.publish(f"cue/{cue.cue}", link.pen.seal("cue", encode(cue)), expires_s=expires_s)
+    body = link.pen.seal("cue", encode(cue))
+    return await link.publish(f"cue/{cue.cue}", body, expires_s=expires_s, patience_s=patience_s)
 
 
 async def send(link: Link, cue: Cue, wanted: Wanted, timeout_s: float | None) -> Sent:

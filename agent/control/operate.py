@@ -5,7 +5,7 @@ on the link. GO waits for the other desks (agent.control.claims), everything els
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -238,12 +238,18 @@ async def _claimed(link: Link, desk: Desk, cue: Cue, label: str, pressed_s: floa
 
 
 async def _out(link: Link, desk: Desk, cue: Cue, warnings: list[str]) -> Gone | Refused:
-    deliveries = await cues.publish(link, cue, utc_now())
+    deliveries = await _taken(lambda patience_s: cues.publish(link, cue, utc_now(), patience_s))
     if not any(found.taken for found in deliveries):
         return Refused("untaken", "; ".join(untaken(deliveries)) or _no_broker(link).detail)
     # It comes back from the brokers too, and counts once.
     desk.take([Order(cue, time.monotonic(), True)], utc_now())
     return Gone(cue, deliveries, [*warnings, *untaken(deliveries)])
+
+
+async def _taken(publish: Callable[[float], Awaitable[list[Delivery]]]) -> list[Delivery]:
+    """Publish, and wait for no broker that hangs once another has it; the same bytes again are silent."""
+    said = await publish(panics.FIRST_S)
+    return said if any(found.taken for found in said) else await publish(ANSWER_TIMEOUT_S)
 
 
 async def _move(
@@ -276,12 +282,7 @@ async def _alarm(link: Link, desk: Desk, build: Callable[[], Panic | Lift]) -> G
         message = build()
     except CueError as error:
         return Refused("cue", str(error))
-    deliveries = {found.url: found for found in await panics.publish(link, message, panics.FIRST_S)}
-    if not all(found.taken for found in deliveries.values()):
-        # The same bytes again are silent where they are known.
-        for found in await panics.publish(link, message, ANSWER_TIMEOUT_S):
-            panics.better(deliveries, found)
-    said = sorted(deliveries.values(), key=lambda found: found.url)
+    said = await _taken(lambda patience_s: panics.publish(link, message, patience_s))
     if not any(found.taken for found in said):
         return Refused("untaken", "; ".join(untaken(said)))
     desk.take([Order(message, time.monotonic(), True)], utc_now())

@@ -100,7 +100,7 @@ async def send(link: Link, message: Panic | Lift, timeout_s: float) -> Sent:
     if not all(delivery.taken for delivery in deliveries.values()) or link.brokers.keys() - deliveries.keys():
         # The same bytes again are silent where they are known.
         for delivery in await publish(link, message, ANSWER_TIMEOUT_S):
-            better(deliveries, delivery)
+            _better(deliveries, delivery)
     found = sorted(deliveries.values(), key=lambda delivery: delivery.url)
     if not any(delivery.taken for delivery in found):
         return Sent(message, found, [], warnings)
@@ -133,8 +133,7 @@ def _place(view: View, message: Panic | Lift) -> str:
     return message.lift if whole else f"{message.lift}-{sha256(encode(message)).hexdigest()[:8]}"
 
 
-def better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:
-    """Keep what a broker said last, unless it has taken the message before."""
+def _better(deliveries: dict[str, Delivery], delivery: Delivery) -> None:
     known = deliveries.get(delivery.url)
     if known is None or not known.taken:
         deliveries[delivery.url] = delivery
