@@ -30,6 +30,7 @@ async def test_a_venue_writes_under_its_own_name_and_nowhere_else(authority: Aut
             "panic/0198f3a0-7c1e-7b3a-9d55-0d5c1f0e2a11",
             "ask/tokyo",
             "ask/all",
+            "desk/bring-your-vision/go",
         ]
         for topic in forbidden:
             assert not await may_write(tokyo, topic), topic
@@ -38,7 +39,7 @@ async def test_a_venue_writes_under_its_own_name_and_nowhere_else(authority: Aut
 async def test_a_venue_hears_what_is_for_all_and_its_own_and_nobody_elses(authority: Authority, broker: Broker) -> None:
     async with client(authority, broker, "operator", "alice") as alice:
         meant = ["cue/x", "program/reel/1", "panic", "panic/x", "ask/tokyo", "ask/all"]
-        for topic in [*meant, "ask/paris"]:
+        for topic in [*meant, "ask/paris", "desk/bring-your-vision/go"]:
             assert await may_write(alice, topic, retain=True), topic
         async with client(authority, broker, "venue", "paris") as paris:
             for kind in OWN:
@@ -60,6 +61,9 @@ async def test_an_operator_sends_hears_every_venue_and_clears_what_one_left(
         assert found == {f"venue/tokyo/{kind}" for kind in OWN}
         for topic in ("presence", "status"):
             assert await may_write(alice, f"venue/tokyo/{topic}", b"", retain=True)
+        assert await may_write(alice, "desk/bring-your-vision/go", retain=True)
+        claimed = {message.topic for message in await heard(alice, ["desk/#"])}
+        assert f"{ROOT}/desk/bring-your-vision/go" in claimed, "every operator hears the others' claims"
         for topic in ("venue/tokyo/ack", "venue/tokyo/asrun", "venue/tokyo/answer", "other", "$SYS/x"):
             assert not await may_write(alice, topic), topic
     async with client(authority, broker, "operator", "alice") as alice:

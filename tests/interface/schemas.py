@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agent.control.claims import Claim
 from agent.messages import Ask, Cue, Lift, Panic, Program
 from agent.told import Ack, Answer, AsRun, Presence, Status
 from agent.trust import Envelope
@@ -18,6 +19,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "answer": Answer,
     "ask": Ask,
     "asrun": AsRun,
+    "claim": Claim,
     "cue": Cue,
     "envelope": Envelope,
     "lift": Lift,

@@ -137,7 +137,8 @@ def test_every_message_has_its_schema_and_every_schema_its_message() -> None:
         for _, message in parts("message")
         if "$ref" in message["payload"] and message["payload"]["$ref"].startswith("./schemas/")
     }
-    assert used == set(MESSAGES)
+    # A claim is what operators' desks say to each other: no agent has to do with it.
+    assert used == set(MESSAGES) - {"claim"}
     carried = {
         followed(message)["payload"].get("$ref") for each in CHANNELS.values() for message in each["messages"].values()
     }
