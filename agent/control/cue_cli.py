@@ -11,6 +11,7 @@ import typer
 
 from agent.control import answers, moves
 from agent.control import cue as cues
+from agent.control.kept import words
 from agent.control.kept_cli import cancel_, list_
 from agent.control.landing import landing
 from agent.control.link import Link, untaken, utc_now
@@ -202,7 +203,8 @@ def _instant(at: str | None, in_: str | None) -> Callable[[UtcUs], UtcUs]:
 def _announce(link: Link, cue: Cue, now: UtcUs) -> None:
     """Echo the instant in UTC and as the clocks of the addressed venues show it."""
     when = f"in {show_span(cue.at - now)}" if cue.at >= now else f"{show_span(now - cue.at)} ago"
-    screen().print(f"{cue.do.action} at [bold]{format_utc(cue.at)}[/] ({when}), cue {cue.cue}")
+    screen().print(f"{shown(words(cue))} at [bold]{format_utc(cue.at)}[/] ({when})", soft_wrap=True)
+    screen().print(f"  cue {cue.cue}")
     for line in answers.local_lines(cue.at, link.view.expected(cue.venues), link.view.presences):
         screen().print(line)
     if isinstance(cue.do, Play) and (cue.do.held or cue.do.from_us) and (found := landing(link.view, cue)):
