@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from agent.control import publish as publishing
 from agent.control import status as statuses
@@ -95,16 +103,20 @@ def publish(
     publishing.check_names(program, url)
     wishes = publishing.parse_variants(variant or [], files)
     pen = pen_of(found, "program")
-    with complaints().status("decoding every film once"):
-        bill = publishing.probe_all(files, parse_span(still), wishes)
+    with _bar(MofNCompleteColumn(), TimeElapsedColumn()) as progress:
+        task = progress.add_task("decoding")
+
+        def decoding(file: Path, before: int, total: int) -> None:
+            progress.update(task, description=f"decoding {shown(file.name)}", completed=before, total=total)
+
+        bill = publishing.probe_all(files, parse_span(still), wishes, decoding)
     # A broker first: without one the site would be written in vain, and with one the films are soon known.
     asyncio.run(_reachable(found, program))
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=complaints(), transient=True, disable=given.json) as progress:
+    with _bar(DownloadColumn()) as progress:
         task = progress.add_task("hashing", total=_bytes_of(bill))
         items = []
         for billing in bill:
-            progress.update(task, description=shown(billing.film.path.name))
+            progress.update(task, description=f"hashing {shown(billing.film.path.name)}")
             items.append(publishing.store(billing, to, url, lambda count: progress.advance(task, count)))
     result, warnings = asyncio.run(_announce(found, pen, program, name, items))
     warnings += [*untaken(result.deliveries), *([] if pen.keys else [UNSIGNED_PROGRAM])]
@@ -140,6 +152,13 @@ def status(
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED  # the usual way to end --watch, not worth a word
     raise typer.Exit(int(code))
+
+
+def _bar(*columns: ProgressColumn) -> Progress:
+    """A bar on standard error, for people at a terminal only; gone when the work is done."""
+    console = complaints()
+    shape = (TextColumn("{task.description}"), BarColumn(), *columns)
+    return Progress(*shape, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _bytes_of(bill: list[publishing.Billing]) -> int:

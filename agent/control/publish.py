@@ -103,12 +103,23 @@ def check_names(program: str, base_urls: Sequence[str]) -> None:
         raise PublishError(faults)
 
 
-def probe_all(files: Sequence[Path], still_us: int, variants: Sequence[VariantWish] = ()) -> list[Billing]:
-    """Probe every file, and compare variants with their films. Raises PublishError with all faults at once."""
+def probe_all(
+    files: Sequence[Path],
+    still_us: int,
+    variants: Sequence[VariantWish] = (),
+    told: Callable[[Path, int, int], None] = lambda *_: None,
+) -> list[Billing]:
+    """Probe every file, and compare variants with their films. Raises PublishError with all faults at once.
+
+    `told` hears of each file before it is probed, how many were before it, and how many there are.
+    """
     if shutil.which("ffprobe") is None:
         raise PublishError(["ffprobe is not installed; install ffmpeg"])
     wanted = dict.fromkeys([*files, *(wish.file for wish in variants)])
-    found = {file: probe(file, still_us) for file in wanted}
+    found = {}
+    for number, file in enumerate(wanted):
+        told(file, number, len(wanted))
+        found[file] = probe(file, still_us)
     faults = [film.detail for film in found.values() if isinstance(film, Refusal)]
     films = {file: film for file, film in found.items() if isinstance(film, Film)}
     bill = []

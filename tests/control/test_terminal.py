@@ -7,6 +7,7 @@ import pty
 import struct
 import sys
 import termios
+from pathlib import Path
 
 import pytest
 from brokers import Mosquitto
@@ -88,3 +89,17 @@ async def test_ctrl_c_while_a_cue_waits_says_that_it_is_out(mosquitto: Mosquitto
     cue.press("\x03")
     assert await cue.ends() == 130
     assert "the cue is out, or on its way" in cue.seen
+
+
+@pytest.mark.needs("ffmpeg", "ffprobe")
+async def test_publishing_shows_a_bar_with_the_film_that_is_decoded(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    for name, command in (("koi.mp4", "testsrc=duration=2.5"), ("sky.mp4", "testsrc2=duration=2.5")):
+        making = ("-v", "error", "-f", "lavfi", "-i", command, "-pix_fmt", "yuv420p", str(tmp_path / name))
+        assert await (await asyncio.create_subprocess_exec("ffmpeg", *making)).wait() == 0
+    films = (str(tmp_path / "koi.mp4"), str(tmp_path / "sky.mp4"))
+    where = ("--to", str(tmp_path / "site"), "--url", "http://films.example", "--broker", mosquitto.url)
+    publish = Terminal("publish", *films, "--program", "reel", "--show", "demo", *where)
+    await publish.shows("decoding sky.mp4")
+    await publish.shows("1/2")
+    assert await publish.ends() == 0
+    assert "program" in publish.seen and "2 films, 5.0 s" in publish.seen
