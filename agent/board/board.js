@@ -188,6 +188,8 @@
   };
   document.addEventListener("keydown", down);
   document.addEventListener("keyup", up);
+  // A press by hand leaves no focus behind: the next Space is GO, and not the same button again.
+  document.addEventListener("mousedown", (event) => event.target.closest?.(".fz-button, .fz-fire") && event.preventDefault());
   setInterval(look, 250);
   setInterval(tick, 500);
   setInterval(knock, 2000);

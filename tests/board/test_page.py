@@ -1,0 +1,297 @@
+"""The page in a real browser, over a made-up show: what is drawn, and what a press or a key does."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from browsing import PaintedBoard, chromium, opened, painted_board, status, wide
+from painted import GUEST, HOSTILE, OPERATOR
+from playwright.async_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def painted() -> Iterator[PaintedBoard]:
+    with painted_board() as board:
+        yield board
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def board(painted: PaintedBoard) -> PaintedBoard:
+    painted.paint()
+    painted.orders()
+    return painted
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(browser: Browser, board: PaintedBoard) -> AsyncIterator[Page]:
+    async with opened(browser, f"{board.url}/?token={OPERATOR}") as page:
+        yield page
+
+
+async def test_space_is_go_of_the_line_in_standby(desk: Page, board: PaintedBoard) -> None:
+    await expect(desk.locator(".fz-standby")).to_have_text("The winners' reel")
+    await desk.keyboard.press("Space")
+    order = board.order()
+    assert (order["deed"], order["line"]) == ("go", 2)
+    await expect(desk.locator(".fz-said")).to_contain_text("go is out")
+
+
+async def test_keys_hold_resume_black_stop_and_move_standby(desk: Page, board: PaintedBoard) -> None:
+    for key, deed in (("h", "hold"), ("r", "resume"), ("b", "black"), ("s", "stop")):
+        await desk.keyboard.press(key)
+        assert board.order()["deed"] == deed
+    await desk.keyboard.press("ArrowDown")
+    order = board.order()
+    assert (order["deed"], order["line"]) == ("standby", 3)
+    assert board.orders() == []
+
+
+async def test_a_key_with_control_is_the_browsers(desk: Page, board: PaintedBoard) -> None:
+    await desk.keyboard.press("Control+b")
+    await desk.keyboard.press("Alt+h")
+    await desk.keyboard.press("r")
+    assert board.order()["deed"] == "resume"
+
+
+async def test_keys_do_nothing_while_somebody_types(desk: Page, board: PaintedBoard) -> None:
+    await desk.keyboard.press("/")
+    await desk.keyboard.type("b shp tokyo", delay=5)
+    await expect(desk.locator(".fz-sieve")).to_have_value("b shp tokyo")
+    await desk.keyboard.press("Escape")
+    await desk.keyboard.press("r")
+    assert board.order()["deed"] == "resume"
+
+
+async def test_space_on_a_button_that_has_the_focus_means_that_button(desk: Page, board: PaintedBoard) -> None:
+    await desk.locator('[data-key="b"]').focus()
+    await desk.keyboard.press("Space")
+    assert board.order()["deed"] == "black"
+    assert board.orders() == []
+
+
+async def test_after_a_click_on_a_button_space_is_go_again(desk: Page, board: PaintedBoard) -> None:
+    await desk.locator('[data-key="b"]').click()
+    assert board.order()["deed"] == "black"
+    await desk.keyboard.press("Space")
+    assert board.order()["deed"] == "go"
+
+
+async def short(page: Page, button: str) -> None:
+    """Press it with the mouse, and let go as soon as it has begun to fill."""
+    await page.locator(button).hover()
+    await page.mouse.down()
+    await page.wait_for_selector(f"{button}.holding")
+    await page.mouse.up()
+    await page.wait_for_selector(f"{button}:not(.holding)")
+
+
+async def long(page: Page, button: str) -> None:
+    """Hold it with the mouse until it fires."""
+    await page.locator(button).hover()
+    await page.mouse.down()
+    await page.wait_for_selector(f"{button}.fired")
+    await page.mouse.up()
+    await page.wait_for_selector(f"{button}:not(.fired)")
+
+
+async def test_panic_has_to_be_held(desk: Page, board: PaintedBoard) -> None:
+    await desk.keyboard.press("p")
+    await short(desk, ".fz-panic")
+    await desk.keyboard.press("p", delay=500)
+    await desk.keyboard.press("r")
+    assert board.order()["deed"] == "resume"  # had a short press fired, it would have come before
+    await desk.keyboard.down("p")
+    await desk.wait_for_selector(".fz-panic.fired")
+    await desk.keyboard.up("p")
+    assert board.order()["deed"] == "panic"
+    await desk.wait_for_selector(".fz-panic:not(.fired)")
+    await long(desk, ".fz-panic")
+    assert board.order()["deed"] == "panic"
+    assert board.orders() == []
+
+
+async def test_a_panic_is_large_and_lifting_it_has_to_be_held_too(desk: Page, board: PaintedBoard) -> None:
+    board.paint(panic=True)
+    await expect(desk.locator(".fz-alarm.panic")).to_contain_text("PANIC")
+    await short(desk, ".fz-lift")
+    await long(desk, ".fz-lift")
+    order = board.order()
+    assert (order["deed"], order["panic"] != "") == ("lift", True)
+    assert board.orders() == []
+
+
+async def test_a_finger_can_hold_panic_too(browser: Browser, board: PaintedBoard) -> None:
+    async with opened(browser, f"{board.url}/?token={OPERATOR}", width=390, height=844, touch=True) as page:
+        box = await page.locator(".fz-panic").bounding_box()
+        assert box is not None
+        finger = await page.context.new_cdp_session(page)
+        at = [{"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}]
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": at})
+        await page.wait_for_selector(".fz-panic.fired")
+        await finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        assert board.order()["deed"] == "panic"
+
+
+async def test_a_refusal_cannot_be_overlooked(desk: Page, board: PaintedBoard) -> None:
+    board.paint(refuse="ben@desk-2 sent GO 40 0.8 s ago; wait 1.2 s", gap=True)
+    await expect(desk.locator(".fz-go-hint")).to_contain_text("wait")
+    await desk.keyboard.press("Space")
+    said = desk.locator(".fz-said")
+    await expect(said).to_have_text("✕ NOT SENT: ben@desk-2 sent GO 40 0.8 s ago; wait 1.2 s")
+    assert await said.get_attribute("role") == "alert"
+
+
+async def test_a_press_that_comes_late_is_refused(desk: Page, board: PaintedBoard) -> None:
+    await desk.evaluate(
+        "() => { framezero.press = (emit) => emit({ line: null, at_us: Math.round(framezero.nowUs() - 5e6) }) }"
+    )
+    await desk.locator(".fz-go").click()
+    await expect(desk.locator(".fz-said")).to_contain_text("late")
+    assert board.orders() == []
+
+
+async def test_a_go_for_a_line_that_is_no_longer_in_standby_is_refused(desk: Page, board: PaintedBoard) -> None:
+    await desk.evaluate(
+        "() => { framezero.press = (emit) => emit({ line: '1', at_us: Math.round(framezero.nowUs()) }) }"
+    )
+    await desk.locator(".fz-go").click()
+    await expect(desk.locator(".fz-said")).to_contain_text("standby was moved by somebody else")
+    assert board.orders() == []
+
+
+async def test_a_page_whose_board_is_away_says_so_and_sends_nothing(desk: Page, board: PaintedBoard) -> None:
+    board.freeze(True)
+    try:
+        await expect(desk.locator(".fz-lost-banner")).to_be_visible(timeout=6000)
+        await expect(desk.locator(".fz-lost-why")).to_contain_text("Nothing can be sent from here")
+        assert (await desk.title()).startswith("✕ NOT LIVE")
+        await desk.keyboard.press("Space")
+        await desk.keyboard.press("p", delay=1300)
+    finally:
+        board.freeze(False)
+    await expect(desk.locator(".fz-lost-banner")).to_be_hidden(timeout=15000)
+    await desk.wait_for_selector("body[data-live]")
+    await desk.keyboard.press("r")
+    assert board.order()["deed"] == "resume"
+    assert board.orders() == []
+
+
+async def test_a_guest_sees_all_and_has_no_hands(browser: Browser, board: PaintedBoard) -> None:
+    async with opened(browser, f"{board.url}/?token={GUEST}") as page:
+        await expect(page.locator(".fz-top")).to_contain_text("read only")
+        assert await page.locator(".fz-card").count() == 5
+        for hand in (".fz-go", ".fz-panic", ".fz-fire", ".fz-transport", ".fz-again", "button.fz-line"):
+            assert await page.locator(hand).count() == 0, hand
+        for key in ("Space", "b", "h"):
+            await page.keyboard.press(key)
+        await page.keyboard.press("p", delay=1200)
+        assert board.orders() == []
+
+
+async def test_what_comes_from_outside_is_text(browser: Browser, board: PaintedBoard) -> None:
+    board.paint(hostile=True)
+    async with opened(browser, f"{board.url}/?token={OPERATOR}") as page:
+        await expect(page.locator(".fz-missed")).to_contain_text("<img src=x")
+        await expect(page.locator(".fz-show")).to_have_text(HOSTILE)
+        assert await page.evaluate("window.pwned") is None
+        assert await page.locator("img[onerror], script:text('pwned')").count() == 0
+        board.paint(hostile=True, venues=60)
+        await expect(page.locator(".ag-row").first).to_be_visible()
+        assert await page.evaluate("window.pwned") is None
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1600, 2560])
+async def test_nothing_is_wider_than_the_window(browser: Browser, board: PaintedBoard, width: int) -> None:
+    board.paint(panic=True, refuse="x" * 200)
+    async with opened(browser, f"{board.url}/?token={OPERATOR}", width=width, height=844) as page:
+        await page.locator(".fz-go").click()
+        await expect(page.locator(".fz-said")).to_be_visible()
+        assert await wide(page) <= 0
+        await page.goto(f"{board.url}/wall")
+        await page.wait_for_selector("body[data-live]")
+        assert await wide(page) <= 0
+
+
+async def test_on_a_phone_go_is_within_reach_of_the_thumb(browser: Browser, board: PaintedBoard) -> None:
+    async with opened(browser, f"{board.url}/?token={OPERATOR}", width=390, height=844) as page:
+        await page.mouse.wheel(0, 2000)
+        box = await page.locator(".fz-go").bounding_box()
+        assert box is not None
+        assert box["height"] >= 60
+        assert box["y"] + box["height"] <= 844
+        assert box["y"] > 844 * 0.75
+
+
+async def test_a_thousand_walls_are_a_table_with_what_is_wrong_first(browser: Browser, board: PaintedBoard) -> None:
+    board.paint(venues=1000)
+    async with opened(browser, f"{board.url}/?token={OPERATOR}") as page:
+        first = page.locator('.ag-pinned-left-cols-container .ag-row[row-index="0"]')
+        await expect(first).to_contain_text("✕")
+        assert await page.locator(".ag-row").count() < 200  # only what is in sight is drawn
+        await page.keyboard.press("/")
+        await page.keyboard.type("tokyo-shibuya-7")
+        await expect(first).to_contain_text("tokyo-shibuya-7")
+        await first.locator('[col-id="venue"]').click()
+        await expect(page.locator('.fz-card[aria-label="tokyo-shibuya-7"]')).to_be_visible()
+
+
+async def test_the_title_tells_the_state_and_the_time_that_is_left(desk: Page) -> None:
+    await desk.wait_for_function("/^▲ 4\\/5 GO \\d\\d:\\d\\d$/.test(document.title)")
+
+
+async def test_the_countdown_goes_on_between_what_the_board_tells(desk: Page, board: PaintedBoard) -> None:
+    board.freeze(True)
+    try:
+        one = await desk.locator(".fz-big").inner_text()
+        await desk.wait_for_timeout(120)
+        other = await desk.locator(".fz-big").inner_text()
+    finally:
+        board.freeze(False)
+    assert one.startswith("T−00:01:")
+    assert one != other
+
+
+async def test_a_wrong_clock_of_the_browser_does_not_matter(browser: Browser, board: PaintedBoard) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.add_init_script("const real = Date.now; Date.now = () => real() + 90_000_000")
+    await page.goto(f"{board.url}/?token={OPERATOR}")
+    await expect(page.locator(".fz-browser-clock")).to_contain_text("1500 min fast; corrected")
+    await expect(page.locator(".fz-big")).to_contain_text("T−00:01:2")
+    await context.close()
+
+
+async def test_help_comes_by_its_key_and_goes_by_escape(desk: Page, board: PaintedBoard) -> None:
+    await desk.keyboard.press("?")
+    await expect(desk.locator(".fz-help")).to_be_visible()
+    await desk.keyboard.press("Space")
+    await desk.keyboard.press("Escape")
+    await expect(desk.locator(".fz-help")).to_be_hidden()
+    await desk.keyboard.press("r")
+    assert board.order()["deed"] == "resume"
+
+
+async def test_a_wrong_token_opens_nothing(board: PaintedBoard) -> None:
+    assert status(f"{board.url}/?token=wrong") == 401
+    assert status(f"{board.url}/") == 401
+    assert status(f"{board.url}/wall") == 401
+
+
+async def test_it_is_dark_before_anything_is_loaded(browser: Browser, board: PaintedBoard) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{board.url}/?token={OPERATOR}")
+    await page.wait_for_selector("body[data-live]")
+    await page.route("**/_nicegui/**", lambda route: route.abort())
+    await page.goto(f"{board.url}/", wait_until="commit")
+    ground = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert ground == "rgb(10, 12, 15)"
+    await context.close()
