@@ -120,8 +120,11 @@ class VenueCard:
         if start is None:
             self._start.say("–")
             return
-        late = " joined late" if start.joined else ""
-        self._start.say(f"{words.ms(start.error_ms)} {words.bound(start.bound_ms)}{late}")
+        if start.error_ms is None:
+            self._start.say("not seen")
+        else:
+            late = " joined late" if start.joined else ""
+            self._start.say(f"{words.ms(start.error_ms)} {words.bound(start.bound_ms)}{late}")
         self._start.attribute("title", f"due {words.clock_time(start.due_us)} UTC, {start.program}")
 
 

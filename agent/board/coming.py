@@ -5,6 +5,7 @@ from agent.board.parts import Bit, Countdown
 from agent.board.snapshot import Board, Coming
 from agent.units import UtcUs
 
+NOT_YET = object()
 MOST_ZONES = 8
 MOST_WALLS = 40
 
@@ -13,13 +14,14 @@ class NextCue:
     """The next cue with its countdown, in UTC and in the time of every venue."""
 
     def __init__(self) -> None:
-        self._drawn: object = None
+        self._drawn: object = NOT_YET
         self._cities: tuple[tuple[str, str], ...] = ()
-        with Bit("fz-panel fz-next", tag="section", aria_label="next cue"):
+        self._panel = Bit("fz-panel fz-next", tag="section", aria_label="next cue")
+        with self._panel:
             with Bit("fz-panel-head"):
                 self._head = Bit("fz-label", "NEXT", "h2")
                 self._ready = Bit("fz-pill", tag="span")
-            self.countdown = Countdown("fz-big", idle="– – : – –")
+            self.countdown = Countdown("fz-big", idle="––:––:––")
             self._what = Bit("fz-what")
             self._at = Bit("fz-at")
             self._times = Bit("fz-times")
@@ -37,6 +39,7 @@ class NextCue:
         self._drawn = key
         self._running.say(_running(begun))
         self.countdown.to(cue.at_us if cue else None)
+        self._panel.kind("" if cue else "idle")
         self._ready.shown(cue is not None)
         self._times.shown(cue is not None)
         self._at.shown(cue is not None)
@@ -89,7 +92,7 @@ class LastGo:
     """What came of the last GO: each wall with its error; one that misses is named in large words."""
 
     def __init__(self) -> None:
-        self._drawn: object = None
+        self._drawn: object = NOT_YET
         self._shown: tuple[str, ...] = ()
         with Bit("fz-panel fz-last", tag="section", aria_label="the last GO"):
             with Bit("fz-panel-head"):

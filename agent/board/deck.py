@@ -13,6 +13,8 @@ Do = Callable[[Order], Awaitable[Done]]
 HOLD_S = 1.0
 LATE_US = 3 * US_PER_S
 """A press that took longer than that to get here is not what the operator means any more."""
+SAID_US = 20 * US_PER_S
+"""What became of a press is large for so long, and small until the next one."""
 
 _TRANSPORT: tuple[tuple[Deed, str, str], ...] = (
     ("hold", "Hold", "h"),
@@ -29,7 +31,8 @@ class DeckPanel:
         self._do = do
         self._now = now
         self._drawn: Deck | None = None
-        self._panics: tuple[PanicNow, ...] | None = None
+        self._said_us: UtcUs | None = None
+        self._lifts: dict[str, HoldFire] = {}
         with Bit("fz-panel fz-deck", tag="section", aria_label="standby and GO"):
             with Bit("fz-panel-head"):
                 self._head = Bit("fz-label", "STANDBY", "h2")
@@ -57,9 +60,10 @@ class DeckPanel:
 
     def draw(self, board: Board) -> None:
         """Show what is in standby."""
-        if board.panics != self._panics:
-            self._panics = board.panics
-            self._draw_lifts(board.panics)
+        self._draw_lifts(board.panics)
+        if self._said_us is not None and board.now_us - self._said_us > SAID_US:
+            self._said_us = None
+            self._said.kind("past")
         deck = board.deck
         gap = deck.gap_until_us is not None and deck.gap_until_us > board.now_us
         self._go.kind("gap" if gap else "refused" if deck.refusal else "")
@@ -86,6 +90,7 @@ class DeckPanel:
         self._said.say(f"{'●' if done.good else '✕ NOT SENT:'} {done.text}")
         self._said.kind("good" if done.good else "bad")
         self._said.shown(True)
+        self._said_us = self._now()
 
     async def do(self, args: dict[str, Any], order: Order) -> None:
         """Do what was pressed at the instant that `args` names, unless that is long ago."""
@@ -136,17 +141,18 @@ class DeckPanel:
         self.say(await self._do(Order("panic")))
 
     def _draw_lifts(self, panics: tuple[PanicNow, ...]) -> None:
-        self._lift_place.clear()
-        with self._lift_place:
-            for panic in panics:
-                lift = HoldFire(
-                    "LIFT THE PANIC",
-                    f"hold 1 s: {_names(panic)} rejoin in sync",
-                    HOLD_S,
-                    "l",
-                    self._lifter(panic.panic),
-                )
-                lift.classes("fz-lift")
+        # A button that is being held is never made anew under the finger: only its words change.
+        if [panic.panic for panic in panics] != list(self._lifts):
+            self._lift_place.clear()
+            with self._lift_place:
+                self._lifts = {
+                    panic.panic: HoldFire("LIFT THE PANIC", "", HOLD_S, "l", self._lifter(panic.panic))
+                    for panic in panics
+                }
+            for button in self._lifts.values():
+                button.classes("fz-lift")
+        for panic in panics:
+            self._lifts[panic.panic].hint(f"hold 1 s: {_names(panic)} rejoin in sync")
 
     def _lifter(self, panic: str) -> Callable[[dict[str, Any]], Awaitable[None]]:
         async def lift(args: dict[str, Any]) -> None:

@@ -90,6 +90,11 @@ class HoldFire(Element, component="holdfire.js"):
 
         self.on("fire", take)
 
+    def hint(self, hint: str) -> None:
+        """What it says below its name."""
+        if self.props.get("hint") != hint:
+            self.props["hint"] = hint
+
 
 class Pulse(Element, component="pulse.js"):
     """The board's heartbeat: without it the page says that it is not live."""

@@ -79,12 +79,13 @@ def cache(card: Card) -> str:
 
 def machine(card: Card) -> str:
     """Decoder, display, temperature, disk, in a line."""
-    parts = [f"decoder {card.decoder or '–'}"]
+    parts = [f"decoder {card.decoder}"] if card.decoder else []
+    parts += [card.display] if card.display else []
     if card.host is not None:
         if card.host.temp_c is not None:
             parts.append(f"{card.host.temp_c:.0f} °C")
         if card.host.disk_free_gb is not None:
-            parts.append(f"{card.host.disk_free_gb:.0f} GB free")
+            parts.append(f"{card.host.disk_free_gb:.0f} GB")
         if card.host.throttled:
             parts.append("▲ undervoltage or too hot")
     return " · ".join(parts)
