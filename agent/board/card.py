@@ -30,6 +30,7 @@ class VenueCard:
                     again = Press("fz-again", "↻", lambda _: ask(venue))
                     again.attribute("aria-label", f"a new picture of {venue}")
                     again.attribute("title", "a new picture")
+            self._alarms = Bit("fz-card-alarms")
             self._reasons = [Bit("fz-reason") for _ in range(MOST_REASONS)]
             with Bit("fz-facts", tag="dl"):
                 self._shows = _fact("shows")
@@ -65,6 +66,9 @@ class VenueCard:
         self._state.say((row.state or "unknown").upper() if row.presence == "online" else "LAST SEEN")
         self._state.kind({"playing": "good", "armed": "info", "fault": "bad", "panic": "bad"}.get(row.state, "dim"))
         self._draw_picture(card.picture, row.presence == "online")
+        self._alarms.say("▲ " + " · ".join(dict.fromkeys(alarm.code for alarm in card.alarms)))
+        self._alarms.kind("bad" if row.alarm == "critical" else "warn")
+        self._alarms.shown(bool(card.alarms) and row.presence == "online")
         self._draw_reasons(card)
         self._shows.say(words.shows(row))
         self._frame.say("–" if row.frame is None else f"{row.frame:05d}")

@@ -84,7 +84,7 @@ class PaintedBoard:
 
     def order(self) -> dict[str, Any]:
         """The next order that comes."""
-        return self._told.get(timeout=5)
+        return self._told.get(timeout=20)
 
     def orders(self) -> list[str]:
         """The deeds of the orders that have come meanwhile."""
