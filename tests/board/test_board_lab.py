@@ -3,29 +3,22 @@
 The tests stand in the order of such an evening; each leaves the lab as the next one needs it, or as it was.
 """
 
-import asyncio
 import re
 import shutil
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
 import pytest_asyncio
-from brokers import free_port
-from browsing import chromium, opened, status, until_answered
+from browsing import chromium, opened, status
+from evening import GUEST, OPERATOR, Evening, standing
 from playwright.async_api import Browser, Page, expect
 
-from agent.lab import agents, barcode, watch, world
-from agent.lab.console import Narrator
+from agent.lab import agents, barcode
 from agent.lab.films import Film, make_all
 from agent.lab.framebuffer import Framebuffer
-from agent.lab.processes import Processes
-from agent.lab.reel import Reel
-from agent.lab.run import open_venues
-from agent.lab.world import Wishes, World
+from agent.lab.world import Wishes
 
 pytestmark = [
     pytest.mark.needs("chromium", "Xvfb", "mosquitto", "ffmpeg"),
@@ -33,9 +26,7 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
-OPERATOR, GUEST = "operator-token-0123456789", "guest-token-0123456789"
 SIZE = (320, 180)
-FPS = 30
 SHOWN_WITHIN_S = 15.0
 SHOW = """
 show = "lab"
@@ -62,54 +53,14 @@ action = "stop"
 """
 
 
-@dataclass
-class Evening:
-    """A lab with five venues that are ready, and a board over it."""
-
-    lab: World
-    url: str
-
-    def cut(self, venue: str, cut: bool) -> None:
-        """Pull the cable between a venue and its broker, or plug it in."""
-        self.lab.tcp.cut(f"{venue}-broker", cut)
-
-    def frames(self) -> dict[str, int | None]:
-        """Which frame of the film the pixels of each wall show at nearly the same instant."""
-        found = {}
-        for place in self.lab.places:
-            screen = Framebuffer.open(place.framebuffer)
-            upper, lower = screen.barcode_slices()
-            read = barcode.decode(screen.memory[upper], screen.memory[lower])
-            found[place.venue.venue] = None if read is None else read[1]
-            screen.close()
-        return found
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def evening(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Evening]:
     out = tmp_path_factory.mktemp("board")
-    film = Film(out / "films" / "film.mp4", 1, FPS * 40, Fraction(FPS), *SIZE)
+    film = Film(out / "films" / "film.mp4", 1, 30 * 40, Fraction(30), *SIZE)
     film.path.parent.mkdir()
     make_all([film])
-    port = free_port()
-    (out / "show.toml").write_text(SHOW)
-    (out / "token").write_text(f"{OPERATOR}\n{GUEST}\n")
-    (out / "token").chmod(0o600)
-    with Processes(out / "logs") as processes:
-        # Built in a thread: it has event loops of its own.
-        lab = await asyncio.to_thread(world.build, processes, Wishes(out, size=SIZE, true_clocks=True), lambda _: None)
-        async with watch.link(lab) as line:
-            await open_venues(lab, Reel((film.path,), (film.clip,)), line, Narrator(json=True))
-        processes.start(
-            "board",
-            [
-                *(sys.executable, "-m", "agent.cli", "board", "--profile", str(lab.profile), "--port", str(port)),
-                *("--show-file", str(out / "show.toml"), "--token-file", str(out / "token"), "--pictures", "0"),
-            ],
-        )
-        url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(until_answered, url)
-        yield Evening(lab, url)
+    async with standing(out, Wishes(out, size=SIZE, true_clocks=True), [film.path], SHOW, pictures="0") as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -123,6 +74,18 @@ async def desk(browser: Browser, evening: Evening) -> AsyncIterator[Page]:
     async with opened(browser, f"{evening.url}/?token={OPERATOR}") as page:
         await expect(page.locator(".fz-total")).to_have_text("● 5/5 GO", timeout=30_000)
         yield page
+
+
+def frames(evening: Evening) -> dict[str, int | None]:
+    """Which frame of the film the pixels of each wall show at nearly the same instant."""
+    found = {}
+    for place in evening.lab.places:
+        screen = Framebuffer.open(place.framebuffer)
+        upper, lower = screen.barcode_slices()
+        read = barcode.decode(screen.memory[upper], screen.memory[lower])
+        found[place.venue.venue] = None if read is None else read[1]
+        screen.close()
+    return found
 
 
 async def until_text(page: Page, place: str, text: str, seconds: float) -> None:
@@ -148,11 +111,11 @@ async def test_go_at_the_page_starts_five_walls_on_the_same_frame(
     errors = await desk.locator(".fz-last .fz-wall-error").all_inner_texts()
     assert len(errors) == 5
     assert all(re.fullmatch(r"[+−]\d+(\.\d+)? ms", error) for error in errors)
-    frames = evening.frames()
-    seen = [frame for frame in frames.values() if frame is not None]
-    assert len(seen) == 5, frames
+    shown = frames(evening)
+    seen = [frame for frame in shown.values() if frame is not None]
+    assert len(seen) == 5, shown
     # One walk over five screens takes less than a frame; a copy in mid-draw may be one behind.
-    assert max(seen) - min(seen) <= 2, frames
+    assert max(seen) - min(seen) <= 2, shown
     record_property("figure", f"board: {said}; errors {', '.join(errors)}; frames {seen}")
     await until_text(desk, ".fz-card .fz-facts", " ms", 15)
     assert await desk.locator(".fz-start-dots").count() == 5
@@ -231,7 +194,7 @@ async def test_panic_by_hold_blackens_five_walls_and_is_lifted_by_hold(desk: Pag
     await until_text(desk, ".fz-alarm.panic", "PANIC", 10)
     await expect(desk.locator(".fz-card .fz-pill", has_text="PANIC")).to_have_count(5, timeout=10_000)
     assert (await desk.title()).startswith("■ PANIC")
-    assert set(evening.frames().values()) == {None}
+    assert set(frames(evening).values()) == {None}
     # The short presses before sent nothing: there is one panic, and one lift ends it.
     await expect(desk.locator(".fz-lift")).to_have_count(1)
     await desk.wait_for_selector(".fz-panic:not(.fired)")
