@@ -15,7 +15,7 @@ from agent.control.kept import words
 from agent.control.kept_cli import cancel_, list_
 from agent.control.landing import landing
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import SenderOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
 from agent.control.times import TimeError, parse_instant, parse_position, parse_span, show_span
 from agent.control.verdict import Count
@@ -40,7 +40,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CueOptions(BrokerOptions):
+class CueOptions(SenderOptions):
     """For which walls, when, and how long to wait: what every cue has."""
 
     at: Annotated[
@@ -158,7 +158,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
     now = utc_now()
     cues.build(cues.Draft(Stop(action="stop")), show=show, venues=patterns, at=instant(now), now=now)
 
-    pen = pen_of(found, "cue")
+    pen, me = pen_of(found, "cue"), given.me(found)
 
     async def run() -> int:
         async with line_to(found, topics, pen=pen) as link:
@@ -166,7 +166,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
             now = utc_now()
             at = instant(now)
             draft = action(link, at)
-            cue = cues.build(draft, show=show, venues=patterns, at=at, now=now)
+            cue = cues.build(draft, show=show, venues=patterns, at=at, now=now, by=me)
             nobody = cues.nobody_for(link.view, patterns)
             if not given.json:
                 _announce(link, cue, now)

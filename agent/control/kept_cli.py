@@ -10,7 +10,18 @@ from rich.text import Text
 from agent.control import answers, cancel, kept
 from agent.control import cue as cues
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
-from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import (
+    BrokerOptions,
+    SenderOptions,
+    line_to,
+    pen_of,
+    print_json,
+    screen,
+    show_of,
+    shown,
+    takes,
+    warn,
+)
 from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
 from agent.control.verdict import Count
@@ -22,8 +33,9 @@ from agent.units import US_PER_S, UtcUs, format_utc
 LIST_TOPICS = ["venue/+/presence", "venue/+/status", "program/+/+", "cue/#"]
 
 _LAYOUTS = (
-    ("at", "in", "state", "what", "venues", "key", "expires", "cue"),
-    ("at", "in", "state", "what", "venues", "key", "cue"),
+    ("at", "in", "state", "what", "by", "venues", "key", "expires", "cue"),
+    ("at", "in", "state", "what", "by", "venues", "key", "cue"),
+    ("at", "in", "state", "what", "by", "venues", "cue"),
     ("at", "in", "state", "what", "venues", "cue"),
     ("at", "state", "what", "venues", "cue"),
     ("at", "state", "what", "cue"),
@@ -92,9 +104,9 @@ def list_(
     raise typer.Exit(asyncio.run(run()))
 
 
-@takes(BrokerOptions)
+@takes(SenderOptions)
 def cancel_(
-    given: BrokerOptions,
+    given: SenderOptions,
     cue: Annotated[str, typer.Argument(metavar="CUE", help="Its id, or the beginning of it; see 'cue list'.")],
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="From this instant on \\[now].")] = None,
     venues: Annotated[
@@ -119,7 +131,7 @@ def cancel_(
             warnings = await link.settle()
             now = utc_now()
             draft, own = cancel.draft(link.view, cue, show, now, time.monotonic(), force=force)
-            made = cues.build(draft, show=show, venues=patterns or own, at=instant or now, now=now)
+            made = cues.build(draft, show=show, venues=patterns or own, at=instant or now, now=now, by=given.me(found))
             before = link.view.cues.get(cancel.named(made))
             if not given.json:
                 what = f" ({shown(kept.words(before))} at {format_utc(before.at)})" if before else ""
@@ -176,7 +188,8 @@ def _cells(view: View, entry: kept.Entry, short: str, now: UtcUs) -> dict[str, s
         "at": format_utc(cue.at)[:19].replace("T", " "),
         "in": show_span(cue.at - now),
         "state": f"[{colour}]{state}[/]",
-        "what": shown(kept.words(cue, len(short))),
+        "what": (f"[bold]{shown(cue.label)}[/] " if cue.label else "") + shown(kept.words(cue, len(short))),
+        "by": shown(cue.by or "–"),
         "venues": shown(few(cue.venues)),
         "key": _signers(view, entry.kept),
         "expires": f"[yellow]{lasts}[/]" if soon else lasts,

@@ -12,7 +12,7 @@ from agent.control import answers
 from agent.control import panic as panics
 from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
 from agent.control.link import Link, untaken, utc_now
-from agent.control.options import BrokerOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.options import SenderOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.times import parse_span, show_span
 from agent.control.verdict import Count
 from agent.control.waiting import progress_of, waiting
@@ -28,7 +28,7 @@ class Hide(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PanicOptions(BrokerOptions):
+class PanicOptions(SenderOptions):
     """For which walls, and how long to wait."""
 
     venues: Annotated[str, typer.Option("--venues", metavar="a,@group", help="Venues and groups; * is all.")] = "*"
@@ -60,12 +60,12 @@ def panic(
     patterns = patterns_of(given.venues)
     timeout_s = parse_span(given.timeout) / US_PER_S if given.timeout else ANSWER_S
     # What is wrong with the command is said before anything is connected.
-    raised = panics.build_panic(to.value, show=show, venues=patterns, now=utc_now())
+    raised = panics.build_panic(to.value, show=show, venues=patterns, now=utc_now(), by=given.me(found))
     if panic_id is not None:
         panics.check_id(panic_id)
     whole = panic_id is not None and len(panic_id.strip()) == panics.UUID_CHARS
     lifted = (panic_id or "").strip().lower() if whole else raised.panic
-    named = panics.build_lift(lifted, show=show, venues=patterns, now=utc_now())
+    named = panics.build_lift(lifted, show=show, venues=patterns, now=utc_now(), by=given.me(found))
     pen = pen_of(found, "lift" if lift else "panic")
 
     async def run() -> Sent:
