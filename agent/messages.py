@@ -128,7 +128,9 @@ class Refusal(Model):
     """Why something from outside is not taken: a code for machines, a sentence with the remedy for people."""
 
     code: str
+    """For machines."""
     detail: str
+    """For people, with the remedy."""
 
 
 # --- cues ---------------------------------------------------------------------------------------

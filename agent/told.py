@@ -31,6 +31,7 @@ class Ack(Told):
     cue: str
     """The cue's or the panic's id; `?` where what is refused has none that can be read."""
     venue: Name
+    """Who says so."""
     boot: Uuid
     """Drawn anew at each start of the agent."""
     stage: Stage
@@ -60,7 +61,9 @@ class Presence(Told):
 
     v: Version = 1
     venue: Name
+    """Who is there, or was."""
     online: bool
+    """Whether its agent is connected to this broker."""
     boot: Uuid
     """Drawn anew at each start of the agent."""
     agent: str
@@ -68,7 +71,9 @@ class Presence(Told):
     messages: list[int]
     """The versions of the messages that it reads."""
     groups: list[Name]
+    """The groups that a cue may name with `@`."""
     show: Name
+    """Cues of others are refused."""
     timezone: str
     """Of the people at the wall, as in `Asia/Tokyo`."""
     unsigned: bool
@@ -85,26 +90,42 @@ class ErrorWindow(Told):
     """Frame errors of the last `window_s` seconds, by the player's own observation."""
 
     median: int
+    """Signed, in microseconds: positive is late."""
     p99: int
+    """In microseconds, without the sign."""
     window_s: int
+    """Of how many seconds."""
 
 
 class ClockSource(Told):
     """One of a venue's time sources: whether it is in the vote and why."""
 
     name: str
+    """As it is configured."""
     ours: bool
+    """It is vouched for: one of these is enough."""
     agrees: bool
+    """Whether it is in the vote."""
     why: str
+    """Why it is in or out, for people."""
     address: str | None = None
+    """Where its name led to."""
     offset_us: int | None = None
+    """How far it is ahead of the estimate, in microseconds."""
     error_us: int | None = None
+    """How far off it may be by its own samples, in microseconds."""
     delay_us: int | None = None
+    """Its least round trip, in microseconds."""
     distance_us: int | None = None
+    """How wrong the server itself may be by its own word, in microseconds."""
     stratum: int | None = None
+    """How many servers stand between it and a clock."""
     samples: int = 0
+    """How many of its answers count now."""
     age_s: float | None = None
+    """How old the last of them is, in seconds."""
     interval_s: float | None = None
+    """Between two questions now, in seconds."""
 
 
 class ClockStatus(Told):
@@ -116,26 +137,36 @@ class ClockStatus(Told):
     state: str
     """SYNC, HOLDOVER, DEGRADED, HOST or UNSYNC."""
     bound_us: int | None
+    """How wrong the clock may be, in microseconds."""
     frames: float | None
     """The bound in frames of the film on the wall, or of 1/30 s."""
     sources: int
+    """How many time sources there are."""
     agreeing: int
     """How many of the sources are in the vote."""
     offset_host_us: int | None
     """How far the host's own clock is ahead of ours."""
     reason: str = ""
+    """Why it is in this state, for people."""
     freq_ppm: float | None = None
+    """How much faster UTC runs than the player's crystal, in parts per million."""
     skew_ppm: float | None = None
+    """How wrong that may be: so fast the bound grows while nobody is heard."""
     per_source: list[ClockSource] = Field(default=[])
+    """Each time source."""
 
 
 class ErrorSpread(Told):
     """How far frames were from their instants, in microseconds: the median is signed, the others are of |error|."""
 
     median: int
+    """Positive is late."""
     p95: int
+    """95 % of the frames were at most so far off."""
     p99: int
+    """99 % of the frames were at most so far off."""
     max: int
+    """The farthest off."""
 
 
 class AsRun(Told):
@@ -147,21 +178,30 @@ class AsRun(Told):
 
     v: Version = 1
     venue: Name
+    """Whose wall."""
     kind: Literal["start", "minute", "end"]
+    """`start`: a film or still came on the wall. `minute`: a minute of the cue's films. `end`: its films have left
+    the wall."""
     cue: Uuid
+    """The cue that asked for it."""
     program: Name | None
+    """Null where the cue shows no program."""
     rev: int | None
+    """Its revision."""
     item: int | None
     """Which item of the program, from 0."""
     sha256: Sha256 | None
+    """Of the file that was shown."""
     due: WireTime
     """With `start` its instant; else when this minute began."""
     observed: WireTime | None
     """With `start` when it was seen, with `end` when the films of the cue had left the wall."""
     error_us: ErrorSpread | None
+    """How far frames were from their instants; null where none was seen."""
     frames: int = 0
     """Frames that were shown."""
     dropped: int = 0
+    """Frames that were left out."""
     late: int = 0
     """Frames that were seen more than half a frame late."""
     trims: int = 0
@@ -169,7 +209,9 @@ class AsRun(Told):
     reanchors: int = 0
     """How often a film was joined anew."""
     bound_us: int | None
+    """How wrong the clock may have been, in microseconds."""
     clock: str
+    """The clock's state: SYNC, HOLDOVER, DEGRADED or HOST."""
     joined: bool = False
     """It began after its instant, on the frame that was due by then."""
     book: Uuid | None = None
@@ -201,35 +243,50 @@ class NextCue(Told):
     """The next change that is known."""
 
     cue: Uuid
+    """Its id."""
     at: WireTime
+    """Its instant."""
     action: str
+    """What it does: `play`, `stop`, `black` …"""
 
 
 class Fetching(Told):
     """A download under way, in bytes."""
 
     name: str
+    """Of the film."""
     done: int
+    """So much is here."""
     size: int
+    """The whole."""
 
 
 class CacheStatus(Told):
     """The local films, in bytes; `missing` counts the films of known programs that are not there."""
 
     films: int
+    """How many are here."""
     bytes: int
+    """What they take."""
     fetching: Fetching | None
+    """The download under way; null: none."""
     missing: int
+    """Films of known programs that are not here."""
 
 
 class HostStatus(Told):
     """The machine: load as a fraction of its cores, memory of agent and player; null where it cannot be told."""
 
     cpu: float
+    """Load, from 0 to 1."""
     mem_mb: int
+    """Memory of agent and player, in MiB."""
     disk_free_gb: float | None
+    """Room beside the films, in units of 10⁹ bytes."""
     temp_c: float | None = None
+    """Of the processor, in °C."""
     throttled: bool | None = None
+    """Whether a Raspberry Pi holds its processor back just now, by heat or too little voltage."""
 
 
 class Status(Told):
@@ -237,15 +294,19 @@ class Status(Told):
 
     v: Version = 1
     venue: Name
+    """Whose wall."""
     boot: Uuid
     """Drawn anew at each start of the agent."""
     time: WireTime | None
     """When this was said, by the venue's clock; null before it knows the time."""
     state: WallState
+    """What the wall does."""
     cue: str | None
     """The cue that says what is shown; null: none, and the slate is."""
     program: str | None
+    """The program on the wall; null: none."""
     rev: int | None
+    """Its revision."""
     item: int | None
     """Which item of the program, from 0."""
     position_us: int | None
@@ -253,26 +314,35 @@ class Status(Told):
     frame: int | None
     """In the item, from 0."""
     error_us: ErrorWindow | None
+    """The errors of the last frames; null while no film plays."""
     dropped: int
+    """Frames of the running cue that were left out."""
     late: int
+    """Frames of the running cue that were seen more than half a frame late."""
     reanchors: int
+    """How often a film of the running cue was joined anew."""
     clock: ClockStatus
+    """How good the clock is."""
     latency_us: int
     """The wall's own latency as configured: starts are that much early."""
     ready: bool
     """Whether what comes next could be shown as things are; else `reasons` says what is missing."""
     reasons: list[Refusal]
+    """Why it is not ready; empty where it is."""
     next: NextCue | None
+    """The next change that is known; null: none."""
     pending: int
     """How many known cues are still to come."""
     panic: str | None
     """The id of the panic that says what is shown."""
     cache: CacheStatus
+    """The films on disk."""
     decoder: str | None
     """What decodes the film, in mpv's words."""
     display: str | None
     """As in `1920x1080@60`."""
     host: HostStatus
+    """The machine."""
     brokers: dict[str, bool]
     """By url: connected or not."""
     broker_faults: dict[str, str] = Field(default={})
@@ -303,13 +373,17 @@ class PolledFilms(Told):
     """The films of one revision of a program as this venue has them."""
 
     program: Name
+    """Its id."""
     rev: int
+    """Its revision."""
     films: int
     """How many there are; one that is shown twice counts once."""
     present: int
     """How many of them are here, whole and verified."""
     bytes: int
+    """What all its films take."""
     bytes_present: int
+    """What those that are here take."""
     fetching: Fetching | None
     """The download under way, if it is for one of them."""
     missing: list[str]
@@ -320,6 +394,7 @@ class Poll(Told):
     """Go or no-go for one program at one venue, and the facts that it follows from."""
 
     go: bool
+    """Whether it could be shown as things are."""
     reasons: list[Reason]
     """Why it is no-go; empty where it is go."""
     films: PolledFilms | None
@@ -327,15 +402,25 @@ class Poll(Told):
     clock: ClockStatus
     """As in the status, without its sources."""
     state: WallState
+    """As in the status."""
     cue: str | None
+    """As in the status."""
     next: NextCue | None
+    """As in the status."""
     pending: int
+    """As in the status."""
     panic: str | None
+    """As in the status."""
     display: str | None
+    """As in the status."""
     decoder: str | None
+    """As in the status."""
     disk_free_gb: float | None
+    """As in the status."""
     brokers: dict[str, bool]
+    """As in the status."""
     unsigned: bool
+    """As in the status."""
 
 
 class Shot(Told):
@@ -350,9 +435,11 @@ class Shot(Told):
     width: int
     """Of the picture, in pixels."""
     height: int
+    """Of the picture, in pixels."""
     wall_width: int
     """Of the wall as it is driven, upright, in pixels: the picture may be scaled down from it."""
     wall_height: int
+    """Of the wall as it is driven, upright, in pixels."""
     taken: WireTime | None
     """When the display was copied, by the venue's clock; null before it knows the time."""
     age_ms: int
@@ -360,10 +447,13 @@ class Shot(Told):
     bound_us: int | None
     """How wrong the venue's clock may have been; null where nobody vouches for it."""
     state: WallState
+    """What the wall does."""
     cue: str | None
     """The cue that says what is shown; null: none, and the slate is."""
     program: str | None
+    """The program on the wall; null: none."""
     rev: int | None
+    """Its revision."""
     item: int | None
     """Which item of the program, from 0."""
     film: str | None
@@ -385,6 +475,7 @@ class Answer(Told):
     ask: Uuid
     """The id of the ask."""
     venue: Name
+    """Who answers."""
     boot: Uuid
     """Drawn anew at each start of the agent."""
     time: WireTime | None
@@ -395,5 +486,8 @@ class Answer(Told):
     """`unserved`, `old`, `schema` or `version`; of a shot also `rate`, `no_display`, `display_absent` or `shot_failed`;
     null where the answer is here."""
     poll: Poll | None = None
+    """With `want` poll."""
     shot: Shot | None = None
+    """With `want` shot."""
     asrun: AsRunPage | None = None
+    """With `want` asrun."""

@@ -23,6 +23,7 @@ from agent.control.alarms import Alarm as Raised
 from agent.control.alarms import Alarms
 from agent.control.desk import Desk
 from agent.control.link import Link, utc_now
+from agent.control.notify import Notifier, targets_of
 from agent.control.sights import Lookout
 from agent.control.times import show_span
 from agent.messages import Ask, encode
@@ -77,7 +78,9 @@ class Live:
         self._house = HouseClock()
         self._fix: Fix | None = None
         self._lookout = Lookout(link.view)
-        self._alarms = Alarms(choices.rules)
+        self._alarms = Alarms(choices.rules.model_copy(update={"venues": sorted(choices.expected)}))
+        # What becomes of what is sent stands on the page, so there is nobody else to tell.
+        self._notifier = Notifier(targets_of(choices.rules), desk.show, lambda said: None)
         self._raised: tuple[Alarm, ...] = ()
         self._seen = 0
         self._lines: dict[str, tuple[bool, UtcUs]] = {}  # url → whether it is up, and since when
@@ -135,6 +138,7 @@ class Live:
         ]
         tasks = [asyncio.create_task(self._forever(step, period_s)) for step, period_s in steps]
         tasks.append(asyncio.create_task(self._forever(self._ask_time, 0.0)))
+        tasks.append(asyncio.create_task(self._forever(self._notifier.run, ALARM_S)))
         if self._choices.pictures_s > 0:
             tasks += [asyncio.create_task(self._forever(self._take_picture, 0.0)) for _ in range(BESIDE)]
         try:
@@ -210,13 +214,15 @@ class Live:
             found.append("the walls do not agree on the time; look at their clocks: framezero status --clock")
         if moment.now_s - self._began_s > SETTLED_S:
             found += self._link.doubts
+        found += [f"alarms do not reach {name}: {fault}" for name, fault in self._notifier.faults.items()]
         return tuple(found + self._link.view.odd)
 
     async def _look_for_alarms(self) -> None:
         own_us, now_s = utc_now(), time.monotonic()
         if now_s - self._began_s < SETTLED_S:
             return
-        self._alarms.look(self._lookout.facts(own_us, now_s, self._link.brokers, self._link.faults))
+        changes = self._alarms.look(self._lookout.facts(own_us, now_s, self._link.brokers, self._link.faults))
+        self._notifier.tell(changes, own_us)
         off_us = self.clock()[0] - own_us
         self._raised = tuple(_alarm(raised, off_us) for raised in self._alarms.current)
 

@@ -319,6 +319,14 @@ def test_the_one_liners_read_the_messages() -> None:
     assert jq(starts, "asrun-minute.json") == ""
 
 
+@pytest.mark.parametrize("name", ["status", "presence", "ack", "asrun", "answer"])
+def test_each_field_that_a_venue_tells_is_explained(name: str) -> None:
+    schema = json.loads((EXAMPLES.parent / "schemas" / f"{name}.json").read_text())
+    for title, model in {name: schema, **schema.get("$defs", {})}.items():
+        bare = [key for key, value in model.get("properties", {}).items() if "description" not in value]
+        assert bare == [], f"{title} has fields without a meaning"
+
+
 def test_the_table_of_alarms_in_the_readme_is_one_that_is_taken() -> None:
     text = (SAMPLES / "README.md").read_text()
     [table] = re.findall(r"```toml\n(\[alarms\].*?)```", text, re.DOTALL)
