@@ -70,7 +70,7 @@ def shot(
 
                 rows, deliveries = await shots.take_all(link, patterns, width=width, timeout_s=timeout_s, each=each)
             warnings += [*nobody_for(link.view, patterns), *untaken(deliveries)]
-            warnings += [*link.view.other_versions(), *link.view.odd]
+            warnings += [*link.view.other_versions(), *link.view.warnings]
             code = exit_code(rows, files)
             if given.json:
                 print_json(as_json(rows, files, deliveries, list(dict.fromkeys(warnings)), code))
