@@ -1,0 +1,206 @@
+"""`framezero show run` as an operator has it: keys on a terminal, cues on a broker."""
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from brokers import Mosquitto
+from fake_venue import framezero, polled, retained, venue, whole_way
+from test_control_cue import keep_program
+
+from agent.messages import Cue, Lift, Panic, decode
+
+SHOW = """
+show = "demo"
+title = "Koi night"
+min_gap = "2s"
+lead = "1s"
+[[venue]]
+id = "tokyo"
+city = "Tokyo"
+[[cue]]
+id = "1"
+name = "Black"
+action = "black"
+[[cue]]
+id = "2"
+name = "Reel"
+action = "play"
+program = "reel"
+[rehearsal]
+show = "dry-run"
+"""
+PATIENCE_S = 60.0
+
+
+class Terminal:
+    """A desk in a terminal of its own."""
+
+    def __init__(self, arguments: list[str], columns: int = 100, lines: int = 30) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.before = termios.tcgetattr(slave)
+        self._slave = slave
+        environ = {**os.environ, "TERM": "xterm-256color"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "agent.cli", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environ,
+            start_new_session=True,
+        )
+        self.text = ""
+        asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def _read(self) -> None:
+        self.text += os.read(self._master, 65536).decode(errors="replace")
+
+    @property
+    def said(self) -> str:
+        """All that was written so far, without escape sequences."""
+        return re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", self.text)
+
+    def press(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    async def shows(self, words: str, since: int = 0) -> int:
+        """Wait until these words are on it; where they ended."""
+        await until(lambda: words in self.said[since:], lambda: f"no {words!r} in:\n{self.said[-4000:]}")
+        return self.said.index(words, since) + len(words)
+
+    @property
+    def mode(self) -> object:
+        return termios.tcgetattr(self._slave)
+
+    async def ended(self) -> int:
+        await until(lambda: self.process.poll() is not None, lambda: "still runs")
+        return self.process.returncode
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._master)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._master)
+        os.close(self._slave)
+
+
+async def until(condition: Callable[[], bool], words: Callable[[], str]) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 - a terminal tells by no event
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(words()) from None
+
+
+@asynccontextmanager
+async def desk(broker: Mosquitto, folder: Path, *more: str) -> AsyncIterator[Terminal]:
+    (folder / "show.toml").write_text(SHOW)
+    terminal = Terminal(
+        ["show", "run", str(folder / "show.toml"), "--broker", broker.url, "--as", "anna@control-hk", *more]
+    )
+    try:
+        await terminal.shows("SPACE GO")
+        yield terminal
+    finally:
+        terminal.close()
+
+
+async def kept(broker: Mosquitto) -> list[Cue]:
+    found = [decode(Cue, payload) for topic, payload, _ in await retained(broker, "cue/+") if "_hello" not in topic]
+    return [cue for cue in found if isinstance(cue, Cue)]
+
+
+async def test_go_panic_and_leaving_by_keys(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    mosquitto.hello()
+    await keep_program(mosquitto, 3)
+    async with venue(mosquitto, "tokyo", whole_way, poll=polled()) as got:
+        async with desk(mosquitto, tmp_path) as terminal:
+            assert "Koi night" in terminal.said and "STANDBY 1" in terminal.said
+            place = await terminal.shows("1/1 ready")
+            terminal.press(" ")
+            place = await terminal.shows("sent: 1 Black", place)
+            await terminal.shows("STANDBY 2", place)
+            (cue,) = await kept(mosquitto)
+            assert (cue.do.action, cue.by, cue.label) == ("black", "anna@control-hk", "1 Black")
+            terminal.press("p")
+            place = await terminal.shows("PANIC?", place)
+            terminal.press("x")
+            place = await terminal.shows("panic: not done", place)
+            terminal.press("\x1b[200~p y py\x1b[201~")  # pasted
+            assert await retained(mosquitto, "panic") == [], "one key, a pasted text: no panic"
+            terminal.press("py")
+            place = await terminal.shows("PANIC to black", place)
+            ((_, payload, _),) = await retained(mosquitto, "panic")
+            panic = decode(Panic, payload)
+            assert isinstance(panic, Panic) and panic.by == "anna@control-hk"
+            place = await terminal.shows("holds, raised", place)
+            terminal.press("l")
+            place = await terminal.shows("the panic is lifted", place)
+            ((_, payload, _),) = await retained(mosquitto, "panic")
+            assert isinstance(decode(Lift, payload), Lift)
+            terminal.press("q")
+            await terminal.shows("QUIT?", place)
+            terminal.press("y")
+            assert await terminal.ended() == 0
+            assert terminal.mode == terminal.before, "the terminal is as it was"
+            assert "\x1b[?1049l" in terminal.text, "and off its second page"
+        assert [each.label for each in got] == ["1 Black"]
+
+
+async def test_a_second_go_within_the_gap_is_refused_and_a_held_key_is_one_press(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    mosquitto.hello()
+    (tmp_path / "show.toml").write_text(SHOW)
+    async with desk(mosquitto, tmp_path) as terminal:
+        terminal.press("    ")
+        await terminal.shows("the key was held down")
+        place = await terminal.shows("LAST 1 Black")
+        assert len(await kept(mosquitto)) == 1
+        _, out, _ = await framezero(
+            "cue", "stop", "--show", "demo", "--broker", mosquitto.url, "--as", "ben@paris", "--timeout", "1s"
+        )
+        terminal.press(" ")
+        place = await terminal.shows("pressed GO", place)
+        assert "ben@paris" in terminal.said[place - 300 :], out
+        assert len(await kept(mosquitto)) == 2
+        terminal.process.send_signal(signal.SIGTERM)
+        assert await terminal.ended() == 0
+        assert terminal.mode == terminal.before
+
+
+async def test_a_rehearsal_says_so_and_goes_to_its_own_show(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    mosquitto.hello()
+    async with desk(mosquitto, tmp_path, "--rehearse") as terminal:
+        assert "REHEARSAL" in terminal.said
+        terminal.press(" ")
+        await terminal.shows("sent: 1 Black")
+        assert [cue.show for cue in await kept(mosquitto)] == ["dry-run"]
+        os.kill(terminal.process.pid, signal.SIGINT)
+        assert await terminal.ended() == 130
+        assert terminal.mode == terminal.before
+
+
+async def test_it_wants_a_terminal_and_a_file_that_can_be_read(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    (tmp_path / "show.toml").write_text(SHOW)
+    where = ("--broker", mosquitto.url)
+    code, _, err = await framezero("show", "run", str(tmp_path / "show.toml"), *where)
+    assert (code, "framezero cue" in err) == (2, True)
+    (tmp_path / "bad.toml").write_text(SHOW.replace("action", "acton"))
+    code, _, err = await framezero("show", "run", str(tmp_path / "bad.toml"), *where)
+    assert (code, "did you mean 'action'?" in err) == (2, True)
+    code, _, err = await framezero("show", "check", str(tmp_path / "show.toml"), "--show", "other", *where)
+    assert (code, "the file is for 'demo'" in err) == (2, True)
