@@ -5,6 +5,7 @@ that names the field, never by an exception that reaches a log as a traceback.
 """
 
 import json
+import re
 from typing import Annotated, Any, Literal, NoReturn, Self, TypeVar
 
 from pydantic import (
@@ -32,6 +33,7 @@ MAX_LIFE_US = 31 * 86_400 * 1_000_000
 MIN_ITEM_US = 2_000_000
 MAX_DETAIL_CHARS = 500
 MAX_DIGITS = 40
+_LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
 MAX_FAULTS = 5
 MAX_IDENTIFY_S = 600
 MOST_PAGES = 8
@@ -433,6 +435,19 @@ def decode(model: type[M], data: bytes, most_bytes: int = MAX_BODY_BYTES) -> M |
         return model.model_validate(parsed, context=_FROM_WIRE)
     except ValidationError as error:
         return Refusal(code="schema", detail=explain(error))
+
+
+def decode_often(model: type[M], data: bytes) -> M | Refusal:
+    """As `decode`, in half the time, for what comes a thousand times a second and decides nothing.
+
+    Of a field that stands twice it takes the last one; every other fault is found and told as there.
+    """
+    if len(data) > MAX_BODY_BYTES or _LONG_NUMBER.search(data):
+        return decode(model, data)
+    try:
+        return model.model_validate_json(data, strict=True, context=_FROM_WIRE)
+    except ValidationError:
+        return decode(model, data)
 
 
 def _other_version(v: Any) -> str:

@@ -1,9 +1,12 @@
 """Thousands of venues that are only connections: each has its own to the broker, says that it is there, and answers.
 
-`python tests/fleet.py PORT FIRST COUNT HEARTBEAT_S` is one process of them; it prints `ready` when all are there, and
-ends with its standard input. What they say is canned: encoded once, with each venue's name put in. MQTT 5 is written
-out here, packet by packet (sections 3.1 to 3.9 of the standard): a client library of this many connections would be
-what is measured.
+`python tests/fleet.py PORT FIRST COUNT HEARTBEAT_S [lively]` is one process of them; it prints `ready` when all are
+there, and ends with its standard input. What they say is canned: encoded once, with each venue's name put in. MQTT 5 is
+written out here, packet by packet (sections 3.1 to 3.9 of the standard): a client library of this many connections
+would be what is measured.
+
+Lively ones play: each status is as long as a real wall's, with other figures than the last one, and two of them, the
+frame and the p99 of the frame errors, tell when it was said (`stamp_of`), so that whoever shows them can be measured.
 """
 
 import asyncio
@@ -28,7 +31,7 @@ from typing import TypedDict
 from fake_venue import BOOT, ROOT, presence, status
 
 from agent.messages import encode
-from agent.told import Ack, Answer, Poll, Told
+from agent.told import Ack, Answer, ClockSource, ClockStatus, ErrorWindow, HostStatus, Poll, Told
 from agent.units import UtcUs, format_utc
 
 PLACEHOLDER = "venue-of-the-fleet"
@@ -140,6 +143,81 @@ POLL = Poll(
 )
 
 
+STAMP_MS, STAMPS = 20, 1000
+"""A stamp is when it was said, in steps of so many ms, and begins again after so many (20 s)."""
+
+FRAME, P99, BOUND, LATE = 987_654_321, 876_543_210, 765_432_109, 654_321_098  # in the places of what changes
+_SOURCES = [
+    ClockSource(
+        name=f"ntp{number}.example",
+        ours=number == 0,
+        agrees=True,
+        why="in the vote",
+        address=f"192.0.2.{number}",
+        offset_us=120,
+        error_us=2_100,
+        delay_us=11_000,
+        distance_us=7_600,
+        stratum=2,
+        samples=8,
+        age_s=3.5,
+        interval_s=16.0,
+    )
+    for number in range(5)
+]
+LIVELY = _canned(
+    status(
+        PLACEHOLDER,
+        at=UtcUs(0),
+        state="playing",
+        cue=BOOT,
+        program="winners-reel",
+        rev=3,
+        item=2,
+        position_us=12_345_678,
+        frame=FRAME,
+        error_us=ErrorWindow(median=180, p99=P99, window_s=60),
+        late=LATE,
+        clock=ClockStatus(
+            state="SYNC", bound_us=BOUND, frames=0.25, sources=5, agreeing=5, offset_host_us=-1_200, per_source=_SOURCES
+        ),
+        next=None,
+        pending=0,
+        decoder="vaapi",
+        display="1920x1080@60",
+        host=HostStatus(cpu=0.21, mem_mb=180, disk_free_gb=88.0, temp_c=51.0, throttled=False),
+        brokers={"mqtts://cue-a.example:8883": True, "mqtts://cue-b.example:8883": True},
+        unsigned=False,
+    )
+)
+
+
+def stamp(now_ms: int) -> int:
+    """What tells this instant."""
+    return now_ms // STAMP_MS % STAMPS
+
+
+def stamp_of(frame: int | None = None, p99_ms: float | None = None) -> int:
+    """The stamp in a frame, or in a p99 (5 to 15 ms)."""
+    return frame if frame is not None else round(((p99_ms or 0.0) - 5) * 100)
+
+
+def lively(venue: str) -> bytes:
+    """The status of a wall that plays, of now."""
+    now_ms = time.time_ns() // 1_000_000
+    told = stamp(now_ms)
+    chance = hash((venue, now_ms // 5000)) % 1000
+    body = said(LIVELY, venue)
+    for place, value in (
+        (FRAME, told),
+        (P99, 5000 + 10 * told),
+        (BOUND, 4000 + 9 * chance),
+        (LATE, now_ms // 60_000 % 9),
+    ):
+        body = body.replace(str(place).encode(), str(value).encode())
+    return body
+
+
 def said(template: bytes, venue: str) -> bytes:
     """A canned message in a venue's name, of now."""
     return template.replace(PLACEHOLDER.encode(), venue.encode()).replace(b"%TIME%", format_utc(_now()).encode())
@@ -210,7 +288,7 @@ class Venue(asyncio.Protocol):
             self.there.set_exception(ConnectionError(f"{self.venue}: {exc or 'closed by the broker'}"))
 
 
-async def _live(port: int, first: int, count: int, heartbeat_s: float) -> None:
+async def _live(port: int, first: int, count: int, heartbeat_s: float, *, playing: bool) -> None:
     loop = asyncio.get_running_loop()
     turn = asyncio.Semaphore(CONNECTING)
 
@@ -228,7 +306,7 @@ async def _live(port: int, first: int, count: int, heartbeat_s: float) -> None:
         for number, venue in enumerate(venues):  # spread over the whole period, as those of real venues are
             if number % max(1, count // 50) == 0:
                 await asyncio.wait([ended], timeout=heartbeat_s / 50)
-            venue.say("status", STATUS, retain=True)
+            venue.say("status", lively(venue.venue) if playing else STATUS, retain=True)
 
 
 # --- the fleet, and what the tool makes of it ----------------------------------------------------
@@ -251,13 +329,16 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def fleet(port: int, count: int, heartbeat_s: float = 5.0) -> Iterator[None]:
-    """That many venues at the broker, until the block ends. Raises OSError where they do not all get there."""
+def fleet(port: int, count: int, heartbeat_s: float = 5.0, *, playing: bool = False) -> Iterator[list[int]]:
+    """That many venues at the broker, until the block ends; the processes that they are.
+
+    Raises OSError where they do not all get there.
+    """
     processes: list[subprocess.Popen[str]] = []
     try:
         for first in range(0, count, PER_PROCESS):
             argv = [sys.executable, __file__, str(port), str(first), str(min(PER_PROCESS, count - first))]
-            argv.append(str(heartbeat_s))
+            argv += [str(heartbeat_s), *(["lively"] if playing else [])]
             processes.append(
                 subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environment())
             )
@@ -265,7 +346,7 @@ def fleet(port: int, count: int, heartbeat_s: float = 5.0) -> Iterator[None]:
             assert process.stdout is not None
             if process.stdout.readline() != "ready\n":
                 raise OSError("the venues did not all get a connection; what they said stands above")
-        yield
+        yield [process.pid for process in processes]
     finally:
         for process in processes:
             with contextlib.suppress(OSError):
@@ -363,4 +444,8 @@ def measure(port: int, venues: int, cues: int) -> list[Figures]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_live(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(
+        _live(
+            int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), playing="lively" in sys.argv[5:]
+        )
+    )

@@ -7,9 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import cue_body
 from pydantic import BaseModel
 
-from agent.messages import MAX_BODY_BYTES, MAX_DETAIL_CHARS, Cancel, Cue, Item, Play, Program, Refusal, decode, encode
+from agent.messages import (
+    MAX_BODY_BYTES,
+    MAX_DETAIL_CHARS,
+    Cancel,
+    Cue,
+    Item,
+    Play,
+    Program,
+    Refusal,
+    decode,
+    decode_often,
+    encode,
+)
 from agent.told import Ack, Presence, Status, Told
 from agent.units import UtcUs, format_utc
 
@@ -490,3 +503,20 @@ def test_what_is_no_version_is_a_fault_of_the_form(v: object) -> None:
     assert isinstance(refused, Refusal)
     assert refused.code == "schema"
     assert "v: " in refused.detail
+
+
+def test_what_is_read_often_is_read_alike() -> None:
+    """The quick reading takes and refuses what the careful one does, with the same words."""
+    good = Refusal(code="late", detail="x")
+    for model, data in (
+        (Refusal, encode(good)),
+        (Refusal, b'{"code": "late", "detail": 5}'),
+        (Refusal, b'{"code": "late"'),
+        (Refusal, b'{"code": "late", "detail": "\xff"}'),
+        (Refusal, b'{"code": "late", "detail": "x", "more": NaN}'),
+        (Refusal, b'{"code": "late", "detail": "x", "more": ' + b"9" * 400 + b"}"),
+        (Cue, cue_body()),
+        (Cue, b'{"v": 2}'),
+        (Cue, b" " * (64 * 1024 + 1)),
+    ):
+        assert decode_often(model, data) == decode(model, data), data[:60]

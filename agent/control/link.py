@@ -24,6 +24,7 @@ STRAGGLER_S = 2.0
 FLEET_S = 30.0  # for the retained messages of the largest fleet
 RETRY_S = 2.0
 END_S = 3.0  # longer than a goodbye
+MESSAGES_AT_ONCE = 50  # then others have their turn: a page is to answer while a thousand venues talk
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -248,7 +249,11 @@ class Link:
             self.view.back(access.url)
             self._tried.add(access.url)
             self._news.set()
+            taken = 0
             async for message in connection.messages():
+                taken += 1
+                if taken % MESSAGES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 self._arrived_s = time.monotonic()
                 if message.retained:
                     self._kept_s = self._arrived_s

@@ -16,7 +16,18 @@ from agent.connection import Received
 from agent.control.claims import Claim, Contest
 from agent.control.desk import Order
 from agent.intake import panic_kind
-from agent.messages import MAX_ANSWER_BYTES, MAX_BODY_BYTES, WIRE_VERSIONS, Cue, Lift, Panic, Program, Refusal, decode
+from agent.messages import (
+    MAX_ANSWER_BYTES,
+    MAX_BODY_BYTES,
+    WIRE_VERSIONS,
+    Cue,
+    Lift,
+    Panic,
+    Program,
+    Refusal,
+    decode,
+    decode_often,
+)
 from agent.printable import printable
 from agent.told import Ack, Answer, AsRun, AsRunPage, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body, unverified_body
@@ -344,8 +355,11 @@ class View:
         return found
 
     def _read(self, model: type[M], message: Received, body: bytes | None = None) -> M | None:
-        most_bytes = MAX_ANSWER_BYTES if model is Answer else MAX_BODY_BYTES
-        found = decode(model, message.payload if body is None else body, most_bytes)
+        data = message.payload if body is None else body
+        if model is Status:
+            found = decode_often(model, data)
+        else:
+            found = decode(model, data, MAX_ANSWER_BYTES if model is Answer else MAX_BODY_BYTES)
         if isinstance(found, Refusal):
             self._say(f"{message.topic} cannot be read: {found.detail}")
             return None
