@@ -18,8 +18,8 @@ from agent.board.tokens import LEAST_CHARS, Tokens, read_tokens
 from agent.control import operate
 from agent.control.desk import Desk
 from agent.control.options import (
-    BrokerOptions,
     Exit,
+    SenderOptions,
     complaints,
     line_to,
     pen_of,
@@ -51,7 +51,7 @@ IN_THE_CLEAR = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoardOptions(BrokerOptions):
+class BoardOptions(SenderOptions):
     """What a board needs besides."""
 
     host: Annotated[
@@ -100,7 +100,7 @@ def board(given: BoardOptions) -> None:
     pictures_s = _pictures_s(given.pictures)
     tokens = _tokens(given.token_file, read_only=given.read_only)
     pen = UNSIGNED if given.read_only else pen_of(found, "cue", "panic", "lift", "claim")
-    desk = Desk(show_file or ShowFile.model_construct(show=show, cue=[]), f"board@{socket.gethostname()}")
+    desk = Desk(show_file or ShowFile.model_construct(show=show, cue=[]), given.me(found))
     try:
         sock = bind(given.host, given.port)
     except OSError as error:
