@@ -51,9 +51,9 @@ SEEN_KEPT = 500_000
 
 REV_DIGITS = 15  # more than any revision has
 ORDERS_KEPT = 2000
-MOST_ACKS, MOST_ASKS = 60_000, 64
+MOST_ACKS, MOST_ANSWERS = 60_000, 20_000
 """A tool that listens for weeks forgets the acks of the oldest cues, and the answers to the oldest asks: so many acks
-are those of six cues to ten thousand venues.
+are those of six cues to ten thousand venues, so many answers those of two polls.
 """
 
 
@@ -95,6 +95,7 @@ class View:
         self._away: set[str] = set()  # brokers that were here, and whose word is old meanwhile
         self._recounts: dict[str, set[str]] = {}  # url → topics that it kept before, and has not brought again
         self._acks = 0
+        self._answered = 0  # at least so many answers are kept; counted anew when it is too many
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
         self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, without pages
@@ -290,9 +291,13 @@ class View:
             self._acks -= len(self.acks.pop(next(iter(self.acks))))
 
     def _forget_asks(self) -> None:
-        if len(self.answers) > MOST_ASKS:
-            ask = next(iter(self.answers))
-            self.forget_answers(ask)
+        """Whoever asked takes what it wanted and says so; what others ask for nobody here takes."""
+        self._answered += 1
+        if self._answered <= MOST_ANSWERS:
+            return
+        while (left := sum(map(len, self.answers.values()))) > MOST_ANSWERS // 2 and len(self.answers) > 1:
+            self.forget_answers(next(iter(self.answers)))
+        self._answered = left
 
     def _take_panic(self, message: Received, now_s: float) -> None:
         opened = self._open(("panic", "lift"), message)

@@ -1,0 +1,141 @@
+"""The board below the page at real brokers: they go and come, orders are done or refused, the time is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from brokers import Mosquitto, MosquittoFactory
+from fake_venue import ROOT, presence, retain, status
+
+from agent.access import Access
+from agent.board.engine import Order
+from agent.board.live import Choices, Live, topics
+from agent.board.snapshot import Board
+from agent.control.desk import Desk
+from agent.control.link import Link
+from agent.control.showfile import ShowFile, parse_show
+from agent.messages import encode
+
+SHOW = b"""
+show = "demo"
+[[cue]]
+id = "1"
+name = "dark"
+action = "black"
+[[cue]]
+id = "2"
+name = "slate"
+action = "stop"
+"""
+
+
+@asynccontextmanager
+async def live(*brokers: Mosquitto, file: bytes | None = SHOW, choices: Choices | None = None) -> AsyncIterator[Live]:
+    show = parse_show(file, "show.toml") if file else ShowFile.model_construct(show="demo", cue=[])
+    desk = Desk(show, "anna")
+    access = [Access(broker.url, "", "", "", "", "") for broker in brokers]
+    async with Link(access, ROOT, topics("demo"), patient=True) as link:
+        made = Live(link, desk, choices or Choices(pictures_s=0))
+        async with made.running():
+            yield made
+
+
+async def until(made: Live, condition: Callable[[Board], bool]) -> Board:
+    board = made.board
+    async with asyncio.timeout(60):
+        while not condition(board):
+            board = await made.changed(board)
+    return board
+
+
+@pytest.mark.needs("mosquitto")
+async def test_without_a_broker_it_waits_and_says_so_and_is_live_when_one_is_there(mosquitto: Mosquitto) -> None:
+    mosquitto.stop()
+    async with live(mosquitto) as made:
+        board = await until(made, lambda board: bool(board.brokers and board.brokers[0].fault))
+        assert board.stale_since_us is not None and "is the broker running" in board.brokers[0].fault
+        refused = await made.do(Order("black"), "operator")
+        assert not refused.good and "no broker" in refused.text
+        mosquitto.start()
+        await retain(mosquitto, "venue/paris/presence", encode(presence("paris")))
+        await retain(mosquitto, "venue/paris/status", encode(status("paris")))
+        board = await until(made, lambda board: bool(board.rows) and board.brokers[0].up)
+        assert board.stale_since_us is None and board.rows[0].venue == "paris"
+        mosquitto.stop()
+        board = await until(made, lambda board: board.stale_since_us is not None)
+        assert board.rows[0].venue == "paris", "the last that was heard stays"
+
+
+@pytest.mark.needs("mosquitto")
+async def test_what_is_forgotten_while_its_line_was_gone_is_gone(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    for venue in ("paris", "tokyo"):
+        await retain(mosquitto, f"venue/{venue}/presence", encode(presence(venue)))
+    async with live(mosquitto) as made:
+        await until(made, lambda board: len(board.rows) == 2)
+        mosquitto.stop()
+        mosquitto.forget()
+        await until(made, lambda board: board.stale_since_us is not None)
+        mosquitto.start()
+        mosquitto.hello()
+        await retain(mosquitto, "venue/tokyo/presence", encode(presence("tokyo")))
+        board = await until(made, lambda board: [row.venue for row in board.rows] == ["tokyo"])
+        assert board.brokers[0].up
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_go_goes_is_seen_by_who_sent_it_and_a_second_one_waits_for_the_gap(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with live(mosquitto) as made:
+        board = await until(made, lambda board: any(broker.up for broker in board.brokers))
+        assert board.deck.standby == 0 and [line.state for line in board.deck.lines] == ["standby", ""]
+        guest = await made.do(Order("go"), "guest")
+        assert not guest.good and "guest" in guest.text
+        done = await made.do(Order("go"), "operator")
+        assert done.good and done.cue, done.text
+        board = await until(made, lambda board: bool(board.said) and bool(board.coming))
+        assert (board.said[0].what, board.said[0].by, board.said[0].here) == ("GO 1 dark", "anna", True)
+        assert (board.coming[0].cue, board.coming[0].label, board.coming[0].by) == (done.cue, "1 dark", "anna")
+        assert board.deck.standby == 1 and board.deck.lines[0].cue == done.cue
+        assert board.deck.gap_until_us is not None
+        again = await made.do(Order("go"), "operator")
+        assert not again.good and "between two GOs" in again.text
+        assert not (await made.do(Order("go", line=7), "operator")).good
+        assert (await made.do(Order("standby", line=0), "operator")).good
+        assert (await until(made, lambda board: board.deck.standby == 0)).deck.lines[0].state == "standby"
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_panic_holds_until_its_lift(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with live(mosquitto, file=None) as made:
+        await until(made, lambda board: any(broker.up for broker in board.brokers))
+        no_list = await made.do(Order("go"), "operator")
+        assert not no_list.good and "--show-file" in no_list.text
+        done = await made.do(Order("panic"), "operator")
+        assert done.good, done.text
+        board = await until(made, lambda board: bool(board.panics))
+        assert (board.panics[0].to, board.panics[0].by) == ("black", "anna")
+        assert (await made.do(Order("lift", panic=done.cue), "operator")).good
+        await until(made, lambda board: not board.panics)
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_board_that_only_shows_sends_nothing_for_anybody(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with live(mosquitto, choices=Choices(read_only=True, pictures_s=0)) as made:
+        await until(made, lambda board: any(broker.up for broker in board.brokers))
+        for deed in ("go", "standby", "hold", "resume", "black", "stop", "panic", "lift", "identify", "picture"):
+            done = await made.do(Order(deed, line=1), "operator")
+            assert not done.good and "--read-only" in done.text
+        await asyncio.sleep(0.5)
+        assert made.board.said == ()
+
+
+@pytest.mark.needs("mosquitto")
+async def test_venues_that_are_expected_have_a_place_before_they_are_heard(mosquittos: MosquittoFactory) -> None:
+    async with live(mosquittos(), choices=Choices(pictures_s=0, expected=frozenset({"atlantis"}))) as made:
+        board = await until(made, lambda board: bool(board.rows))
+        assert (board.rows[0].venue, board.rows[0].presence) == ("atlantis", "offline")
+        assert "never heard of" in board.cards["atlantis"].silence
