@@ -365,7 +365,8 @@ class Program(Model):
 class Ask(Model):
     """What an operator wants to know at once; what a newer tool adds is passed over.
 
-    It carries no signature: it changes nothing, and its answer tells nothing that a status might not.
+    It carries no signature, for it changes nothing. Who may ask, and who sees what is answered, is for the broker's
+    access list to say.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -374,14 +375,13 @@ class Ask(Model):
     ask: Uuid
     """A new one for each ask; the answer carries it."""
     want: Literal["poll", "shot", "asrun"]
-    """`poll`: is this venue ready for a program. `shot`: a picture of what its wall shows. `asrun` is answered with
-    `unserved` so far."""
+    """`poll`: is this venue ready for a program. `shot`: a picture of what its wall shows. `asrun`: what was shown."""
     program: Name | None = None
     """What the poll is about; null: everything but films."""
     rev: Positive | None = None
     """Its revision; null: the newest that the venue knows."""
     width: Annotated[int, Field(ge=64, le=1920)] | None = None
-    """With `shot`: the picture is at most so many pixels wide; null: 1280."""
+    """With `shot`: the picture is at most so many pixels wide, and high; null: 1280."""
     issued: WireTime | None = None
     """When it was written: an ask that was under way for more than a minute is not answered any more."""
     since: WireTime | None = None

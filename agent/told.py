@@ -483,8 +483,8 @@ class Answer(Told):
     want: str | None
     """As in the ask; null where that could not be read."""
     refused: Refusal | None = None
-    """`unserved`, `old`, `schema` or `version`; of a shot also `rate`, `no_display`, `display_absent` or `shot_failed`;
-    null where the answer is here."""
+    """`old`, `schema` or `version`, and of what an older agent does not know `unserved`; of a shot also `rate`,
+    `no_display`, `display_absent` or `shot_failed`; null where the answer is here."""
     poll: Poll | None = None
     """With `want` poll."""
     shot: Shot | None = None

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from brokers import Mosquitto, free_port
-from fake_venue import BOOT, ROOT, connected, framezero, now_us, presence, retain, retained, told
+from fake_venue import BOOT, ROOT, connected, framezero, now_us, presence, retain, retained
+from test_json_shapes import same
 
 from agent.access import Access
 from agent.connection import Received
@@ -113,7 +114,7 @@ async def test_several_go_into_a_folder_and_each_that_fails_is_named(mosquitto: 
         arguments = ("shot", "*", "--out", str(folder), "--timeout", "2s", "--broker", mosquitto.url)
         code, out, _ = await framezero(*arguments, "--json")
         assert code == 1, "a refusal outranks a silence"
-        found = {row["venue"]: row for row in told(out)["venues"]}
+        found = {row["venue"]: row for row in same("shot", out)["venues"]}
         assert {name: (row["refused"] or {}).get("code") for name, row in found.items()} == {
             "oslo": "offline",
             "paris": "no_display",

@@ -325,6 +325,29 @@ async def test_a_lab_takes_a_bare_body_and_anybody_may_ask(
         assert answer["poll"]["reasons"][0]["code"] == "program_unknown"
 
 
+@needs_sh
+@pytest.mark.needs("chronyd", "jq")
+async def test_anybody_may_ask_for_a_picture_and_a_venue_without_a_display_says_so(
+    tmp_path: Path, mosquitto: Mosquitto, processes: Processes
+) -> None:
+    jpeg = b"\xff\xd8\xff the picture"
+    answer = {"v": 1, "shot": {"jpeg": base64.b64encode(jpeg).decode()}}
+    command = readme('"want": "shot"').replace(
+        "cue-a.example -p 8883 --cafile ca.pem", f"127.0.0.1 -p {mosquitto.port}"
+    )
+    command = command.replace("-W 10", "-W 4").replace(">paris.jpg", f">{tmp_path}/paris.jpg")
+    async with live_agent(tmp_path, mosquitto, processes) as agent:
+        asked = asyncio.create_task(shell(command))
+        refused = await agent.until("answer", lambda answer: answer["want"] == "shot")
+        assert refused["refused"]["code"] == "no_display" and 'display.output = "x11"' in refused["refused"]["detail"]
+        # Another answer to the same ask, with a picture: what the example does with that.
+        body = json.dumps({**answer, "ask": refused["ask"]}).encode()
+        await agent.publish("venue/paris-opera/answer", body)
+        await asked
+    found = await asyncio.to_thread((tmp_path / "paris.jpg").read_bytes)
+    assert found == jpeg
+
+
 def test_the_scripts_are_short_and_can_be_run() -> None:
     for script in sorted([*INTERFACE.glob("*.sh"), *INTERFACE.glob("*.js")]):
         assert os.access(script, os.X_OK), script
