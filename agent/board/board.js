@@ -3,7 +3,7 @@
 (() => {
   const STALE_MS = 3500; // the board beats once a second
   const clock = { offset_us: null, doubt_us: null, own_us: null, vouched: false }; // house time in us = performance.now() in us + offset
-  const beat = { at_ms: null, seen: null };
+  const beat = { at_ms: null, seen: null, connected: false };
   let lost = null; // why the page is not live, null while it is
 
   function nowUs() {
@@ -38,7 +38,6 @@
     if (why === lost) return;
     lost = why;
     document.body.classList.toggle("fz-lost", why !== null);
-    document.body.toggleAttribute("data-live", why === null);
     const words = document.querySelector(".fz-lost-why");
     if (why !== null && words) {
       const last = beat.seen ? ` It shows what was at ${beat.seen}.` : "";
@@ -96,9 +95,13 @@
   }
 
   function look() {
-    if (window.socket && beat.at_ms !== null && !window.socket.connected) return say("The board cannot be reached.");
-    if (beat.at_ms !== null && performance.now() - beat.at_ms > STALE_MS) return say("The board has stopped telling.");
-    if (beat.at_ms !== null) say(null);
+    if (beat.at_ms === null) return; // it has only begun to load
+    const connected = window.socket?.connected ?? false;
+    if (connected) beat.connected = true;
+    if (performance.now() - beat.at_ms > STALE_MS) say("The board has stopped telling.");
+    else if (connected) say(null);
+    else if (beat.connected) say("The board cannot be reached.");
+    document.body.toggleAttribute("data-live", framezero.live());
   }
 
   // While the board is away, knock at it: a hung connection is cut as soon as the board answers on another one.
@@ -108,8 +111,9 @@
     try {
       const answer = await fetch(framezero.timeUrl, { cache: "no-store", signal: AbortSignal.timeout(2000) });
       if (answer.status === 401) return say("The board asks for a token again: open its address with the token.");
-      if (answer.ok && !window.socket.connected) window.socket.disconnect().connect();
-      else if (answer.ok && performance.now() - beat.at_ms > 3 * STALE_MS) window.location.reload();
+      if (!answer.ok || performance.now() - beat.at_ms < 3 * STALE_MS) return; // it may come back by itself
+      if (window.socket.connected) window.location.reload();
+      else window.socket.disconnect().connect();
     } catch {
       // still away
     }
@@ -125,6 +129,7 @@
 
   function down(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
+    if (document.querySelector("dialog[open]")) return;
     const onControl = event.target.closest("button, a, [role=button], .ag-root-wrapper");
     // Space and Enter on a control that has the focus mean that control, and nothing else.
     if ((event.key === " " || event.key === "Enter") && onControl) return;
@@ -168,7 +173,7 @@
     },
     nowUs,
     doubtUs: () => clock.doubt_us,
-    live: () => lost === null && beat.at_ms !== null,
+    live: () => lost === null && beat.connected,
     // The socket keeps what is sent while the connection is away, and would send it when it is back: a GO from
     // minutes ago. So nothing is sent while the page is not live, and what is sent says when it was pressed.
     press(emit, element) {
@@ -192,7 +197,7 @@
   document.addEventListener("mousedown", (event) => event.target.closest?.(".fz-button, .fz-fire") && event.preventDefault());
   setInterval(look, 250);
   setInterval(tick, 500);
-  setInterval(knock, 2000);
+  setInterval(knock, 4000);
   measure();
   setInterval(measure, 20000);
   document.addEventListener("visibilitychange", () => document.hidden || measure());

@@ -273,6 +273,7 @@ async def test_help_comes_by_its_key_and_goes_by_escape(desk: Page, board: Paint
     await desk.keyboard.press("?")
     await expect(desk.locator(".fz-help")).to_be_visible()
     await desk.keyboard.press("Space")
+    await desk.keyboard.press("b")
     await desk.keyboard.press("Escape")
     await expect(desk.locator(".fz-help")).to_be_hidden()
     await desk.keyboard.press("r")
