@@ -16,6 +16,7 @@ class NextCue:
     def __init__(self) -> None:
         self._drawn: object = NOT_YET
         self._cities: tuple[tuple[str, str], ...] = ()
+        self._places: list[Bit] = []
         self._panel = Bit("fz-panel fz-next", tag="section", aria_label="next cue")
         with self._panel:
             with Bit("fz-panel-head"):
@@ -37,20 +38,20 @@ class NextCue:
         if key == self._drawn:
             return
         self._drawn = key
-        self._running.say(_running(begun))
-        self.countdown.to(cue.at_us if cue else None)
-        self._panel.kind("" if cue else "idle")
+        self._running.say(_running(begun) if ahead else "")
+        shown = ahead[0] if ahead else begun[-1] if begun else None
+        self.countdown.to(shown.at_us if shown else None)
+        self._panel.kind("" if ahead else "running" if begun else "idle")
+        self._head.say(f"NEXT of {len(ahead)}" if len(ahead) > 1 else "RUNNING" if begun and not ahead else "NEXT")
         self._ready.shown(cue is not None)
         self._times.shown(cue is not None)
-        self._at.shown(cue is not None)
+        self._at.shown(shown is not None)
+        self._what.say((shown.label or shown.what) if shown else "nothing is to come, and nothing runs")
+        if shown is not None:
+            self._at.say(_when(shown))
         if cue is None:
-            self._what.say("nothing is to come")
             self._wrong.say("")
             return
-        self._head.say("NEXT" if len(ahead) == 1 else f"NEXT of {len(ahead)}")
-        self._what.say(cue.label or cue.what)
-        by = f" · {cue.by}" if cue.by else ""
-        self._at.say(f"{words.clock_time(cue.at_us)} UTC · {cue.what}{by}")
         all_ready = cue.ready == len(cue.told)
         self._ready.say(f"{'●' if all_ready else '▲'} {cue.ready}/{len(cue.told)} ready")
         self._ready.kind("good" if all_ready else "warn")
@@ -61,24 +62,23 @@ class NextCue:
         self._wrong.say("▲ " + " · ".join(named) + more if named else "")
 
     def _draw_times(self, board: Board, at_us: UtcUs) -> None:
-        zones: dict[str, list[str]] = {}
-        for row in board.rows:
-            if row.zone:
-                zones.setdefault(row.zone, []).append(row.venue)
-        cities = tuple((zone, zone.rpartition("/")[2].replace("_", " ")) for zone in list(zones)[:MOST_ZONES])
+        zones = list(dict.fromkeys(row.zone for row in board.rows if row.zone))[:MOST_ZONES]
+        cities = tuple((zone, zone.rpartition("/")[2].replace("_", " ")) for zone in zones)
         if cities != self._cities:
             self._cities = cities
             self._times.clear()
             with self._times:
-                self._places = [Bit("fz-city", f"{city} ", "span") for _, city in cities]
-                for place in self._places:
-                    with place:
-                        Bit("", "", "b")
-        for place, (zone, _) in zip(self._places if cities else [], cities, strict=True):
-            (time,) = place.default_slot.children
-            if isinstance(time, Bit):
-                time.attribute("data-zone", zone)
-                time.attribute("data-at", str(at_us))
+                self._places = []
+                for zone, city in cities:
+                    with Bit("fz-city", f"{city} ", "span"):
+                        self._places.append(Bit("", "", "b", data_zone=zone))
+        for place in self._places:
+            place.attribute("data-at", str(at_us))
+
+
+def _when(cue: Coming) -> str:
+    by = f" · {cue.by}" if cue.by else ""
+    return f"{words.clock_time(cue.at_us)} UTC · {cue.what}{by}"
 
 
 def _running(begun: list[Coming]) -> str:
@@ -94,6 +94,7 @@ class LastGo:
     def __init__(self) -> None:
         self._drawn: object = NOT_YET
         self._shown: tuple[str, ...] = ()
+        self._walls: list[_Wall] = []
         with Bit("fz-panel fz-last", tag="section", aria_label="the last GO"):
             with Bit("fz-panel-head"):
                 Bit("fz-label", "LAST GO", "h2")
@@ -113,7 +114,7 @@ class LastGo:
             self._what.say("nothing has been sent")
             self._missed.shown(False)
             self._list.clear()
-            self._shown = ()
+            self._shown, self._walls = (), []
             return
         by = f" · {cue.by}" if cue.by else ""
         self._what.say(f"{cue.label or cue.what} · due {words.clock_time(cue.at_us)} UTC{by}")
@@ -133,7 +134,7 @@ class LastGo:
             self._list.clear()
             with self._list:
                 self._walls = [_Wall(name) for name in names]
-        for wall, one in zip(self._walls if names else [], told, strict=True):
+        for wall, one in zip(self._walls, told, strict=True):
             mark = words.stage(one)
             wall.mark.say(f"{mark.shape} {mark.word}")
             wall.mark.kind(mark.kind)

@@ -32,12 +32,12 @@ export default {
     left(now) {
       if (!this.due_us) return this.idle ?? "";
       if (now === null || now === undefined) return "T−…";
-      const ms = Math.round(Math.abs(this.due_us - now) / 1000);
+      const ms = Math.floor(Math.abs(this.due_us - now) / 1000);
       const two = (n) => String(n).padStart(2, "0");
       const days = Math.floor(ms / 86400000);
       const time = `${two(Math.floor(ms / 3600000) % 24)}:${two(Math.floor(ms / 60000) % 60)}:${two(Math.floor(ms / 1000) % 60)}`;
-      const sign = this.due_us >= now ? "T−" : "T+";
-      return `${sign}${days ? `${days} d ` : ""}${time}.${String(ms % 1000).padStart(3, "0")}`;
+      const whole = `${days ? `${days} d ` : ""}${time}`;
+      return this.due_us >= now ? `T−${whole}.${String(ms % 1000).padStart(3, "0")}` : `T+${whole}`;
     },
     name() {
       if (!this.title || document.body.classList.contains("fz-lost")) return;

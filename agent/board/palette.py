@@ -13,7 +13,7 @@ DIM = "#a7b1be"
 FAINT = "#8792a0"
 GOOD = "#45d3a3"
 WARN = "#f2c14e"
-BAD = "#ff8a65"
+BAD = "#ff7259"
 INFO = "#74bdf5"
 FOCUS = "#ffffff"
 
@@ -23,7 +23,7 @@ GROUNDS = (GROUND, PANEL, RAISED)
 ON_FILL = "#06090c"
 """Letters on a filled button or pill."""
 FILLS = (GOOD, WARN, BAD, INFO, TEXT)
-VENUES = ("#74bdf5", "#f2c14e", "#45d3a3", "#e59ac6", "#ff8a65", "#f5ef7a", "#b3a5ff", "#d8dee6")
+VENUES = ("#74bdf5", "#f2c14e", "#45d3a3", "#e59ac6", "#ff7259", "#f5ef7a", "#b3a5ff", "#d8dee6")
 """One for each line of a plot; from the ninth venue on they begin again."""
 
 WCAG_AA = 4.5
