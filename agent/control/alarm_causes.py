@@ -5,14 +5,14 @@ is an alarm already (`standing`) has to fall a little further back to be gone, s
 flap.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.control.alarm_facts import Facts, Fate, Past, Sight
 from agent.control.alarm_rules import Code, Rules
 from agent.control.spans import show_clock, show_span
-from agent.messages import Cancel, Cue, Identify, Play
+from agent.messages import Cancel, Cue, Identify, Play, Refusal
 from agent.told import Status
 from agent.units import US_PER_S, UtcUs
 
@@ -22,6 +22,13 @@ EASED = 0.9
 """A figure that is an alarm has to come down to this part of its limit."""
 SOON_S = 600.0
 """A cue whose instant lies farther back is not watched for any more."""
+
+SURELY_TOLD_US = 6 * US_PER_S
+"""A status comes every five seconds at least: by then a wall has said what it shows."""
+
+HEARTBEAT_S = 6.0
+"""So long after the brokers are back nobody is called silent."""
+
 NAMED = 5
 
 
@@ -50,11 +57,12 @@ Standing = Callable[[Code, str | None], bool]
 def causes(facts: Facts, past: Past, rules: Rules, standing: Standing) -> Iterator[Cause]:
     """All that is wrong now."""
     yield from _lines(facts)
-    yield from _absences(facts, rules)
+    if facts.now_s - past.blind_s > HEARTBEAT_S:
+        yield from _absences(facts, rules)
     for sight in facts.sights:
         if sight.status is not None and not sight.silent:
             there = sight.utc(facts.now, facts.now_s)
-            yield from _venue(sight.venue, sight.status, there, past, rules, standing)
+            yield from _venue(sight, sight.status, there, past, rules, standing)
         yield from _identity(sight)
     yield from _shared(facts)
     yield from _cues(facts, past, rules)
@@ -220,9 +228,13 @@ def _shared(facts: Facts) -> Iterator[Cause]:
 # --- how a venue is -------------------------------------------------------------------------------
 
 
-def _venue(venue: str, status: Status, there: UtcUs, past: Past, rules: Rules, standing: Standing) -> Iterator[Cause]:
+def _venue(sight: Sight, status: Status, there: UtcUs, past: Past, rules: Rules, standing: Standing) -> Iterator[Cause]:
+    venue = sight.venue
     ahead_us = status.next.at - there if status.next is not None else None
-    yield from _readiness(venue, status, ahead_us, rules)
+    # Of these there are alarms by themselves: a panic, which is the operators' own doing, and a second agent.
+    known = {"panic", "identity"} if sight.presence is not None and sight.presence.rival else {"panic"}
+    reasons = [reason for reason in status.reasons if reason.code not in known]
+    yield from _readiness(venue, status, reasons, ahead_us, rules)
     yield from _clock(venue, status, rules, standing)
     if status.state == "playing" and status.error_us is not None:
         yield from _sync(venue, status.error_us.median, status.error_us.p99, rules, standing)
@@ -239,14 +251,14 @@ def _of_films(code: str) -> bool:
     return code.startswith(("film_", "program_", "cache_full"))
 
 
-def _readiness(venue: str, status: Status, ahead_us: int | None, rules: Rules) -> Iterator[Cause]:
+def _readiness(
+    venue: str, status: Status, reasons: Sequence[Refusal], ahead_us: int | None, rules: Rules
+) -> Iterator[Cause]:
     if status.state == "fault":
         why = "; ".join(reason.detail for reason in status.reasons) or "its player does not run"
         text = f"{venue}: the wall has no player ({why})"
         remedy = "framezero check on the player names what is missing; the agent goes on trying by itself"
         yield Cause("fault", venue, "critical", text, remedy, after_s=3.0, hides=frozenset({"no_go"}))
-    # A panic is an alarm by itself, and the operators' own doing.
-    reasons = [reason for reason in status.reasons if reason.code != "panic"]
     if not reasons:
         return
     said = "; ".join(f"{reason.code}: {reason.detail}" for reason in reasons)
@@ -411,6 +423,9 @@ def _unstarted(cue: Cue, facts: Facts, past: Past, rules: Rules) -> Iterator[Cau
         there = sight.utc(facts.now, facts.now_s)
         passed_us = there - cue.at
         if not patience_us < passed_us <= SOON_S * US_PER_S or there >= cue.expires:
+            continue
+        said_since = status.time is not None and status.time >= cue.at + patience_us
+        if not said_since and passed_us < SURELY_TOLD_US:
             continue
         fate = past.fates.get((cue.cue, sight.venue), Fate())
         if fate.started or fate.missed or fate.refused or fate.ended or _on_wall(cue, status):

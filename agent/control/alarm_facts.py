@@ -132,9 +132,13 @@ class Fate:
 
 @dataclass(slots=True)
 class Past:
-    """What has to be remembered from look to look; `since` is when the looking began."""
+    """What has to be remembered from look to look.
+
+    `since` is when the looking began, `blind_s` when there was last no broker (monotonic).
+    """
 
     since: UtcUs
+    blind_s: float = float("-inf")
     trails: dict[str, Trail] = field(default_factory=dict)
     fates: dict[tuple[str, str], Fate] = field(default_factory=dict)  # of a cue at a venue
     odd: dict[str, float] = field(default_factory=dict)  # sentence → when it was first read
@@ -142,6 +146,8 @@ class Past:
 
     def take(self, facts: Facts, keep_s: float) -> None:
         """Take in what has come since the last look; what is older than `keep_s` and of no cue that is kept goes."""
+        if facts.brokers and not any(facts.brokers.values()):
+            self.blind_s = facts.now_s
         for sight in facts.sights:
             if sight.status is not None and not sight.silent:
                 self.trails.setdefault(sight.venue, Trail()).take(sight.status, facts.now_s)

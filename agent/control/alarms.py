@@ -135,7 +135,8 @@ class Alarms:
                 continue
             if entry.gone_s is None:
                 entry.gone_s = now_s
-            if not entry.raised or now_s - entry.gone_s >= self.rules.clear_after_s:
+            # What nobody was told of, because it followed from something else, needs no end either.
+            if not entry.told or now_s - entry.gone_s >= self.rules.clear_after_s:
                 del self._entries[key]
                 if entry.told:
                     cleared.append(entry.alarm)

@@ -32,7 +32,7 @@ async def watch(found: Settings, alarms: Alarms) -> AsyncIterator[Look]:
     while True:
         try:
             async with line_to(found, TOPICS) as link:
-                await link.settle()
+                await hear(link)
                 lookout = Lookout(link.view)
                 while True:
                     now = utc_now()

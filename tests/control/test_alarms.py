@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fake_venue import BOOT, presence, status
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.control.alarms import Alarm, Alarms, Changes, Facts, Rules, Sight
 from agent.messages import Black, Cue, Play, Refusal
@@ -262,3 +264,74 @@ def test_panic_unsigned_rival_and_what_is_odd() -> None:
 def test_what_is_switched_off_is_no_alarm() -> None:
     desk = Desk(Rules(off=["unsigned"]))
     assert desk.lives(5, {"a": {"unsigned": True}}) == ([], [])
+
+
+def test_brokers_that_come_back_do_not_make_everybody_silent() -> None:
+    desk = Desk(Rules(clear_after_s=0))
+    desk.more = {"brokers": {"mqtt://a": True}}
+    desk.lives(5, {"a": {}, "b": {}})
+    desk.more = {"brokers": {"mqtt://a": False}}
+    raised, _ = desk.lives(60, {})
+    assert [alarm.code for alarm in raised] == ["broker"]
+    desk.more = {"brokers": {"mqtt://a": True}}
+    raised, cleared = desk.lives(5, {})
+    assert (raised, [alarm.code for alarm in cleared]) == ([], ["broker"])
+    assert desk.lives(20, {"a": {}, "b": {}}) == ([], [])
+
+
+def test_a_second_agent_is_one_alarm() -> None:
+    desk = Desk()
+    desk.presences["a"] = presence("a").model_copy(update={"rival": "?"})
+    raised, _ = desk.lives(60, {"a": {"ready": False, "reasons": [Refusal(code="identity", detail="two of them")]}})
+    assert [alarm.code for alarm in raised] == ["rival"]
+
+
+def test_a_critical_alarm_is_sent_again_as_long_as_it_stands() -> None:
+    desk = Desk(Rules(remind_min=1))
+    desk.lives(3, {"tokyo": {}, "paris": {}})
+    reminders: list[Alarm] = []
+    for _ in range(200):
+        desk.tell("paris")
+        reminders += desk.look().reminders
+        desk.s += 1
+    assert [(alarm.code, alarm.venue) for alarm in reminders] == [("silent", "tokyo")] * 3
+
+
+DAYS = st.tuples(st.sampled_from(["well", "hot", "slow", "no_go", "away", "dark"]), st.integers(1, 30))
+
+
+@settings(max_examples=30)
+@given(st.lists(DAYS, max_size=12))
+def test_whatever_happens_each_alarm_is_told_and_ended_in_turn_and_none_flaps(days: list[tuple[str, int]]) -> None:
+    rules = Rules()
+    desk = Desk(rules)
+    desk.more = {"brokers": {"mqtt://a": True}}
+    told: dict[Any, tuple[str, float]] = {}
+    bad: dict[str, dict[str, Any]] = {
+        "hot": {"host": HostStatus(cpu=0, mem_mb=1, disk_free_gb=50, temp_c=95)},
+        "slow": {"state": "playing", "error_us": ErrorWindow(median=20_000, p99=40_000, window_s=60)},
+        "no_go": {"ready": False, "reasons": [Refusal(code="display_absent", detail="none")]},
+    }
+    for what, seconds in days:
+        desk.more["brokers"] = {"mqtt://a": what != "dark"}
+        for _ in range(seconds):
+            if what != "dark":
+                desk.tell("b")
+                if what != "away":
+                    desk.tell("a", **bad.get(what, {}))
+            changes = desk.look()
+            for alarm in changes.raised:
+                event, _ = told.get(alarm.key, ("cleared", 0.0))
+                assert event == "cleared" or alarm.severity == "critical", "told twice"
+                told[alarm.key] = ("raised", desk.s)
+            for alarm in changes.cleared:
+                event, since_s = told[alarm.key]
+                assert event == "raised" and desk.s - since_s >= rules.clear_after_s
+                told[alarm.key] = ("cleared", desk.s)
+            standing = {key for key, (event, _) in told.items() if event == "raised"}
+            assert {alarm.key for alarm in desk.alarms.current} <= standing
+            assert all(alarm.text and alarm.remedy for alarm in desk.alarms.current)
+            desk.s += 1
+    desk.more["brokers"] = {"mqtt://a": True}
+    desk.lives(90, {"a": {}, "b": {}})
+    assert desk.alarms.current == ()
