@@ -18,7 +18,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from brokers import Mosquitto
+from brokers import Mosquitto, MosquittoFactory
 
 from agent.lab import barcode, content, displays, films, timeservers
 from agent.lab.framebuffer import Framebuffer
@@ -287,6 +287,47 @@ async def test_losing_broker_and_time_servers_never_stops_a_running_film(site: S
     site.broker.start()
     site.told.clear()
     await site.until("status", lambda status: status["state"] == "playing" and all(status["brokers"].values()))
+
+
+async def test_what_was_shown_while_no_broker_was_there_survives_a_kill_and_is_collected_once(
+    site: Site, film: films.Film, mosquittos: MosquittoFactory
+) -> None:
+    second = mosquittos()
+    second.hello()
+    brokers = (site.broker, second)
+    urls = f'{site.broker.url}", "{second.url}'
+    agent = site.start_agent(broker=urls)
+    await site.program("reel", film)
+    await site.until("status", lambda status: status["ready"] and status["cache"]["films"] == 1)
+    cue = await site.cue(LOOP, 2)
+    first = await site.until("asrun", lambda asrun: asrun["kind"] == "start")
+    for broker in brokers:
+        broker.stop(signal.SIGKILL)
+    log = agent.log
+    await comes_true(lambda: log.read_text().count("broker_lost") >= 2, 10)
+    await asyncio.sleep(7)  # two starts at the least that no broker hears of
+    os.kill(agent.pid, signal.SIGKILL)
+    site.processes.end(agent)
+    for broker in brokers:
+        broker.start()
+    site.told.clear()
+    site.start_agent(broker=urls)
+    joined = await site.until("asrun", lambda asrun: asrun["kind"] == "start" and asrun["joined"], 60)
+    again = [asrun["seq"] for asrun in site.told["asrun"] if asrun["seq"] < joined["seq"]]
+    assert len(again) >= 2, "told before anything new"
+    assert again == list(range(again[0], joined["seq"]))
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "agent.cli", "asrun", "--since", "10m", "--json"),
+        *(word for broker in brokers for word in ("--broker", broker.url)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await program.communicate()
+    found = json.loads(out)
+    assert [wall["fault"] for wall in found["venues"]] == [""]
+    starts = [asrun for asrun in found["records"] if asrun["kind"] == "start"]
+    assert {asrun["cue"] for asrun in starts} == {cue}
+    assert [asrun["seq"] for asrun in found["records"]] == list(range(first["seq"], found["records"][-1]["seq"] + 1))
+    assert len({asrun["due"] for asrun in starts}) == len(starts)
 
 
 async def test_a_broker_that_is_down_at_the_start_is_named_and_found_later(site: Site) -> None:

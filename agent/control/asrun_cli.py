@@ -157,7 +157,7 @@ def put_together(view: View, got: dict[str, Fetched], wanted: Wanted, show: str 
         sources.append(Source(venue, zone, agent, fetched.kept_from, fetched.fault))
     shows = {known.show for known in presences.values()}
     return prove(
-        filter(wanted.has, records),
+        records,
         sources,
         show=show or (shows.pop() if len(shows) == 1 else "all shows"),
         since=wanted.since,
@@ -166,6 +166,7 @@ def put_together(view: View, got: dict[str, Fetched], wanted: Wanted, show: str 
         within_us=wanted.within_us,
         parties={cue: frozenset(view.expected(kept.cue.venues)) for cue, kept in view.kept.items()},
         films=_films(view),
+        only=wanted.has,
     )
 
 

@@ -7,7 +7,7 @@ wrong: two walls were at most |error − error| + bound + bound apart. What nobo
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import median
 
@@ -18,6 +18,7 @@ MINUTE_US = 60 * US_PER_S
 SLACK_US = 5 * US_PER_S
 """A minute is closed by the first word of the player after it, and that comes once a second."""
 
+RIM_US = 150 * US_PER_S
 LIVE_US = 75 * US_PER_S
 """A wall that is playing now has told of all but the last minute and a bit."""
 
@@ -183,6 +184,9 @@ class Proof:
     walls: list[Wall]
     starts: list[Start]
     joined: list[Record]
+    """Late: the wall had not begun what was due by then."""
+    righted: list[Record]
+    """A film that ran already was joined anew, for it was off."""
     minutes: list[Minute]
     gaps: list[Gap]
     records: list[Record]
@@ -223,33 +227,41 @@ def prove(
     within_us: int,
     parties: Mapping[str, frozenset[str]] | None = None,
     films: Mapping[str, str] | None = None,
+    only: Callable[[Record], bool] = lambda _: True,
 ) -> Proof:
     """Put the records of all venues together; the same record counts once, however often it came.
 
     `parties`: the venues that a cue was for, by its id, where that is known; else those that have any record of it.
-    `since` is included, `until` is not. `made` is now, by the host of whoever asks.
+    `since` is included, `until` is not. `made` is now, by the host of whoever asks. `only`: which records are meant.
     """
     unique = {record for record in records if since <= record.due < until}
-    ordered = sorted(unique, key=_order)
     by_venue: dict[str, list[Record]] = {source.venue: [] for source in sources}
-    for record in ordered:
+    for record in sorted(unique, key=_order):
         if record.venue in by_venue:
             by_venue[record.venue].append(record)
-    kept = [record for venue in sorted(by_venue) for record in by_venue[venue]]
+    lost = {venue: _unnumbered(found, since, until) for venue, found in by_venue.items()}
+    by_venue = {venue: list(filter(only, found)) for venue, found in sorted(by_venue.items())}
+    kept = [record for found in by_venue.values() for record in found]
     starts = _starts(by_venue, parties or {})
-    missed: dict[str, int] = defaultdict(int)
-    for start in starts:
-        for venue in start.missing:
-            missed[venue] += 1
+    joined, righted = _joined(kept, starts)
     return Proof(
         show=show,
         since=since,
         until=until,
         made=made,
         within_us=within_us,
-        walls=[_wall(source, by_venue[source.venue], within_us, missed[source.venue]) for source in sources],
+        walls=[
+            replace(
+                _wall(source, by_venue[source.venue], within_us),
+                missed=sum(source.venue in start.missing for start in starts),
+                joined=sum(record.venue == source.venue for record in joined),
+                unnumbered=lost[source.venue],
+            )
+            for source in sources
+        ],
         starts=starts,
-        joined=[record for record in kept if record.kind == "start" and record.joined],
+        joined=joined,
+        righted=righted,
         minutes=_minutes(kept),
         gaps=[gap for source in sources for gap in _gaps(by_venue[source.venue], min(until, made))],
         records=kept,
@@ -295,6 +307,20 @@ def _starts(by_venue: Mapping[str, Sequence[Record]], parties: Mapping[str, froz
             )
         )
     return starts
+
+
+def _joined(records: Sequence[Record], starts: Sequence[Start]) -> tuple[list[Record], list[Record]]:
+    """Those that began late, and those that ran already when they were joined anew."""
+    late: list[Record] = []
+    righted: list[Record] = []
+    by_cue: dict[str, list[Start]] = defaultdict(list)
+    for start in starts:
+        by_cue[start.cue].append(start)
+    for record in records:
+        if record.kind == "start" and record.joined:
+            before = [start for start in by_cue[record.cue] if start.due <= record.due]
+            (righted if before and record.venue in before[-1].seen else late).append(record)
+    return late, righted
 
 
 # --- minutes --------------------------------------------------------------------------------------
@@ -348,7 +374,7 @@ def _end(record: Record) -> int:
 # --- walls ----------------------------------------------------------------------------------------
 
 
-def _wall(source: Source, records: Sequence[Record], within_us: int, missed: int) -> Wall:
+def _wall(source: Source, records: Sequence[Record], within_us: int) -> Wall:
     starts = [record for record in records if record.kind == "start"]
     ran = [record for record in records if record.kind != "start"]
     minutes = [record for record in ran if record.kind == "minute" and record.p99_us is not None]
@@ -359,8 +385,6 @@ def _wall(source: Source, records: Sequence[Record], within_us: int, missed: int
         source,
         records=len(records),
         starts=sum(not record.joined for record in starts),
-        joined=sum(record.joined for record in starts),
-        missed=missed,
         minutes=sum(record.kind == "minute" for record in ran),
         frames=sum(record.frames for record in ran),
         dropped=sum(record.dropped for record in ran),
@@ -372,13 +396,18 @@ def _wall(source: Source, records: Sequence[Record], within_us: int, missed: int
         bound_us=max(bounds, default=None),
         unvouched=sum(record.bound_us is None for record in records),
         within=sum(p99_us <= within_us for p99_us in far),
-        unnumbered=_unnumbered(records),
     )
 
 
-def _unnumbered(records: Sequence[Record]) -> int:
-    books: dict[str, list[int]] = defaultdict(list)
+def _unnumbered(records: Sequence[Record], since: int, until: int) -> int:
+    """How many numbers are missing; near the rims some belong outside, for a minute is told at its end."""
+    books: dict[str, tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
     for record in records:
         if record.book is not None and record.seq is not None:
-            books[record.book].append(record.seq)
-    return sum(max(found) - min(found) + 1 - len(set(found)) for found in books.values())
+            here, inside = books[record.book]
+            here.add(record.seq)
+            if since + RIM_US <= record.due < until - RIM_US:
+                inside.add(record.seq)
+    return sum(
+        sum(seq not in here for seq in range(min(inside), max(inside))) for here, inside in books.values() if inside
+    )

@@ -124,7 +124,7 @@ def _sync(proof: Proof) -> str:
     parts = []
     if over_time:
         gap = " Hatched: no record." if proof.gaps else ""
-        ring = " A red ring: joined late." if proof.joined else ""
+        ring = " A red ring: joined late, or anew." if proof.joined or proof.righted else ""
         parts.append(
             f"<h2>Error over time</h2><figure>{over_time}<figcaption>UTC. The line is each minute’s median error, the"
             " darker band has 99 of 100 frames, and within the lightest the true error lies: what was observed, give or"

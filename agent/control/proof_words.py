@@ -114,11 +114,22 @@ def amiss(proof: Proof) -> list[str]:
             few = counted(wall.unvouched, "record", "records")
             said.append(f"{wall.source.venue}: {few} from a time in which nobody vouched for its clock")
         said += _missed(wall.source.venue, proof)
+        righted = [record for record in proof.righted if record.venue == wall.source.venue]
+        if righted:
+            times = "once" if len(righted) == 1 else f"{len(righted)} times"
+            said.append(
+                f"{wall.source.venue}: joined a running film anew, because it was off, {times}: {_when(righted)}"
+            )
     said += [_late(record, proof) for record in proof.joined]
     said += [_unrecorded(gap) for gap in proof.gaps]
     if len(said) > MOST_SENTENCES:
         return [*said[:MOST_SENTENCES], f"and {len(said) - MOST_SENTENCES} more: the JSON has all"]
     return said
+
+
+def _when(records: Sequence[Record]) -> str:
+    first = [instant(record.due) for record in records[:3]]
+    return f"{', '.join(first)}{' …' if len(records) > 3 else ''} UTC"
 
 
 def _missed(venue: str, proof: Proof) -> list[str]:

@@ -132,9 +132,19 @@ def test_a_wall_that_a_cue_was_for_and_that_has_no_record_of_it_at_all_is_named_
 
 def test_numbers_that_are_not_there_are_counted() -> None:
     numbered = [replace(each, book=uuid_of(6), seq=number + 5) for number, each in enumerate(show(("paris",)))]
-    proof = proved([each for each in numbered if each.seq not in (9, 12)])
+    proof = proved([each for each in numbered if each.seq not in (19, 22)])
     assert (proof.walls[0].unnumbered, proof.complete) == (2, False)
-    assert proved(numbered[3:-4]).walls[0].unnumbered == 0, "what lies outside the period is nothing to say"
+    told_late = [each for each in numbered if each.seq not in (5, 6, 39)]
+    assert proved(told_late).walls[0].unnumbered == 0, "near the rims a number may be of a record outside"
+    only_starts = proved(numbered, only=lambda each: each.kind == "start")
+    assert (only_starts.walls[0].unnumbered, len(only_starts.records)) == (0, 6)
+
+
+def test_a_film_that_runs_and_is_joined_anew_has_begun_in_time() -> None:
+    anew = replace(start("paris", 12, 300, joined=True), due=UtcUs(T0 + 12 * MINUTE + 7 * S))
+    proof = proved([*show(), anew])
+    assert (proof.clean, proof.joined, proof.righted, proof.walls[0].joined) == (True, [], [anew], 0)
+    assert amiss(proof) == ["paris: joined a running film anew, because it was off, once: 2025-06-02 12:12:07 UTC"]
 
 
 def test_a_time_without_a_bound_is_said_and_makes_no_limit() -> None:
