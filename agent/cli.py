@@ -132,8 +132,9 @@ class Part:
     extra: str = ""
 
 
+_OPERATORS = ("publish", "status", "poll", "alarms", "shot", "asrun", "identify", "cue", "show", "venue", "keys")
 PARTS = (
-    Part(("publish", "status", "poll", "alarms", "shot", "identify", "cue", "show", "venue", "keys"), _control),
+    Part(_OPERATORS, _control),
     Part(("clock", "check"), _technician, "agent"),
     Part(("import",), _import, "agent"),
     Part(("board",), _board, "board"),
