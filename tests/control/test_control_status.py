@@ -135,12 +135,6 @@ async def test_watching_draws_again_and_survives_the_broker(mosquitto: Mosquitto
     assert (process.returncode, err) == (130, b"")
 
 
-async def test_help_has_an_example() -> None:
-    for command in (("status",), ("publish",), ("poll",), ("venue", "forget")):
-        code, out, _ = await framezero(*command, "--help")
-        assert (code, out.count("Example:")) == (0, 1), out
-
-
 def shown(walls: list[Seen], width: int) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(page(walls, now_us(), width))
