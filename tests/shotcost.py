@@ -1,7 +1,7 @@
 """What a shot costs the film that runs: walls with the meter on, and in turns two seconds with a shot and two without.
 
 Both kinds of time lie in one run, as A B B A, so that whatever else the machine does meets both alike. The script
-tests/long/shots takes a hundred shots and more; tests/lab/test_shots.py is its short form.
+tests/long/shots takes a hundred shots and more; tests/lab/test_shotcost.py is its short form.
 """
 
 import asyncio
@@ -108,12 +108,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run. `refused` are asks that brought no picture."""
+    """A run. `refused` are asks that brought no picture; `covered` is one that was taken in a panic behind it all."""
 
     costs: tuple[tuple[Span, Cost], ...]
     taken: tuple[Taken, ...]
     refused: tuple[Refusal, ...]
     gaps: Gaps | None
+    covered: Picture | None = None
 
     def total(self, shots: bool) -> Cost:
         """All time of one kind."""
@@ -216,10 +217,12 @@ def run(
     pairs: int,
     size: tuple[int, int] = (320, 180),
     fps: Fraction = Fraction(30),
+    cover: bool = False,
 ) -> Result:
     """Play, and take one picture of each wall in every second stretch of time, `pairs` of them. Raises LabError.
 
     At the start of each `COLD`th stretch with shots the camera processes are killed, so that starting them counts too.
+    `cover`: in the end the walls are covered by a panic, and one of them is looked at once more.
     """
     film = Film(out / "films" / "film.mp4", 1, round(fps * FILM_S), fps, *size)
     film.path.parent.mkdir(parents=True)
@@ -227,7 +230,7 @@ def run(
     with Processes(out / "logs") as processes:
         lab = world.build(processes, Wishes(out, VENUES[:venues], size, true_clocks=True), say)
         show = _Show(lab, Reel((film.path,), (film.clip,)), say)
-        programme = asyncio.run(show.play(pairs))
+        programme = asyncio.run(show.play(pairs, cover))
     measured = readings.load(out / "meter.jsonl")
     return Result(
         tuple(costs(show.spans, measured, programme)),
@@ -238,6 +241,7 @@ def run(
         ),
         tuple(row.outcome for row in show.rows if isinstance(row.outcome, Refusal)),
         measured.gaps,
+        show.covered,
     )
 
 
@@ -248,8 +252,9 @@ class _Show:
         self._say = say
         self.rows: list[Row] = []
         self.spans: list[Span] = []
+        self.covered: Picture | None = None
 
-    async def play(self, pairs: int) -> Programme:
+    async def play(self, pairs: int, cover: bool) -> Programme:
         processes, out = self._world.processes, self._world.wishes.out
         async with watch.link(self._world) as line:
             publish = operator.publish_command(self._world, list(self._films.paths))
@@ -272,6 +277,12 @@ class _Show:
                     await self._span(line, pair, with_shots)
                 if (pair + 1) % SAY_EACH == 0:
                     self._say(f"{pair + 1} of {pairs}: {len(self.rows)} pictures asked for")
+            if cover:
+                panic = ["cue", "panic", "--profile", str(self._world.profile), "--json"]
+                await operator.command(processes, "panic", panic, COMMAND_S)
+                await asyncio.sleep(SPAN_S)  # or it would be the picture from before
+                found = await shots.take(line, self._world.places[0].venue.venue)
+                self.covered = found if isinstance(found, Picture) else None
         processes.end(looker)
         items = [
             Item(film.name, film.clip, Fraction(film.fps), film.frames) for film in reel.facts(self._films, program)
