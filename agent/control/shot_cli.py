@@ -25,10 +25,10 @@ STDOUT = Path("-")
 _LAYOUTS = (
     ("venue", "taken", "there", "on the wall", "picture", "wall"),
     ("venue", "taken", "there", "on the wall", "picture"),
-    ("venue", "taken", "on the wall", "picture"),
-    ("venue", "taken", "on the wall"),
-    ("venue", "on the wall"),
 )
+_NARROW_LAYOUTS = (("venue", "on the wall", "picture"), ("venue", "on the wall"), ("venue", "picture"), ("venue",))
+NARROW = 125
+"""Below so many columns the times stand in lines of their own."""
 
 
 @takes(BrokerOptions)
@@ -178,8 +178,11 @@ def page(rows: list[Row], files: dict[str, Path | str], place: Path, width: int)
     """The table, and below it a line for each venue without a picture, or with one that could not be kept."""
     drawn, rest = shortlist(rows, lambda row: isinstance(row.outcome, Picture))
     taken = [_cells(row.outcome) for row in drawn if isinstance(row.outcome, Picture)]
-    parts: list[Any] = [fitting(taken, _LAYOUTS, {}, width)] if taken else []
+    layouts = _NARROW_LAYOUTS if width < NARROW else _LAYOUTS
+    parts: list[Any] = [fitting(taken, layouts, {}, width)] if taken else []
     lines = [rest] if rest else []
+    if width < NARROW:
+        lines += [f"{row['venue']}: {row['taken']} · {row['there']} · {row['picture']}" for row in taken]
     for row in drawn:
         if isinstance(row.outcome, Picture):
             file = files[row.venue]

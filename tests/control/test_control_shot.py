@@ -269,6 +269,7 @@ def test_the_table_is_never_cut(width: int) -> None:
     assert isinstance(console.file, StringIO)
     text = console.file.getvalue()
     assert "…" not in text and "koi.mp4 frame 370" in text and "no_display" in text
+    assert "2025-06-02T12:00:00.000Z" in text and "Mon 21:00:00 JST" in text and "1280×720 77 kB" in text
 
 
 def test_a_view_that_listens_for_weeks_keeps_no_more_pictures_than_there_is_room_for(
