@@ -100,8 +100,11 @@ LAYERS = {
     "operator core": {
         "agent.control.addresses",
         "agent.control.alarm_causes",
+        "agent.control.alarm_cues",
         "agent.control.alarm_facts",
         "agent.control.alarm_rules",
+        "agent.control.alarm_walls",
+        "agent.control.alarm_words",
         "agent.control.alarms",
         "agent.control.claims",
         "agent.control.desk",

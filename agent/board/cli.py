@@ -128,9 +128,10 @@ class Door:
 async def _run(given: BoardOptions, found: Settings, pen: Pen, desk: Desk, door: Door, pictures_s: float) -> None:
     from agent.board.live import Choices, Live, topics
 
-    expected = frozenset([*(place.id for place in desk.file.venue), *found.alarms.venues])
+    rules = desk.file.alarms or found.alarms
+    expected = frozenset([*(place.id for place in desk.file.venue), *rules.venues])
     file = given.show_file.name if given.show_file is not None else ""
-    choices = Choices(given.read_only, pictures_s, file, expected, found.alarms)
+    choices = Choices(given.read_only, pictures_s, file, expected, rules)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.control.alarm_causes import EVERYTHING, Cause, causes
+from agent.control.alarm_causes import causes
 from agent.control.alarm_facts import Facts, Past, Sight
 from agent.control.alarm_rules import CODES, Code, Rules
+from agent.control.alarm_words import EVERYTHING, Cause
 from agent.units import UtcUs
 
 __all__ = ["CODES", "Alarm", "Alarms", "Changes", "Facts", "Rules", "Sight"]

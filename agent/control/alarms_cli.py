@@ -12,13 +12,13 @@ import typer
 
 from agent.control.alarms import Alarm, Alarms, Rules
 from agent.control.link import utc_now
-from agent.control.notice import Event, as_json
+from agent.control.notice import Event, as_json, notices
 from agent.control.notify import Notifier, targets_of
 from agent.control.options import BrokerOptions, Exit, complaints, print_json, screen, shown, takes, warn
 from agent.control.profile import ProfileError, Settings, load_rules
-from agent.control.times import local_time
+from agent.control.times import local_time, show_span
 from agent.control.watching import Look, look_once, watch
-from agent.units import UtcUs, format_utc
+from agent.units import US_PER_S, UtcUs, format_utc
 
 FLUSH_S = 5.0
 _COLOUR = {"raised": "yellow", "cleared": "green", "reminder": "yellow"}
@@ -72,7 +72,7 @@ async def _once(found: Settings, rules: Rules, as_object: bool) -> int:
     seen, warnings = await look_once(found, rules)
     code = _exit_code(seen.current)
     if as_object:
-        told = [as_json("raised", alarm, utc_now(), found.show) for alarm in seen.current]
+        told = [as_json("raised", [alarm], utc_now(), found.show) for alarm in seen.current]
         print_json({"exit": int(code), "alarms": told, "warnings": warnings})
         return code
     warn(warnings)
@@ -109,21 +109,22 @@ async def _watch(found: Settings, rules: Rules, as_lines: bool) -> None:
 
 
 def _tell(look: Look, show: str | None, as_lines: bool) -> None:
-    changes = look.changes
-    told: list[tuple[Event, Alarm]] = [("raised", alarm) for alarm in changes.raised]
-    told += [("cleared", alarm) for alarm in changes.cleared]
-    told += [("reminder", alarm) for alarm in changes.reminders]
-    for event, alarm in told:
+    for event, alarms in notices(look.changes):
         if as_lines:
-            typer.echo(json.dumps(as_json(event, alarm, look.now, show)))
-        else:
+            typer.echo(json.dumps(as_json(event, alarms, look.now, show)))
+            continue
+        for alarm in alarms:
             _say(event, alarm, look.now, look.zones.get(alarm.venue or "", ""))
 
 
 def _say(event: Event, alarm: Alarm, at: UtcUs, zone: str) -> None:
-    local = local_time(at, zone) if zone else ""
+    local = local_time(UtcUs(at // US_PER_S * US_PER_S), zone) if zone else ""
     when = f"{format_utc(at)[:19]}Z" + (f" ({local})" if local else "")
     colour = "red" if alarm.severity == "critical" and event != "cleared" else _COLOUR[event]
-    word = {"raised": alarm.severity.upper(), "reminder": f"still {alarm.severity}", "cleared": "over"}[event]
+    word = {
+        "raised": alarm.severity.upper(),
+        "reminder": f"still {alarm.severity}",
+        "cleared": f"over after {show_span(max(0, at - alarm.since))}",
+    }[event]
     rest = "" if event == "cleared" else f" – {shown(alarm.remedy)}"
     screen().print(f"{when} [{colour}]{word}[/] {alarm.code}: {shown(alarm.text)}{rest}", soft_wrap=True)

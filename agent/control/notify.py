@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agent.control.addresses import parse_address
-from agent.control.alarms import Alarm, Changes, Rules
-from agent.control.notice import Event, as_json, environment
+from agent.control.alarms import Changes, Rules
+from agent.control.notice import as_json, environment, notices
 from agent.control.post import PostError, post
 from agent.units import UtcUs
 
@@ -143,12 +143,9 @@ class Notifier:
 
     def tell(self, changes: Changes, now: UtcUs) -> None:
         """Have these changes sent; `now` is UTC. Never waits."""
-        told: list[tuple[Event, Alarm]] = [("raised", alarm) for alarm in changes.raised]
-        told += [("cleared", alarm) for alarm in changes.cleared]
-        told += [("reminder", alarm) for alarm in changes.reminders]
-        for event, alarm in told:
+        for event, alarms in notices(changes):
             for box in self._boxes:
-                box.put(as_json(event, alarm, now, self._show))
+                box.put(as_json(event, alarms, now, self._show))
 
     @property
     def faults(self) -> dict[str, str]:

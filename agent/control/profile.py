@@ -153,15 +153,22 @@ def _environment(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]
 
 
 def load_rules(path: Path) -> Rules:
-    """The table `[alarms]` of a profile, a show file or a file of its own. Raises ProfileError."""
+    """The table `[alarms]` of a profile, a show file or a file of its own. Raises ProfileError.
+
+    The venues that a show file names are expected, too.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("alarms")
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProfileError([f"{path}: cannot be read ({error.strerror}); name another file"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileError([f"{path}: not TOML: {error}"]) from error
+    table, places = tree.get("alarms"), tree.get("venue")
     if table is None:
         raise ProfileError([f"{path}: there is no table [alarms] in it; write one, if only its heading"])
+    if isinstance(table, dict) and isinstance(places, list):
+        named = [place["id"] for place in places if isinstance(place, dict) and isinstance(place.get("id"), str)]
+        table = {**table, "venues": [*table.get("venues", []), *named]}
     try:
         return Rules.model_validate(table)
     except ValidationError as error:

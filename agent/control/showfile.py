@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from agent.control.alarm_rules import Rules
 from agent.control.times import TimeError, parse_instant, parse_position, parse_span
 from agent.messages import MAX_IDENTIFY_S, Name, Positive, Remark, VenuePattern, in_words
 from agent.printable import printable
@@ -184,6 +185,7 @@ class ShowFile(_Table):
     """A show as its operators run it. `min_gap`: so long after a GO a further one is refused, whoever presses.
 
     `lead`: so far ahead of its instant a cue is sent at GO. `quick_lead`: the same for hold, resume, black and stop.
+    `alarms`: instead of those of the profile.
     """
 
     show: Name
@@ -193,6 +195,7 @@ class ShowFile(_Table):
     quick_lead: Span = 2 * US_PER_S
     rehearsal: Rehearsal | None = None
     expect: Expect = Expect()
+    alarms: Rules | None = None
     venue: Annotated[list[Place], Field(max_length=10_000)] = []
     program: Annotated[list[ProgramLine], Field(max_length=1000)] = []
     cue: Annotated[list[CueLine], Field(min_length=1, max_length=1000)]
@@ -335,6 +338,7 @@ def _keys_beside(place: tuple[str | int, ...]) -> set[str]:
         "program": ProgramLine,
         "expect": Expect,
         "rehearsal": Rehearsal,
+        "alarms": Rules,
     }
     model = tables.get(str(place[0]), ShowFile) if len(place) > 1 else ShowFile
     return {field.alias or name for name, field in model.model_fields.items()}
@@ -361,7 +365,7 @@ def _at(source: str, place: tuple[str | int, ...], lines: Sequence[str]) -> str:
         if place[1] >= len(heads):
             return source
         begin = heads[place[1]]
-    elif len(place) > 1 or (place and str(place[0]) in ("rehearsal", "expect")):
+    elif len(place) > 1 or (place and str(place[0]) in ("rehearsal", "expect", "alarms")):
         heads = [n for n, line in enumerate(lines) if re.match(rf"\s*\[\s*{re.escape(str(place[0]))}\s*\]", line)]
         if not heads:
             return source

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 from agent.control import notify
 from agent.control.addresses import parse_address
 from agent.control.alarms import Alarm, Changes, Rules
-from agent.control.notice import as_json, environment
+from agent.control.notice import as_json, environment, notices
 from agent.control.notify import Command, Notifier, Target, Webhook, targets_of
 from agent.control.post import PostError, post
-from agent.units import parse_utc
+from agent.units import UtcUs, parse_utc
 
 NOW = parse_utc("2025-06-02T12:00:00Z")
 ALARM = Alarm("silent", "tokyo", "critical", NOW, "tokyo is silent for 13.0 s: $(reboot) \x1b[2J`id`", "call the venue")
+MANY = tuple(replace(ALARM, about=str(number)) for number in range(50))
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -88,7 +90,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_a_notice_is_a_line_for_people_and_fields_for_machines_without_escape_sequences() -> None:
-    told = as_json("raised", ALARM, NOW, "demo")
+    told = as_json("raised", [ALARM], NOW, "demo")
     assert told["text"] == "[critical] tokyo is silent for 13.0 s: $(reboot) `id` – call the venue"
     assert (told["event"], told["code"], told["venue"], told["since"]) == (
         "raised",
@@ -96,9 +98,21 @@ def test_a_notice_is_a_line_for_people_and_fields_for_machines_without_escape_se
         "tokyo",
         "2025-06-02T12:00:00.000000Z",
     )
-    assert as_json("cleared", ALARM, NOW, None)["text"].startswith("[over] tokyo")
+    later = UtcUs(NOW + 75_000_000)
+    assert as_json("cleared", [ALARM], later, None)["text"].startswith("[over after 1 m 15 s] tokyo")
     assert environment(told)["FRAMEZERO_ALARM_SEVERITY"] == "critical"
-    assert environment(as_json("raised", ALARM, NOW, None))["FRAMEZERO_ALARM_SHOW"] == ""
+    assert environment(as_json("raised", [ALARM], NOW, None))["FRAMEZERO_ALARM_SHOW"] == ""
+
+
+def test_what_many_venues_have_at_once_is_one_notice_that_names_them() -> None:
+    alarms = [replace(ALARM, venue=f"wall-{number}", since=UtcUs(NOW - number)) for number in range(7)]
+    [(event, alike)] = notices(Changes(raised=tuple(alarms)))
+    told = as_json(event, alike, NOW, "demo")
+    names = "wall-0, wall-1, wall-2, wall-3, wall-4 and 2 more"
+    assert told["text"].startswith(f"[critical] 7 venues ({names}), such as: tokyo")
+    assert (told["venue"], len(told["venues"]), told["since"]) == (None, 7, "2025-06-02T11:59:59.999994Z")
+    assert environment(told)["FRAMEZERO_ALARM_VENUES"] == ",".join(f"wall-{number}" for number in range(7))
+    assert len(notices(Changes(raised=tuple(alarms[:3]), cleared=tuple(alarms[3:6])))) == 6
 
 
 @pytest.mark.parametrize(
@@ -141,7 +155,7 @@ async def test_a_program_that_does_not_end_is_killed_with_all_that_it_has_starte
     script.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/pid\nwait\n")
     script.chmod(0o755)
     with pytest.raises(PostError, match="did not end within 1 s"):
-        await Command((str(script),), timeout_s=1).send(as_json("raised", ALARM, NOW, None))
+        await Command((str(script),), timeout_s=1).send(as_json("raised", [ALARM], NOW, None))
     child = int((tmp_path / "pid").read_text())
     assert not alive(child)
 
@@ -149,7 +163,7 @@ async def test_a_program_that_does_not_end_is_killed_with_all_that_it_has_starte
 @pytest.mark.parametrize(("argv", "why"), [(("/nowhere",), "cannot be started"), (("false",), "ended with 1")])
 async def test_a_program_that_fails_is_said_so(argv: tuple[str, ...], why: str) -> None:
     with pytest.raises(PostError, match=why):
-        await Command(argv).send(as_json("raised", ALARM, NOW, None))
+        await Command(argv).send(as_json("raised", [ALARM], NOW, None))
 
 
 async def test_a_webhook_gets_json_with_a_text() -> None:
@@ -239,7 +253,7 @@ async def test_it_is_tried_again_and_a_failure_is_said_once(monkeypatch: pytest.
     monkeypatch.setattr(notify, "FIRST_PAUSE_S", 0.0)
     flaky, well = Fake(failures=3), Fake()
     async with sending([flaky, well]) as (notifier, said):
-        notifier.tell(Changes(raised=(ALARM, ALARM)), NOW)
+        notifier.tell(Changes(raised=MANY[:2]), NOW)
         await notifier.flush(10)
     assert (len(flaky.got), len(well.got)) == (2, 2)
     assert said == [
@@ -253,7 +267,7 @@ async def test_what_is_given_up_is_counted_and_told_with_the_next(monkeypatch: p
     monkeypatch.setattr(notify, "QUEUED", 3)
     target = Fake(failures=notify.ATTEMPTS)
     async with sending([target]) as (notifier, _):
-        notifier.tell(Changes(raised=(ALARM,) * 5), NOW)
+        notifier.tell(Changes(raised=MANY[:5]), NOW)
         assert notifier.faults == {}
         await notifier.flush(10)
     assert [one["lost"] for one in target.got] == [3, 0]  # two that found no room, and one that was refused too often
@@ -263,7 +277,7 @@ async def test_a_flood_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "PER_MINUTE", 0.001)
     target = Fake()
     async with sending([target]) as (notifier, _):
-        notifier.tell(Changes(raised=(ALARM,) * 50), NOW)
+        notifier.tell(Changes(raised=MANY), NOW)
         await notifier.flush(0.5)
     assert len(target.got) == notify.BURST
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.control.profile import ProfileError, load
+from agent.control.alarm_rules import Rules
+from agent.control.profile import ProfileError, load, load_rules
 
 
 def written(folder: Path, text: str) -> Path:
@@ -79,3 +80,26 @@ def test_a_user_without_a_home_has_no_profile_and_a_home_that_is_not_there_is_sa
     assert load({"broker": ["mqtt://a.example"]}, None, {}).broker == ["mqtt://a.example"]
     with pytest.raises(ProfileError, match="no such home"):
         load({"broker": ["mqtt://a.example"]}, Path("~nobody-here/control.toml"), {})
+
+
+def test_alarms_are_a_table_of_the_profile_of_a_show_file_or_of_a_file_of_their_own(tmp_path: Path) -> None:
+    profile = written(tmp_path, 'broker = "mqtt://a:1"\n[alarms]\ntemp_c = 70\noff = ["unsigned"]\n')
+    assert load({}, profile, {}).alarms == Rules(temp_c=70, off=["unsigned"])
+    assert load_rules(profile) == Rules(temp_c=70, off=["unsigned"])
+    assert load({}, profile, {"FRAMEZERO_CONTROL__ALARMS": '{"temp_c": 60}'}).alarms == Rules(temp_c=60)
+    show = Path(__file__).parents[2] / "deploy" / "shows" / "bring-your-vision.toml"
+    rules = load_rules(show)
+    assert "tokyo-shibuya" in rules.venues and rules.films_before_min == 120
+
+
+def test_faults_in_the_table_of_alarms_name_their_place(tmp_path: Path) -> None:
+    text = 'broker = "mqtt://a:1"\n[alarms]\ntemp = 70\nsync_p99_ms = -1\nwebhooks = ["ftp://a"]\noff = ["noise"]\n'
+    found = faults({}, written(tmp_path, text), {})
+    assert "unknown key 'alarms.temp'; known are venues, off, clock_bound_ms" in found
+    assert "alarms.sync_p99_ms -1 cannot be used" in found
+    assert "alarms.webhooks.0 'ftp://a' cannot be used; write a web address" in found
+    assert "alarms.off.0 'noise' cannot be used" in found
+    with pytest.raises(ProfileError, match="no table"):
+        load_rules(written(tmp_path, 'broker = "mqtt://a:1"'))
+    with pytest.raises(ProfileError, match=r"alarms\.temp'"):
+        load_rules(written(tmp_path, "[alarms]\ntemp = 1"))
