@@ -17,7 +17,7 @@ from agent.control.showfile import CueLine
 from agent.control.spans import show_clock, show_span
 from agent.control.tables import few
 from agent.control.times import local_time
-from agent.glyphs import dots, glyph
+from agent.glyphs import COLUMNS, dots
 from agent.messages import Cue
 from agent.printable import printable
 from agent.units import US_PER_S, UtcUs
@@ -27,6 +27,9 @@ WIDE = 130
 
 BIG_LINES = 4
 MESSAGE_LINES = 3
+SOON_US = 3600 * US_PER_S
+"""So close to an instant the countdown is large."""
+
 COUNTED_US = 36 * 3600 * US_PER_S
 _COLOURS = {"orange": "dark_orange", "grey": "grey58", "purple": "medium_purple"}
 
@@ -68,7 +71,7 @@ def _standby(scene: Scene, width: int) -> list[Text]:
     if line is None:
         return [markup(" [bold]END OF THE LIST[/]  choose a line with ↑ and ↓")]
     style = f"bold {_COLOURS.get(line.colour, line.colour)}" if line.colour else "bold"
-    found = _big(f"{line.id}  {line.name}", style, width)
+    found = _headline(scene, f"{line.id} {line.name}", style, width)
     note = f"  [dim]{shown(line.note)}[/]" if line.note else ""
     found.append(markup(f" [bold reverse] STANDBY {escape(line.id)} [/] {shown(_what(scene, line))}{note}"))
     found.append(markup(f" {_readiness(scene, line)}"))
@@ -77,8 +80,7 @@ def _standby(scene: Scene, width: int) -> list[Text]:
 
 def _what(scene: Scene, line: CueLine) -> str:
     venues = "" if line.venues == ["*"] else f" · {few(line.venues)}"
-    lead_us = line.lead if line.lead is not None else scene.desk.file.lead
-    when = f" · at {line.at}" if line.at is not None else f" · {show_span(lead_us)} after GO"
+    when = f" · at {line.at}" if line.at is not None else f" · {show_span(scene.desk.file.lead_of(line))} after GO"
     return f"{line.words}{venues}{when}"
 
 
@@ -103,28 +105,41 @@ def _readiness(scene: Scene, line: CueLine) -> str:
     return f"{sent}[bold {style}]✗ NO-GO {len(good)}/{len(scene.rows)} ready[/] [{style}]{shown(names)}[/]"
 
 
-def _big(text: str, style: str, width: int) -> list[Text]:
-    """Letters of seven lines of dots, two dots a character; smaller ones where there is no room or no such letter."""
-    letters = printable(text).upper()
-    plain = [Text(f" {printable(text).upper()}", style=style, no_wrap=True, overflow="ellipsis")]
-    if width < 60 or not all(letter in _KNOWN for letter in letters):
-        return plain
-    rows = ["" for _ in range(8)]
+def _headline(scene: Scene, title: str, style: str, width: int) -> list[Text]:
+    """What stands by in large letters, and beside it the countdown to what was sent, where there is room for both."""
+    large = _large(title)
+    if width < 60 or large is None or len(large[0]) + 2 > width:
+        return [Text(f" {printable(title).upper()}", style=style, no_wrap=True, overflow="ellipsis")]
+    order = last_cue(scene.desk)
+    ahead_us = order.message.at - scene.now if order is not None and isinstance(order.message, Cue) else 0
+    count = _large(countdown(UtcUs(ahead_us), UtcUs(0))) if 0 < ahead_us < SOON_US else None
+    room = width - len(large[0]) - 2
+    lines = []
+    for number, row in enumerate(large):
+        line = Text(f" {row}", style=style, no_wrap=True)
+        if count is not None and len(count[0]) + 3 <= room:
+            line.append(f"{count[number]:>{room}}", style="bold cyan")
+        lines.append(line)
+    return lines
+
+
+def _large(text: str) -> list[str] | None:
+    """Letters of seven lines of dots, two of them a character; None for a letter that there is none of."""
+    letters = printable(text).upper().replace("−", "-")
+    if not all(letter in _KNOWN for letter in letters):
+        return None
+    rows = ["" for _ in range(2 * BIG_LINES)]
     for letter in letters:
-        lines = [*dots(letter), "0" * 5]
-        lit = [column for column in range(5) if any(line[column] == "1" for line in lines)]
-        first, last = (lit[0], lit[-1]) if lit else (0, glyph(letter).columns - 1)
+        lines = [*dots(letter), "0" * COLUMNS]
+        lit = [column for column in range(COLUMNS) if any(line[column] == "1" for line in lines)]
+        # Digits are all of one width, so that a countdown does not jump.
+        whole = letter.isdigit() or not lit
+        first, last = (0, COLUMNS - 1) if whole else (lit[0], lit[-1])
         for number, line in enumerate(lines):
             rows[number] += line[first : last + 1] + "0"
-    if len(rows[0]) + 2 > width:
-        return plain
     blocks = {("0", "0"): " ", ("1", "0"): "▀", ("0", "1"): "▄", ("1", "1"): "█"}
-    return [
-        Text(
-            " " + "".join(blocks[pair] for pair in zip(rows[2 * n], rows[2 * n + 1], strict=True)), style, no_wrap=True
-        )
-        for n in range(BIG_LINES)
-    ]
+    pairs = zip(rows[::2], rows[1::2], strict=True)
+    return ["".join(blocks[pair] for pair in zip(upper, lower, strict=True)) for upper, lower in pairs]
 
 
 _KNOWN = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ.:-+_/ ")

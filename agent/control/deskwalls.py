@@ -131,7 +131,8 @@ def _cells(scene: Scene, wall: Wall, row: Row | None, cue: Order | None, acks: l
     clock = status.clock
     bound = "" if clock.bound_us is None else f" ±{clock.bound_us / 1000:.1f} ms"
     off = clock.bound_us is None or clock.bound_us > scene.desk.file.expect.clock_bound_ms * 1000
-    frame = "–" if status.frame is None else f"#{status.item} f{status.frame}"
+    # Of one width, so that no column comes and goes with a digit.
+    frame = f"{'–' if status.frame is None else f'#{status.item} f{status.frame}':<10}"
     error = status.error_us
     wide = error is not None and abs(error.p99) > scene.desk.file.expect.sync_error_ms * 1000
     return cells | {

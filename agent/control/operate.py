@@ -158,7 +158,7 @@ async def lift(link: Link, desk: Desk, panic_id: str | None = None, venues: list
 
 def _made(link: Link, desk: Desk, line: CueLine, now: UtcUs) -> tuple[Cue, list[str]] | Refused:
     """The cue of a line that is sent now, and what is to be said of it."""
-    lead_us = line.lead if line.lead is not None else desk.file.lead
+    lead_us = desk.file.lead_of(line)
     try:
         at = instant_of(line.at, now) if line.at is not None else UtcUs(now + lead_us)
         draft = lasting(link, line, draft_of(link, desk, line, at), at)

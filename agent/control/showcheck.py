@@ -74,7 +74,10 @@ def of_keys(pen: Pen, trust: Trust | None) -> Iterator[Finding]:
     for key in pen.keys:
         what = f"{key.name} ({key.role or 'any role'}, {key.id})"
         if lacking := Pen((key,)).lacks("cue"):
-            yield Finding("key", what, "warning", "signs no cue", lacking)
+            if pen.lacks("cue"):
+                yield Finding("key", what, "bad", "signs no cue", lacking)
+            else:
+                yield Finding("key", what, "good", "signs no cue, and another key does")
         elif trust is not None and key_id(key.private.public_key().public_bytes_raw()) not in known:
             remedy = "install its public half at the venues and in the profile's trust, or sign with another"
             yield Finding("key", what, "bad", "is not among the keys that the profile trusts", remedy)

@@ -116,7 +116,8 @@ class Rehearsal(_Table):
 class CueLine(_Table):
     """One line of the cue list: what GO sends when it stands by.
 
-    Without `at` the instant is `lead` after GO. With it the cue is for that instant, and may be sent long before.
+    Without `at` the instant is `lead` after GO (by default the show's, or its quick one where that is for what runs).
+    With `at` the cue is for that instant, and may be sent long before.
     `lasts`: then what it was laid over is shown again, at the frame that is due there by then; `program` is for as long
     as its program lasts.
     """
@@ -184,7 +185,8 @@ class CueLine(_Table):
 class ShowFile(_Table):
     """A show as its operators run it. `min_gap`: so long after a GO a further one is refused, whoever presses.
 
-    `lead`: so far ahead of its instant a cue is sent at GO. `quick_lead`: the same for hold, resume, black and stop.
+    `lead`: so far ahead of its instant a cue is sent at GO. `quick_lead`: the same for hold, resume, seek and identify,
+    and for black and stop by their keys.
     `alarms`: instead of those of the profile.
     """
 
@@ -212,6 +214,12 @@ class ShowFile(_Table):
             for place in self.venue
             if "*" in names or place.id in names or names & {f"@{group}" for group in place.groups}
         ]
+
+    def lead_of(self, line: CueLine) -> int:
+        """How far ahead of its instant a line is sent at GO: what is reckoned from the running film is sent quickly."""
+        if line.lead is not None:
+            return line.lead
+        return self.quick_lead if line.action in ("hold", "resume", "seek", "identify") else self.lead
 
     def pinned(self, line: CueLine) -> int | None:
         """The revision that a line plays: its own, else the one that the program is pinned to, else the newest."""
