@@ -8,12 +8,14 @@ from agent.board.snapshot import Card, Picture
 from agent.units import UtcUs
 
 MOST_REASONS = 4
+_STATES = {"playing": "good", "armed": "info", "held": "info", "fault": "bad", "panic": "bad"}
 
 
 class VenueCard:
     """A venue's card; `ask` is called for a new picture, and is None on a page that only looks."""
 
     def __init__(self, venue: str, ask: Callable[[str], object] | None) -> None:
+        self._venue = venue
         self._drawn: Card | None = None
         self.element = Bit("fz-card", tag="article", aria_label=venue)
         with self.element:
@@ -41,8 +43,7 @@ class VenueCard:
             with Bit("fz-spark"):
                 plot = Plot("", f"sync error of {venue} over ten minutes")
                 self._band = plot.path("fz-band")
-                with plot:
-                    plot.path("fz-zero", f"M0 {plots.HEIGHT / 2}H{plots.WIDTH}")
+                plot.path("fz-zero", f"M0 {plots.HEIGHT / 2}H{plots.WIDTH}")
                 self._spread = plot.path("fz-spread")
                 self._median = plot.path("fz-median")
                 self._limit = Bit("fz-limit", tag="span")
@@ -63,12 +64,13 @@ class VenueCard:
         self._verdict.say(f"{mark.shape} {mark.word}")
         self._verdict.kind(mark.kind)
         self._time.attribute("data-zone", row.zone or None)
-        self._state.say((row.state or "unknown").upper() if row.presence == "online" else "LAST SEEN")
-        self._state.kind({"playing": "good", "armed": "info", "fault": "bad", "panic": "bad"}.get(row.state, "dim"))
-        self._draw_picture(card.picture, row.presence == "online")
+        online = row.presence == "online"
+        self._state.say((row.state or "unknown").upper() if online else "LAST SEEN")
+        self._state.kind(_STATES.get(row.state, "dim") if online else "dim")
+        self._draw_picture(card.picture, online)
         self._alarms.say("▲ " + " · ".join(dict.fromkeys(alarm.code for alarm in card.alarms)))
         self._alarms.kind("bad" if row.alarm == "critical" else "warn")
-        self._alarms.shown(bool(card.alarms) and row.presence == "online")
+        self._alarms.shown(bool(card.alarms) and online)
         self._draw_reasons(card)
         self._shows.say(words.shows(row))
         self._frame.say("–" if row.frame is None else f"{row.frame:05d}")
@@ -101,10 +103,6 @@ class VenueCard:
             blank = "asking for a picture …" if picture.asked else picture.refused or "no picture yet"
         self._blank.shown(bool(blank))
         self._blank.say(blank)
-
-    @property
-    def _venue(self) -> str:
-        return self._drawn.row.venue if self._drawn else ""
 
     def _draw_reasons(self, card: Card) -> None:
         said = [("bad", card.silence)] if card.silence else []

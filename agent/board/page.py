@@ -62,7 +62,6 @@ class Page:
         self._engine = engine
         self._role = role
         self._cards: dict[str, VenueCard] = {}
-        self._order: list[str] = []
         self._picked: list[str] = []
         self._table: Table | None = None
         hands = role == "operator" and not wall
@@ -136,7 +135,7 @@ class Page:
         self._total.say(mark)
         self._total.kind(kind)
         self._next.countdown.title(mark)
-        parts = [f"{totals.online} on line"]
+        parts = [f"{totals.online} online"]
         parts += [
             f"{count} {name}" for count, name in ((totals.silent, "silent"), (totals.offline, "offline")) if count
         ]
@@ -155,13 +154,13 @@ class Page:
         elif self._table is not None:
             self._table_place.clear()
             self._table = None
-        if venues != self._order:
-            self._order = venues
-            self._grid.clear()
-            self._cards = {}
-            with self._grid:
-                for venue in venues:
+        for venue in self._cards.keys() - set(venues):
+            self._cards.pop(venue).element.delete()
+        for index, venue in enumerate(venues):
+            if venue not in self._cards:
+                with self._grid:
                     self._cards[venue] = VenueCard(venue, self._ask if self._may_ask else None)
+                self._cards[venue].element.move(self._grid, index)
         for venue in venues:
             card = self._card(board, venue)
             if card is not None:
