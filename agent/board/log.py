@@ -1,5 +1,6 @@
 """Alarms on top, who sent what, and the starts of the last hours as a plot."""
 
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from agent.board import palette, plots, words
@@ -15,69 +16,109 @@ ALIKE = 3
 """More alarms than that for the same cause are one line, which names the first venues."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of what is wrong: whom it is about, what it is, what to do, since when."""
+
+    kind: str
+    shape: str
+    whom: str
+    text: str
+    remedy: str
+    since_us: UtcUs | None
+
+
 class Alarms:
     """What is wrong, with its remedy; nothing takes an alarm from here but its end."""
 
     def __init__(self) -> None:
-        self._drawn: object = None
         self._place = Bit("fz-alarms", tag="section", aria_label="alarms", role="log", aria_live="polite")
+        self._places: list[_Place] = []
 
     def draw(self, board: Board) -> None:
-        """Show the panics, then the alarms, then what the board has to say of itself."""
-        key = (board.panics, board.alarms, board.stale_since_us, board.brokers, board.warnings)
-        if key == self._drawn:
+        """Show the panics, then what is wrong with the board itself, then the alarms."""
+        lines = alarm_lines(board)
+        while len(self._places) < len(lines):
+            with self._place:
+                self._places.append(_Place())
+        for place, line in zip_longest(self._places, lines):
+            place.draw(line)
+
+
+class _Place:
+    """Where a line stands: it is told anew what it says, and stays, so that nothing flickers under the eye."""
+
+    def __init__(self) -> None:
+        self._drawn: Line | None = None
+        self._row = Bit("fz-alarm")
+        with self._row:
+            self._shape = Bit("fz-alarm-shape", tag="span", aria_hidden="true")
+            self._whom = Bit("fz-alarm-whom", tag="b")
+            self._text = Bit("fz-alarm-text", tag="span")
+            self._remedy = Bit("fz-alarm-remedy", tag="span")
+            self._since = Bit("fz-alarm-since", tag="span")
+
+    def draw(self, line: Line | None) -> None:
+        """Say this, or be away."""
+        self._row.shown(line is not None)
+        if line is None or line == self._drawn:
             return
-        self._drawn = key
-        self._place.clear()
-        with self._place:
-            for panic in board.panics:
-                by = f", raised by {panic.by}" if panic.by else ""
-                walls = ", ".join(panic.venues) or "no wall yet"
-                _line("bad panic", "■", "PANIC", f"{panic.to}{by}: {walls}", "lift it: hold L", panic.since_us)
-            if board.stale_since_us is not None:
-                text = "no broker is connected: all of this is the last that was heard"
-                _line("bad", "✕", "BOARD", text, _faults(board), board.stale_since_us)
-            else:
-                for broker in board.brokers:
-                    if not broker.up:
-                        _line("warn", "▲", "BOARD", f"{broker.url} is away", broker.fault, broker.since_us)
-            alike: dict[tuple[str, str], list[Alarm]] = {}
-            for alarm in board.alarms:
-                alike.setdefault((alarm.severity, alarm.code), []).append(alarm)
-            groups = [[one] for group in alike.values() if len(group) <= ALIKE for one in group]
-            groups = sorted([*groups, *(g for g in alike.values() if len(g) > ALIKE)], key=lambda g: g[0].severity)
-            for group in groups[:MOST_ALARMS]:
-                _alarms(group)
-            more = sum(len(group) for group in groups[MOST_ALARMS:])
-            if more:
-                _line("warn", "▲", "AND", f"{more} more alarms", "they stand at their walls below", None)
-            for warning in board.warnings[:3]:
-                _line("warn", "▲", "BOARD", warning, "", None)
+        self._drawn = line
+        self._row.kind(line.kind)
+        self._shape.say(line.shape)
+        self._whom.say(line.whom)
+        self._text.say(line.text)
+        self._remedy.say(line.remedy)
+        self._remedy.shown(bool(line.remedy))
+        self._since.shown(line.since_us is not None)
+        self._since.attribute("data-since", None if line.since_us is None else str(line.since_us))
+
+
+def alarm_lines(board: Board) -> list[Line]:
+    """What is wrong, the worst first."""
+    lines = []
+    for panic in board.panics:
+        by = f", raised by {panic.by}" if panic.by else ""
+        walls = ", ".join(panic.venues) or "no wall shows it yet"
+        text = f"{panic.to or 'black'}{by}: {walls}"
+        lines.append(Line("bad panic", "■", "PANIC", text, "to lift it hold L", panic.since_us))
+    if board.stale_since_us is not None:
+        text = "no broker is connected: all of this is the last that was heard"
+        lines.append(Line("bad", "✕", "BOARD", text, _faults(board), board.stale_since_us))
+    else:
+        away = [broker for broker in board.brokers if not broker.up]
+        lines += [Line("warn", "▲", "BOARD", f"{one.url} is away", one.fault, one.since_us) for one in away]
+    alike: dict[tuple[str, str], list[Alarm]] = {}
+    for alarm in board.alarms:
+        alike.setdefault((alarm.severity, alarm.code), []).append(alarm)
+    groups = [[one] for group in alike.values() if len(group) <= ALIKE for one in group]
+    groups = sorted([*groups, *(group for group in alike.values() if len(group) > ALIKE)], key=_severity)
+    lines += [_of_alarms(group) for group in groups[:MOST_ALARMS]]
+    if more := sum(len(group) for group in groups[MOST_ALARMS:]):
+        lines.append(Line("warn", "▲", "AND", f"{more} more alarms", "they stand at their walls below", None))
+    return lines + [Line("warn", "▲", "BOARD", warning, "", None) for warning in board.warnings[:3]]
+
+
+def _severity(group: list[Alarm]) -> str:
+    return group[0].severity  # critical comes before warning in the alphabet, too
 
 
 def _faults(board: Board) -> str:
     return " · ".join(f"{broker.url}: {broker.fault}" for broker in board.brokers if broker.fault)
 
 
-def _alarms(alike: list[Alarm]) -> None:
+def _of_alarms(alike: list[Alarm]) -> Line:
     first = alike[0]
     kind, shape = ("bad", "✕") if first.severity == "critical" else ("warn", "▲")
     if len(alike) == 1:
-        _line(kind, shape, first.venue or "SHOW", first.text, first.remedy, first.since_us)
-        return
+        # Its sentence begins with the wall's name, which already stands large beside it.
+        whom = first.venue or "SHOW"
+        text = first.text.removeprefix(whom).removeprefix(":").strip()
+        return Line(kind, shape, whom, text, first.remedy, first.since_us)
     named = ", ".join(alarm.venue or "the show" for alarm in alike[:ALIKE])
     text = f"{first.code}: {named} and {len(alike) - ALIKE} more"
-    _line(kind, shape, f"{len(alike)} WALLS", text, first.remedy, max(alarm.since_us for alarm in alike))
-
-
-def _line(kind: str, shape: str, whom: str, text: str, remedy: str, since_us: UtcUs | None) -> None:
-    with Bit(f"fz-alarm {kind}"):
-        Bit("fz-alarm-shape", shape, "span", aria_hidden="true")
-        Bit("fz-alarm-whom", whom, "b")
-        Bit("fz-alarm-text", text, "span")
-        Bit("fz-alarm-remedy", remedy, "span")
-        since = Bit("fz-alarm-since", "", "span")
-        since.attribute("data-since", None if since_us is None else str(since_us))
+    since_us = UtcUs(max(alarm.since_us for alarm in alike))
+    return Line(kind, shape, f"{len(alike)} WALLS", text, first.remedy, since_us)
 
 
 class SaidLog:

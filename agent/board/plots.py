@@ -54,9 +54,11 @@ def spark(errors: Sequence[ErrorPoint], bounds: Sequence[BoundPoint], now: UtcUs
     since = now - SPAN_US
     errors = [point for point in errors if point.utc_us >= since]
     bounds = [point for point in bounds if point.utc_us >= since]
-    most = max([abs(point.median_ms) for point in errors] + [point.p99_ms for point in errors], default=0.0)
-    # The band may be cut off at the edges: an error of 0.2 ms within a bound of 20 ms is still to be seen.
-    limit = _round_up(max(most * 1.3, 0.5))
+    # One bad second is cut off at the edges, and so is the band: an error of 0.2 ms within a bound of 20 ms, or an
+    # hour after a hiccup of 800 ms, is still to be seen.
+    p99s = sorted(point.p99_ms for point in errors)
+    usual = p99s[len(p99s) * 3 // 4] if p99s else 0.0
+    limit = _round_up(max(1.3 * usual, max([1.3 * abs(point.median_ms) for point in errors], default=0.0), 0.5))
 
     def x(at: UtcUs) -> float:
         return (at - since) * WIDTH / SPAN_US

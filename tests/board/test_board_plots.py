@@ -34,6 +34,13 @@ def test_the_largest_error_is_within_the_plot_and_a_wide_bound_is_cut_at_its_edg
     assert all(0 < y < plots.HEIGHT for _, y in points(drawn.spread))
 
 
+def test_one_bad_second_does_not_flatten_the_other_minutes() -> None:
+    told = [ErrorPoint(ago(s), 0.1, 800.0 if s == 300 else 0.6) for s in range(600, 0, -5)]
+    drawn = plots.spark(told, [], NOW)
+    assert drawn.limit_ms == 1
+    assert min(y for _, y in points(drawn.spread)) == 0
+
+
 def test_while_a_wall_tells_nothing_no_line_is_drawn() -> None:
     told = [ErrorPoint(ago(s), 0.1, 0.2) for s in (120, 115, 60, 55)]
     assert plots.spark(told, [], NOW).median.count("M") == 2
