@@ -53,7 +53,10 @@ def _figures(proof: Proof) -> str:
         (f"{present} of {len(proof.walls)}" if present < len(proof.walls) else f"{present}", "walls with records"),
         (f"{len(proof.starts):,}".replace(",", "\u202f"), f"starts, {everywhere:,} on every wall at its instant"),
         (f"{ms(worst.skew_us)} ms" if worst else "–", "furthest apart at a start, as observed"),
-        ("–" if share is None else percent(share), f"of minutes: all walls within {proof.within_us / 1000:g} ms"),
+        (
+            "–" if share is None else percent(share),
+            f"of minutes: all walls’ medians within {proof.within_us / 1000:g} ms",
+        ),
     ]
     cells = "".join(f"<div><b>{value}</b><span>{what}</span></div>" for value, what in figures)
     return f'<div class="figures">{cells}</div>'
@@ -128,7 +131,7 @@ def _sync(proof: Proof) -> str:
         parts.append(
             f"<h2>Error over time</h2><figure>{over_time}<figcaption>UTC. The line is each minute’s median error, the"
             " darker band has 99 of 100 frames, and within the lightest the true error lies: what was observed, give or"
-            " take what the clock may have been wrong by. Where it reaches the rim it goes on beyond; the table has the"
+            " take what the clock may have been wrong by. What touches the rim goes on beyond; the table has the"
             f" widest. Marks are starts.{ring}{gap}</figcaption></figure>"
         )
     if apart:

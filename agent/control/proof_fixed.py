@@ -16,7 +16,7 @@ p { margin: 8px 0; max-width: 78ch }
 .verdict.bad { border-color: var(--bad) }
 .figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; background: var(--line);
   border: solid var(--line); border-width: 1px 0; margin: 26px 0 }
-.figures div { background: #fff; padding: 14px 14px 12px 0 }
+.figures div { background: #fff; padding: 14px 14px 12px 0 } .figures div + div { padding-left: 14px }
 .figures b { display: block; font-size: 32px; line-height: 1.2; white-space: nowrap }
 .figures span, .note, figcaption { color: var(--soft); font-size: 13px }
 table { border-collapse: collapse; width: 100%; font-size: 13px; font-variant-numeric: tabular-nums; margin: 12px 0 }

@@ -151,10 +151,11 @@ _HATCH = (
 
 
 def _reach(records: Sequence[Record]) -> float:
-    """How far up and down a panel goes: the errors are to be seen, so wide bounds of some walls may touch the rim."""
-    far = sorted(max(abs(record.median_us or 0), record.p99_us or 0) for record in records)
+    """How far up and down a panel goes: the errors are to be seen, so the worst minutes and bounds touch the rim."""
+    ran = [record for record in records if record.kind != "start"] or records
+    far = sorted(max(abs(record.median_us or 0), record.p99_us or 0) for record in ran)
     bounds = sorted(record.bound_us or 0 for record in records)
-    return max(far[int(0.98 * (len(far) - 1))] * 1.3, bounds[len(bounds) // 2] * 1.15, 1000.0)
+    return max(far[int(0.85 * (len(far) - 1))] * 1.3, bounds[len(bounds) // 2] * 1.15, 1000.0)
 
 
 def _panel(y: Axis, top: float, limit: float) -> list[str]:
@@ -216,8 +217,9 @@ def _bands(index: int, points: Sequence[_Point], x: Axis, y: Axis) -> list[str]:
 
 def _runs(points: Sequence[_Point]) -> list[list[_Point]]:
     runs: list[list[_Point]] = []
+    usual = max((point.until - point.since for point in points), default=0)
     for point in points:
-        if runs and point.since - runs[-1][-1].until < 10 * MINUTE_US:
+        if runs and point.since - runs[-1][-1].until < usual / 2:
             runs[-1].append(point)
         else:
             runs.append([point])

@@ -30,7 +30,8 @@ def ms(us: int | None, digits: int = 2, *, sign: bool = False) -> str:
     """Microseconds as milliseconds, with a true minus; a dash where there is nothing to say."""
     if us is None:
         return "–"
-    return f"{us / 1000:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+    rounded = round(us / 1000, digits) or 0.0  # no minus before nothing
+    return f"{rounded:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
 def moment(at: UtcUs, day: bool = True) -> str:
@@ -86,7 +87,8 @@ def verdict(proof: Proof) -> str:
     share = proof.within(proof.within_us)
     if share is not None:
         minutes = counted(len(proof.minutes), "minute", "minutes")
-        said.append(f"In {percent(share)} of {minutes} all were within {proof.within_us / 1000:g} ms of each other.")
+        close = f"within {proof.within_us / 1000:g} ms of each other"
+        said.append(f"In {percent(share)} of {minutes} the median errors of all walls were {close}.")
     return " ".join(said) or "Only one wall has records of this period."
 
 
