@@ -31,10 +31,16 @@ def causes(facts: Facts, past: Past, rules: Rules, standing: Standing) -> Iterat
         yield from _identity(sight)
     yield from _shared(facts)
     yield from cue_causes(facts, past, rules)
-    for sentence, first_s in past.odd.items():
-        if facts.now_s - first_s <= rules.event_stands_s:
-            remedy = "somebody writes to the broker who should not, or with a wrong key: look at its access list"
-            yield Cause("odd", None, "warning", sentence, remedy, about=sentence)
+    yield from _odd(facts, past, rules)
+
+
+def _odd(facts: Facts, past: Past, rules: Rules) -> Iterator[Cause]:
+    """What nobody of ours has signed, or nobody can read: one alarm, however much of it comes."""
+    young = [sentence for sentence, first_s in past.odd.items() if facts.now_s - first_s <= rules.event_stands_s]
+    if young:
+        more = f" ({len(young)} such messages)" if len(young) > 1 else ""
+        remedy = "somebody writes to the broker who should not, or with a wrong key: look at its access list"
+        yield Cause("odd", None, "warning", f"{young[-1]}{more}", remedy)
 
 
 # --- who is there ---------------------------------------------------------------------------------

@@ -182,7 +182,9 @@ def rules_fault(fault: Any) -> str:
     place = ".".join(str(step) for step in fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"unknown key {place!r}; known are {', '.join(Rules.model_fields)}"
-    return f"{place} {fault['input']!r} cannot be used; {in_words(fault['msg'])}"
+    # The address of a webhook is often a secret, and what is said here may end in a log.
+    found = "" if "webhooks" in fault["loc"] else f" {fault['input']!r}"
+    return f"{place}{found} cannot be used; {in_words(fault['msg'])}"
 
 
 def _explain(fault: Any, origin: Mapping[str, str]) -> str:

@@ -47,7 +47,11 @@ class Lookout:
     def _fresh(self) -> list[Ack]:
         found = []
         for cue, acks in self._view.acks.items():
-            if len(acks) > self._read[cue]:
-                found += acks[self._read[cue] :]
+            read = self._read[cue]
+            if len(acks) != read:
+                # Fewer than before: the view had forgotten this cue meanwhile.
+                found += acks[read if read < len(acks) else 0 :]
                 self._read[cue] = len(acks)
+        for cue in self._read.keys() - self._view.acks.keys():
+            del self._read[cue]
         return found

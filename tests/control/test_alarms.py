@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.control.alarms import Alarm, Alarms, Changes, Facts, Rules, Sight
+from agent.control.sights import Lookout
+from agent.control.view import View
 from agent.messages import Black, Cue, Play, Refusal
 from agent.told import Ack, CacheStatus, ClockStatus, ErrorWindow, Fetching, HostStatus, NextCue, Presence, Status
 from agent.units import US_PER_S, UtcUs, parse_utc
@@ -259,6 +261,37 @@ def test_panic_unsigned_rival_and_what_is_odd() -> None:
     desk.presences["a"] = presence("a").model_copy(update={"rival": "?"})
     raised, _ = desk.lives(2, {"a": {"panic": CUE, "state": "panic", "unsigned": True}})
     assert {alarm.code for alarm in raised} == {"panic", "unsigned", "rival", "odd"}
+
+
+def test_a_flood_of_what_nobody_has_signed_is_one_alarm() -> None:
+    desk = Desk()
+    raised: list[Alarm] = []
+    for number in range(5):
+        desk.more = {"odd": [f"cue/{one} is passed over: no signature" for one in range(number + 1)]}
+        raised += desk.lives(2, {"a": {}})[0]
+    assert [alarm.code for alarm in raised] == ["odd"]
+    assert desk.alarms.current[0].text == "cue/4 is passed over: no signature (5 such messages)"
+    desk.lives(320, {"a": {}})
+    assert desk.codes == []
+
+
+def test_acks_are_read_once_also_when_the_view_forgets_and_hears_again() -> None:
+    view = View()
+    lookout = Lookout(view)
+
+    def stages() -> list[str]:
+        return [found.stage for found in lookout.facts(T0, 1.0, {}, {}).acks]
+
+    view.acks["x"] = [ack("accepted", "a")]
+    assert (stages(), stages()) == (["accepted"], [])
+    view.acks["x"] = [*view.acks["x"], ack("armed", "a"), ack("started", "a")]
+    assert (stages(), stages()) == (["armed", "started"], [])
+    view.acks["x"] = [ack("missed", "a")]
+    assert stages() == ["missed"]
+    del view.acks["x"]
+    assert stages() == []
+    view.acks["x"] = [ack("refused", "a")]
+    assert stages() == ["refused"]
 
 
 def test_what_is_switched_off_is_no_alarm() -> None:

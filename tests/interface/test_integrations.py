@@ -52,8 +52,9 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wall]:
     try:
         with Processes(folder / "logs") as processes:
             servers = [one.port for one in timeservers.start(processes, 3, folder / "time")]
+            lost = f'textfile = "{folder}/nowhere/framezero.prom"\n'
             config = cuts.configure(folder / VENUE, VENUE, broker.url, servers)
-            config.write_text(f'{config.read_text()}[metrics]\nlisten = "127.0.0.1:{port}"\n')
+            config.write_text(f'{config.read_text()}[metrics]\nlisten = "127.0.0.1:{port}"\n{lost}')
 
             async def until_ready() -> tuple[Told, list[Told]]:
                 statuses: list[Told] = []
@@ -213,6 +214,14 @@ def test_dashboard_and_rules_name_only_figures_that_a_real_agent_has(wall: Wall)
     assert variable == "label_values(framezero_ready, venue)" and "framezero_ready" in known
     annotations = "".join(json.dumps(rule["annotations"]) for rule in rules)
     assert set(re.findall(r"\$labels\.(\w+)", annotations)) <= {"venue", "instance", "reason", "broker"}
+
+
+@pytest.mark.needs("mosquitto", "chronyd", "curl")
+def test_figures_that_cannot_be_written_are_a_warning_and_no_reason_not_to_go(wall: Wall) -> None:
+    last = wall.statuses[-1]
+    [warning] = last["warnings"]
+    assert (last["ready"], warning["code"]) == (True, "metrics")
+    assert "nowhere/framezero.prom cannot be written" in warning["detail"]
 
 
 def test_panels_lie_beside_each_other_and_not_over_each_other() -> None:
