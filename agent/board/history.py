@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from math import isnan
 
 from agent.board.snapshot import BoundPoint, ErrorPoint, Presence, StartPoint
-from agent.told import Ack, AsRun, Status
+from agent.control.proof import Record
+from agent.told import Ack, Status
 from agent.units import US_PER_S, UtcUs
 
 SLOT_S = 5
@@ -126,18 +127,15 @@ class History:
 
     # --- starts -------------------------------------------------------------------------------
 
-    def started(self, found: Iterable[Ack | AsRun]) -> None:
+    def started(self, found: Iterable[Ack | Record]) -> None:
         """Note starts, from acks and as-run records; each counts once, whoever tells of it."""
         for told in found:
-            if told.due is None:
-                continue
             if isinstance(told, Ack):
-                if told.stage == "started":
+                if told.stage == "started" and told.due is not None:
                     self._start(told.due, told.venue, told.cue, told.error_us, told.bound_us, told.joined, "")
             elif told.kind == "start":
-                error_us = told.error_us.median if told.error_us else None
                 program = told.program or ""
-                self._start(told.due, told.venue, told.cue, error_us, told.bound_us, told.joined, program)
+                self._start(told.due, told.venue, told.cue, told.median_us, told.bound_us, told.joined, program)
 
     def _start(
         self,

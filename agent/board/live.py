@@ -17,7 +17,7 @@ from agent.board.pictures import BESIDE, Pictures
 from agent.board.room import Around, Room
 from agent.board.snapshot import NO_TIME, Alarm, Board, Broker, Card, House
 from agent.board.venues import Moment
-from agent.control import operate
+from agent.control import collect, operate
 from agent.control.alarm_rules import Rules
 from agent.control.alarms import Alarm as Raised
 from agent.control.alarms import Alarms
@@ -42,6 +42,8 @@ EXPIRES_S = 10
 OFF_US = 200_000
 """An operator's clock that is farther off is named: by it the instants of cues are reckoned that are given here."""
 
+BACKFILL_US = 6 * 3600 * US_PER_S
+BACKFILL_PATIENCE_S = 5.0
 AFTER_FAULT_S = 5.0
 GUEST = "a guest only looks; open the page with the operator's address"
 READ_ONLY = "this board only shows (--read-only): nothing is sent from it"
@@ -138,6 +140,7 @@ class Live:
         ]
         tasks = [asyncio.create_task(self._forever(step, period_s)) for step, period_s in steps]
         tasks.append(asyncio.create_task(self._forever(self._ask_time, 0.0)))
+        tasks.append(asyncio.create_task(self._forever(self._backfill, 0.0)))
         tasks.append(asyncio.create_task(self._forever(self._notifier.run, ALARM_S)))
         if self._choices.pictures_s > 0:
             tasks += [asyncio.create_task(self._forever(self._take_picture, 0.0)) for _ in range(BESIDE)]
@@ -231,6 +234,20 @@ class Live:
         self._link.view.expire(UtcUs(self.clock()[0] - 3600 * US_PER_S))
 
     # --- what is asked ----------------------------------------------------------------------------
+
+    async def _backfill(self) -> None:
+        """Each wall's starts of the last hours, from its own book: once, when it is first seen on line."""
+        known: set[str] = set()
+        while True:
+            venue = next((venue for venue in self._online() if venue not in known), None)
+            if venue is None or time.monotonic() - self._began_s < SETTLED_S:
+                await asyncio.sleep(SETTLED_S)
+                continue
+            known.add(venue)
+            now = self.clock()[0]
+            since = UtcUs(now - BACKFILL_US)
+            got = await collect.fetch(self._link, [venue], since, now, BACKFILL_PATIENCE_S, lambda *_: None)
+            self._history.started(got[venue].records)
 
     def _online(self) -> list[str]:
         return [row.venue for row in self._board.rows if row.presence == "online"]

@@ -26,10 +26,11 @@ from agent.board.snapshot import (
 )
 from agent.board.venues import NO_PICTURE, Moment, Venues
 from agent.control import kept
+from agent.control.proof import Record
 from agent.control.view import View
 from agent.messages import Cancel
 from agent.printable import printable
-from agent.told import Ack
+from agent.told import Ack, AsRun
 from agent.units import US_PER_S, UtcUs
 
 MOST_COMING = 20
@@ -38,6 +39,9 @@ JUDGED_US = US_PER_S
 
 ANSWERED_US = 3 * US_PER_S
 """A venue that has not answered a cue by then is one with which something is wrong."""
+
+MOST_NEW = 5
+"""A wall tells no more as-run records between two looks."""
 
 _BAD_STAGES = ("refused", "missed")
 
@@ -71,6 +75,7 @@ class Room:
         self._judged: tuple[object, ...] = ()
         self._last: tuple[Moment, Around] | None = None
         self._acks_read: dict[str, int] = {}
+        self._newest: dict[str, AsRun] = {}
 
     def look(self, moment: Moment, around: Around) -> Board:
         """Everything at this moment."""
@@ -109,7 +114,11 @@ class Room:
         return self._venues.card(venue, moment, around.alarms, around.pictures.get(venue, NO_PICTURE))
 
     def _note_starts(self) -> None:
-        fresh: list[Ack] = []
+        fresh: list[Ack | Record] = []
+        for venue, records in self._view.asruns.items():
+            if records and records[-1] is not self._newest.get(venue):
+                self._newest[venue] = records[-1]
+                fresh += map(Record.of, records[-MOST_NEW:])
         for cue, acks in self._view.acks.items():
             read = self._acks_read.get(cue, 0)
             if len(acks) > read:

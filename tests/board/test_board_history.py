@@ -3,6 +3,7 @@ import math
 from fake_venue import BOOT, status
 
 from agent.board.history import MOST_STARTS, SLOT_S, SLOTS, History, Series
+from agent.control.proof import Record
 from agent.told import Ack, AsRun, ErrorSpread, ErrorWindow
 from agent.units import UtcUs
 
@@ -86,7 +87,7 @@ def test_a_start_counts_once_whoever_tells_of_it() -> None:
         bound_us=8200,
         clock="SYNC",
     )
-    history.started([record, ack(5), ack(5, "tokyo"), ack(1)])
+    history.started([Record.of(record), ack(5), ack(5, "tokyo"), ack(1)])
     assert [(start.due_us, start.venue, start.error_ms) for start in history.starts] == [
         (1, "paris", 0.21),
         (5, "paris", 0.21),
