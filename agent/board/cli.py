@@ -145,7 +145,7 @@ async def _serve(live: "Live", host: str, door: Door, stop: asyncio.Event) -> No
     from agent.board.page import install
     from agent.board.server import application, guarded, serving
 
-    app = application(live, install, live.clock, live.pictures)
+    app = application(live, install, live.clock, live.pictures, near=_loopback(host))
     names = _names(host, door.certificate)
     guard = guarded(app, door.tokens, names, door.port, secure=door.certificate is not None)
     async with serving(guard, door.sock, door.certificate):

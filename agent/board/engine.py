@@ -39,7 +39,7 @@ class Done:
 
 
 class Engine(Protocol):
-    """The board below the page. A new `Board` is made twice a second; reading it costs nothing."""
+    """The board below the page. A new `Board` is made four times a second; reading it costs nothing."""
 
     @property
     def board(self) -> Board:

@@ -30,7 +30,7 @@ from agent.messages import Ask, encode
 from agent.printable import printable
 from agent.units import US_PER_S, UtcUs
 
-BEAT_S = 0.5
+BEAT_S = 0.25
 """What a wall says is on the page at most so much later, and a little for the way."""
 
 ALARM_S = 1.0

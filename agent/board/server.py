@@ -16,8 +16,10 @@ os.environ.setdefault("NICEGUI_STORAGE_PATH", os.devnull)
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from nicegui import ui
+from starlette.types import ASGIApp
 
 from agent.board.engine import Engine
 from agent.board.guard import Guard
@@ -51,8 +53,10 @@ class Certificate:
     key: Path
 
 
-def application(engine: Engine, install: Callable[[Engine], None], clock: Clock, pictures: Pictures) -> FastAPI:
-    """Everything behind the door; `install` adds the page."""
+def application(
+    engine: Engine, install: Callable[[Engine], None], clock: Clock, pictures: Pictures, *, near: bool = True
+) -> FastAPI:
+    """Everything behind the door; `install` adds the page. What only goes to a browser `near` by is not packed."""
     app = FastAPI(openapi_url=None)
 
     @app.get("/time")
@@ -81,9 +85,15 @@ def application(engine: Engine, install: Callable[[Engine], None], clock: Clock,
         tailwind=False,
         binding_refresh_interval=None,
         reconnect_timeout=10.0,
+        gzip_middleware_factory=None if near else _packed,
         show_welcome_message=False,
     )
     return app
+
+
+def _packed(app: ASGIApp) -> GZipMiddleware:
+    """As lightly as can be: packing a megabyte well would hold up the board for longer than the line takes."""
+    return GZipMiddleware(app, minimum_size=1024, compresslevel=1)
 
 
 def guarded(app: FastAPI, tokens: Tokens, names: frozenset[str], port: int, *, secure: bool) -> Guard:

@@ -66,6 +66,13 @@ class Table:
                 picked(venue)
 
         self._grid.on("cellClicked", pick, args=["data"])
+        self._ready = False
+        self._grid.on("gridReady", self._fill, args=[])
+
+    def _fill(self) -> None:
+        """The browser has a grid: what was told before had no place there yet, and is lost."""
+        self._ready = True
+        self._grid.run_grid_method("applyTransactionAsync", {"add": list(self._cells.values())})
 
     def draw(self, rows: tuple[Row, ...]) -> None:
         """Bring the table to these rows."""
@@ -88,7 +95,7 @@ class Table:
             removed = [{"venue": venue} for venue in gone]
             for venue in gone:
                 del self._rows[venue], self._cells[venue]
-        if added or changed or removed:
+        if self._ready and (added or changed or removed):
             self._grid.run_grid_method("applyTransactionAsync", {"add": added, "update": changed, "remove": removed})
 
 
