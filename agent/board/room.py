@@ -1,6 +1,6 @@
 """The control room: what is heard, remembered and judged, put together as what the page draws. Pure.
 
-It is asked four times a second. What costs something for a thousand venues is made again only when its causes have changed.
+It is asked four times a second. What costs something for a thousand venues is made anew only when its causes change.
 """
 
 from collections.abc import Mapping, Sequence
