@@ -100,7 +100,7 @@ class Camera(Generic[M]):
                 if order is None:
                     await self._end()
                 else:
-                    self._done(order, await self._take(order))
+                    self._done(order, await self._guarded(order))
         finally:
             await self._end()
 
@@ -111,6 +111,15 @@ class Camera(Generic[M]):
                 return await self._orders.get()
         except TimeoutError:
             return None
+
+    async def _guarded(self, order: Shoot) -> tuple[Print, M] | Refusal:
+        try:
+            return await self._take(order)
+        except Exception:
+            # A fault of ours; but no picture may end a running film.
+            log.exception("camera broke", width=order.width)
+            await self._end()
+            return Refusal(code="shot_failed", detail="no picture could be taken; the venue's log says why")
 
     async def _take(self, order: Shoot) -> tuple[Print, M] | Refusal:
         now_s = asyncio.get_running_loop().time()
@@ -174,18 +183,20 @@ class Camera(Generic[M]):
     async def _start(self) -> Refusal | None:
         """Start the process and wait until it is up; what it says if it cannot be. Raises _LostError, OSError."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "agent.player.camera_process",
-                str(theirs.fileno()),
-                self._screen.model_dump_json(),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
+        argv = ["-m", "agent.player.camera_process", str(theirs.fileno()), self._screen.model_dump_json()]
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *argv,
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                )
+        except OSError:
+            ours.close()
+            raise
         self._output = asyncio.create_task(self._log_output(self._process))
         self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=LINE_BYTES)
         try:

@@ -234,6 +234,16 @@ async def test_a_camera_that_is_killed_is_replaced_at_once(display: Display) -> 
         assert (made.width, copy) == (64, 2), "the new one has no copy of the old one's"
 
 
+async def test_a_camera_that_breaks_ends_no_agent(display: Display, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is longer than any should be."""
+    monkeypatch.setattr(cameras, "LINE_BYTES", 100)
+    async with running(screen_on(display.name)) as album:
+        refused = await album.refused()
+        assert refused.code == "shot_failed" and "log says why" in refused.detail
+        monkeypatch.setattr(cameras, "LINE_BYTES", 256 * 1024)
+        await album.take("two")
+
+
 async def test_a_display_that_hangs_is_told_and_holds_nothing_up(
     display: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
