@@ -48,13 +48,15 @@ class _Armed:
 class DeskRun:
     """One operator at one terminal; `run` ends when the operator leaves, or the terminal does."""
 
-    def __init__(self, link: Link, desk: Desk, console: Console, warnings: Sequence[str] = ()) -> None:
+    def __init__(self, link: Link, desk: Desk, console: Console, rules: Rules, warnings: Sequence[str] = ()) -> None:
         self._link = link
         self._desk = desk
         self._console = console
         self._readiness = Readiness(link, desk.show)
         self._lookout = Lookout(link.view)
-        self._alarms = Alarms(Rules())
+        rules = desk.file.alarms or rules
+        expected = [] if desk.rehearsing else [place.id for place in desk.file.venue]
+        self._alarms = Alarms(rules.model_copy(update={"venues": [*dict.fromkeys([*rules.venues, *expected])]}))
         self._looked_s = 0.0
         self._armed: _Armed | None = None
         self._message = ("; ".join(warnings), DOUBT)

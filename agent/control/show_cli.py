@@ -123,7 +123,7 @@ async def _desk(found: Settings, pen: Pen, desk: Desk) -> None:
     async with line_to(found, operate.topics(desk.show), pen=pen) as link:
         warnings = await link.settle()
         warnings += [] if pen.keys else [UNSIGNED]
-        await DeskRun(link, desk, Console(highlight=False, emoji=False), warnings).run()
+        await DeskRun(link, desk, Console(highlight=False, emoji=False), found.alarms, warnings).run()
 
 
 def _load(file: Path) -> ShowFile:
