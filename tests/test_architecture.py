@@ -112,6 +112,7 @@ LAYERS = {
         "agent.control.proof_document",
         "agent.control.proof_files",
         "agent.control.proof_plots",
+        "agent.control.proof_record",
         "agent.control.proof_fixed",
         "agent.control.proof_words",
         "agent.control.showfile",

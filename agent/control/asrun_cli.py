@@ -18,9 +18,10 @@ from agent.control.collect import Progress as Told
 from agent.control.cue import CueError, nobody_for, patterns_of
 from agent.control.link import utc_now
 from agent.control.options import BrokerOptions, Exit, complaints, line_to, print_json, screen, shown, takes, warn
-from agent.control.proof import Proof, Record, Source, prove
+from agent.control.proof import Proof, Source, prove
 from agent.control.proof_document import document
 from agent.control.proof_files import as_json, csv_lines
+from agent.control.proof_record import Record
 from agent.control.times import TimeError, parse_instant, parse_span
 from agent.control.view import View
 from agent.messages import Item, Program
@@ -50,7 +51,7 @@ class Wanted:
 def asrun(
     given: BrokerOptions,
     since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="From then on: 2h, 7d, or 2025-06-02T12:00:00Z \\[1d].")
+        str, typer.Option("--since", metavar="TIME", help="From then on: 2h, 7d, or 2025-06-02T12:00:00Z.")
     ] = "1d",
     until: Annotated[
         str | None, typer.Option("--until", metavar="TIME", help="To then: likewise, or now \\[now].")

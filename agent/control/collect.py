@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sys import intern
 
 from agent.control.link import Link, utc_now
-from agent.control.proof import Record
+from agent.control.proof_record import Record
 from agent.messages import MOST_PAGES, Ask, Refusal, encode
 from agent.pages import unpack
 from agent.units import UtcUs

@@ -3,9 +3,10 @@
 from html import escape
 
 from agent.control import proof_plots as plots
-from agent.control.proof import Proof, Record, Start, Wall
+from agent.control.proof import Proof, Start, Wall
 from agent.control.proof_files import digest
 from agent.control.proof_fixed import METHOD, STYLE
+from agent.control.proof_record import Record
 from agent.control.proof_words import amiss, counted, film_of, instant, moment, ms, percent, period, verdict
 from agent.control.times import local_time
 from agent.printable import printable

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
-from agent.control.proof import Gap, Proof, Record, Start, Wall
+from agent.control.proof import Gap, Proof, Start, Wall
+from agent.control.proof_record import Record
 from agent.units import format_utc
 
 COLUMNS = (

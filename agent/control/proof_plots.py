@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from statistics import median
 
-from agent.control.proof import MINUTE_US, Gap, Proof, Record, Start
+from agent.control.proof import MINUTE_US, Gap, Proof, Start
+from agent.control.proof_record import Record
 from agent.control.proof_words import percent
 from agent.printable import printable
 from agent.units import US_PER_S, UtcUs

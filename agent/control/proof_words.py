@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from agent.control.proof import Gap, Proof, Record, Start
+from agent.control.proof import Gap, Proof, Start
+from agent.control.proof_record import Record
 from agent.control.times import show_span
 from agent.units import US_PER_S, UtcUs, format_utc
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from makers import T0, S, uuid_of
 
-from agent.control.proof import Gap, Proof, Record, Source, prove
+from agent.control.proof import Gap, Proof, Source, prove
+from agent.control.proof_record import Record
 from agent.control.proof_words import amiss, verdict
 from agent.units import UtcUs
 

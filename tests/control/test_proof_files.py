@@ -14,11 +14,12 @@ from makers import T0
 from rich.console import Console
 from test_proof import CITIES, END, minute, proved, show, start
 
-from agent.control.proof import Proof, Record, Source, prove
+from agent.control.proof import Proof, Source, prove
 from agent.control.proof_document import MOST_ROWS, document
 from agent.control.proof_files import COLUMNS, as_json, csv_lines, digest, record_json
 from agent.control.proof_page import page
-from agent.control.proof_plots import MOST_POINTS, MOST_STARTS, round_up, times
+from agent.control.proof_plots import MOST_POINTS, MOST_STARTS, round_up, text, times
+from agent.control.proof_record import Record
 from agent.messages import Refusal, decode
 from agent.told import AsRun
 from agent.units import UtcUs
@@ -114,6 +115,11 @@ def test_the_page_loads_nothing_and_what_comes_from_outside_is_text() -> None:
     assert "\u202e" not in text
     assert "&lt;script&gt;" in text
     assert "default-src 'none'" in text
+
+
+def test_a_word_in_a_plot_is_a_word() -> None:
+    drawn = seen(text(EVIL, 1, 2))
+    assert drawn.tags == ["text"]
 
 
 def test_the_page_names_what_was_missed_and_says_so_where_nothing_was() -> None:
