@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from agent.board.snapshot import BoundPoint, ErrorPoint, Presence, StartPoint
-from agent.control.proof import Record
+from agent.control.proof_record import Record
 from agent.told import Ack, Status
 from agent.units import US_PER_S, UtcUs
 

@@ -26,7 +26,7 @@ from agent.board.snapshot import (
 )
 from agent.board.venues import NO_PICTURE, Moment, Venues
 from agent.control import kept
-from agent.control.proof import Record
+from agent.control.proof_record import Record
 from agent.control.view import View
 from agent.messages import Cancel
 from agent.printable import printable

@@ -3,7 +3,7 @@ import math
 from fake_venue import BOOT, status
 
 from agent.board.history import MOST_STARTS, SLOT_S, SLOTS, History, Series
-from agent.control.proof import Record
+from agent.control.proof_record import Record
 from agent.told import Ack, AsRun, ErrorSpread, ErrorWindow
 from agent.units import UtcUs
 
