@@ -25,6 +25,9 @@ from agent.units import US_PER_S, UtcUs
 WIDE = 130
 """So many columns hold the cue list beside the walls."""
 
+TALL = 20
+"""A window with fewer lines has none to spare for large letters."""
+
 BIG_LINES = 4
 MESSAGE_LINES = 3
 SOON_US = 3600 * US_PER_S
@@ -36,7 +39,7 @@ _COLOURS = {"orange": "dark_orange", "grey": "grey58", "purple": "medium_purple"
 
 def draw(scene: Scene, width: int, height: int) -> RenderableType:
     """The page for a terminal of so many columns and lines."""
-    head = [_title(scene, width), *_standby(scene, width), *_last(scene, width)]
+    head = [_title(scene, width), *_standby(scene, width, large=height >= TALL), *_last(scene, width)]
     foot = [*_alarms(scene, width), _message(scene, width), _keys(scene, width)]
     room = height - sum(_lines(part) for part in (*head, *foot)) - 1
     if width >= WIDE:
@@ -66,12 +69,13 @@ def _title(scene: Scene, width: int) -> Text:
 # --- what stands by -------------------------------------------------------------------------------
 
 
-def _standby(scene: Scene, width: int) -> list[Text]:
+def _standby(scene: Scene, width: int, *, large: bool) -> list[Text]:
     line = scene.desk.standby
     if line is None:
         return [markup(" [bold]END OF THE LIST[/]  choose a line with ↑ and ↓")]
     style = f"bold {_COLOURS.get(line.colour, line.colour)}" if line.colour else "bold"
-    found = _headline(scene, f"{line.id} {line.name}", style, width)
+    title = f"{line.id} {line.name}"
+    found = _headline(scene, title, style, width) if large else [_small(title, style)]
     note = f"  [dim]{shown(line.note)}[/]" if line.note else ""
     found.append(markup(f" [bold reverse] STANDBY {escape(line.id)} [/] {shown(_what(scene, line))}{note}"))
     found.append(markup(f" {_readiness(scene, line)}"))
@@ -109,7 +113,7 @@ def _headline(scene: Scene, title: str, style: str, width: int) -> list[Text]:
     """What stands by in large letters, and beside it the countdown to what was sent, where there is room for both."""
     large = _large(title)
     if width < 60 or large is None or len(large[0]) + 2 > width:
-        return [Text(f" {printable(title).upper()}", style=style, no_wrap=True, overflow="ellipsis")]
+        return [_small(title, style)]
     order = last_cue(scene.desk)
     ahead_us = order.message.at - scene.now if order is not None and isinstance(order.message, Cue) else 0
     count = _large(countdown(UtcUs(ahead_us), UtcUs(0))) if 0 < ahead_us < SOON_US else None
@@ -121,6 +125,10 @@ def _headline(scene: Scene, title: str, style: str, width: int) -> list[Text]:
             line.append(f"{count[number]:>{room}}", style="bold cyan")
         lines.append(line)
     return lines
+
+
+def _small(title: str, style: str) -> Text:
+    return Text(f" {printable(title).upper()}", style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _large(text: str) -> list[str] | None:

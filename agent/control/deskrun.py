@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +15,15 @@ from agent.control.alarm_rules import Rules
 from agent.control.alarms import Alarms
 from agent.control.desk import Desk, Refused
 from agent.control.deskpage import draw
-from agent.control.deskwalls import Scene, last_cue
+from agent.control.deskwalls import Scene, last_cue, why
 from agent.control.keyboard import keys
 from agent.control.link import Link, utc_now
 from agent.control.operate import Gone
+from agent.control.poll import Row
 from agent.control.readiness import Question, Readiness
 from agent.control.sights import Lookout
 from agent.control.status import Wall, walls
+from agent.control.tables import few
 from agent.messages import Cue, Lift, Panic
 from agent.units import US_PER_S
 
@@ -137,6 +139,9 @@ class DeskRun:
         order = {place.id: number for number, place in enumerate(self._desk.file.venue)}
         return sorted([*found, *missing], key=lambda wall: (order.get(wall.venue, len(order)), wall.venue))
 
+    def _rows(self) -> list[Row]:
+        return [row for row in self._readiness.rows if self._ours(row.venue)]
+
     def _scene(self) -> Scene:
         now_s = time.monotonic()
         if self._armed is not None and now_s >= self._armed.until_s:
@@ -148,7 +153,7 @@ class DeskRun:
             now=utc_now(),
             now_s=now_s,
             walls=self._walls(),
-            rows=[row for row in self._readiness.rows if self._ours(row.venue)],
+            rows=self._rows(),
             asked=self._readiness.about == self._question(),
             acks=self._link.view.acks.get(order.id, []) if order else [],
             brokers=self._link.brokers,
@@ -177,7 +182,7 @@ class DeskRun:
         if armed is not None and now_s < armed.until_s:
             if key == "y":
                 self._second(armed.what)
-            elif key != "y":
+            else:
                 self._message = (f"{armed.what}: not done", "")
             return
         self._message = ("", "")
@@ -191,7 +196,7 @@ class DeskRun:
                 if held:
                     self._message = ("GO once: the key was held down, or bounced", DOUBT)
                 else:
-                    self._do(operate.go(link, desk))
+                    self._do(operate.go(link, desk), self._unready())
             case "up" | "k":
                 desk.move(-1)
             case "down" | "j":
@@ -227,9 +232,24 @@ class DeskRun:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _do(self, work: Coroutine[Any, Any, Gone | Refused]) -> None:
+    def _unready(self) -> str:
+        """What GO goes in spite of; empty where every wall is ready, as far as they have told."""
+        bad = [row for row in self._rows() if row.verdict != "go"]
+        if self._readiness.about != self._question() or not bad:
+            return ""
+        names = few([f"{self._name(row.venue)} {why(row)}" for row in bad])
+        return f"{len(bad)} of {len(self._rows())} walls were not ready: {names}"
+
+    def _name(self, venue: str) -> str:
+        place = self._desk.file.place(venue)
+        return (place.city if place is not None else "") or venue
+
+    def _do(self, work: Coroutine[Any, Any, Gone | Refused], in_spite_of: str = "") -> None:
         async def done() -> None:
-            self._tell(await work)
+            outcome = await work
+            if in_spite_of and isinstance(outcome, Gone):
+                outcome = replace(outcome, warnings=[in_spite_of, *outcome.warnings])
+            self._tell(outcome)
 
         self._start(done())
 

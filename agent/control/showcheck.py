@@ -152,8 +152,8 @@ def of_venues(
         found = list(_of_venue(what, seen.get(venue), target, [(p, row) for p, row in rows if row.venue == venue]))
         ready += all(finding.verdict in ("good", "warning") for finding in found)
         yield from found
-    need = show.expect.ready if show.expect.ready is not None else (len(show.venue) if not rehearsing else 1)
-    if ready < need:
+    need = show.expect.ready if show.expect.ready is not None else len(show.venue)
+    if ready < need and not rehearsing:
         detail = f"{ready} of the {need} walls that are expected are ready"
         yield Finding("venue", "all", "bad", detail, "mend what is named above")
 

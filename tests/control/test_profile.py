@@ -103,3 +103,12 @@ def test_faults_in_the_table_of_alarms_name_their_place(tmp_path: Path) -> None:
         load_rules(written(tmp_path, 'broker = "mqtt://a:1"'))
     with pytest.raises(ProfileError, match=r"alarms\.temp'"):
         load_rules(written(tmp_path, "[alarms]\ntemp = 1"))
+
+
+def test_who_sends_is_the_operator_of_the_profile_else_the_session(tmp_path: Path) -> None:
+    named = load({}, written(tmp_path, 'broker = "mqtt://a:1"\noperator = "anna@control-hk"\n'), {})
+    assert named.me == "anna@control-hk"
+    session = load({"broker": ["mqtt://a:1"]}, None, {"HOME": "/nowhere"}).me
+    assert "@" in session and len(session) <= 64
+    told = faults({}, written(tmp_path, 'broker = "mqtt://a:1"\noperator = "a\\nb"\n'), {})
+    assert "operator" in told and "anna@control-hk" in told

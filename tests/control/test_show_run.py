@@ -112,6 +112,15 @@ async def test_a_second_go_within_the_gap_is_refused_and_a_held_key_is_one_press
         assert terminal.mode == terminal.before
 
 
+async def test_go_goes_in_spite_of_a_wall_that_is_not_ready_and_says_so(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    mosquitto.hello()
+    async with venue(mosquitto, "tokyo", poll=polled(go=False)), desk(mosquitto, tmp_path) as terminal:
+        await terminal.shows("NO-GO 0/1 ready")
+        terminal.press(" ")
+        await terminal.shows("but: 1 of 1 walls were not ready: Tokyo film_missing")
+        assert [cue.label for cue in await kept(mosquitto)] == ["1 Black"]
+
+
 async def test_a_rehearsal_says_so_and_goes_to_its_own_show(mosquitto: Mosquitto, tmp_path: Path) -> None:
     mosquitto.hello()
     async with desk(mosquitto, tmp_path, "--rehearse") as terminal:
