@@ -157,7 +157,7 @@ def behind_s(kind: str, text: str, at_ms: float) -> float:
     return (steps if steps < STAMPS - 2 else 0.0) * STAMP_MS / 1000
 
 
-def measure(venues: int, seconds: float, screenshot: Path | None = None) -> Figures:
+def measure(venues: int, seconds: float, screenshot: Path | None = None, settle_s: float = 8.0) -> Figures:
     """Open the page over so many walls, at a status a second each, and look for so long."""
     allow_connections(venues)
     with tempfile.TemporaryDirectory() as folder:
@@ -170,7 +170,7 @@ def measure(venues: int, seconds: float, screenshot: Path | None = None) -> Figu
                 board(broker.url, "--pictures", "0") as (url, board_pid),
                 browser() as (window, browser_pid),
             ):
-                time.sleep(8)  # the board has heard every wall
+                time.sleep(settle_s)  # the board has heard every wall
                 return _look(window, url, venues, seconds, (board_pid, browser_pid, fleet_pids), screenshot)
         finally:
             broker.stop()
