@@ -267,7 +267,8 @@ async def test_a_slow_one_many_and_a_talker_are_cut_off_and_others_are_served(mo
         await listening(port)
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(metrics.CLIENTS)]
         one_more, writer = await asyncio.open_connection("127.0.0.1", port)
-        assert await rest(one_more) == b""
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert await rest(one_more) == b""  # it asks rightly, and there is no room
         writer.close()
         for reader, idler in idle:  # they said nothing in time
             assert await rest(reader) == b""

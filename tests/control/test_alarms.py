@@ -8,6 +8,7 @@ from fake_venue import BOOT, presence, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.control.alarm_facts import Trail
 from agent.control.alarms import Alarm, Alarms, Changes, Facts, Rules, Sight
 from agent.control.sights import Lookout
 from agent.control.view import View
@@ -17,6 +18,7 @@ from agent.units import US_PER_S, UtcUs, parse_utc
 
 T0 = parse_utc("2025-06-02T12:00:00Z")
 CUE = "0198f3a0-7c1e-7b3a-9d55-0d5c1f0e2a11"
+OTHER_BOOT = "22222222-2222-4222-8222-222222222222"
 QUIET: dict[str, Any] = {"next": None, "unsigned": False}
 
 
@@ -144,6 +146,7 @@ def test_a_bad_clock_has_to_last_and_a_figure_at_its_limit_does_not_flap() -> No
     for _ in range(20):  # it trembles about its limit
         assert desk.lives(2, {"a": clock(29_500)}) == ([], [])
         assert desk.lives(2, {"a": clock(30_500)}) == ([], [])
+    assert desk.lives(30, {"a": clock(29_000)}) == ([], [])  # not far enough below it
     raised, cleared = desk.lives(12, {"a": clock(20_000)})
     assert (raised, [alarm.code for alarm in cleared]) == ([], ["clock"])
 
@@ -165,6 +168,10 @@ def test_late_frames_that_rise_and_counters_that_begin_again() -> None:
     desk = Desk()
     desk.lives(5, {"a": {"late": 1000}})
     assert desk.lives(5, {"a": {"late": 3}}) == ([], [])  # a new cue
+    trail = Trail()
+    for second, (boot, late) in enumerate([(BOOT, 10), (BOOT, 30), (OTHER_BOOT, 50)]):
+        trail.take(status("a", late=late).model_copy(update={"boot": boot}), second * 10.0)
+    assert trail.risen("late") == 20 + 50  # of a new agent all count
 
 
 def test_a_no_go_before_a_cue_is_critical_and_covers_its_own_causes() -> None:
