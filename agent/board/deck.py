@@ -44,9 +44,11 @@ class DeckPanel:
             self._name = Bit("fz-standby", aria_live="polite")
             self._what = Bit("fz-standby-what")
             self._note = Bit("fz-note")
-            self._said = Bit("fz-said", role="alert", aria_live="assertive")
-            self._said.shown(False)
+            # The hands stand fast at the foot of the window: nothing that comes or goes moves GO from under a finger.
             with Bit("fz-hands"):
+                self._said = Bit("fz-said", role="alert", aria_live="assertive")
+                self._said.shown(False)
+                self._lift_place = Bit("fz-lifts")
                 self._go = Press("fz-go", "", self._pressed_go, " ")
                 with self._go:
                     Bit("fz-go-word", "GO", "span")
@@ -56,7 +58,6 @@ class DeckPanel:
                         self._button(deed, label, key)
                 self._panic = HoldFire("PANIC", "hold 1 s: all walls black", HOLD_S, "p", self._fired)
                 self._panic.classes("fz-panic")
-        self._lift_place = Bit("fz-lifts")
 
     def draw(self, board: Board) -> None:
         """Show what is in standby."""

@@ -149,6 +149,20 @@ async def test_a_refusal_cannot_be_overlooked(desk: Page, board: PaintedBoard) -
     assert await said.get_attribute("role") == "alert"
 
 
+@pytest.mark.parametrize(("width", "height"), [(1600, 1000), (390, 844)])
+async def test_go_stays_where_it_is_whatever_comes_and_goes(
+    desk: Page, board: PaintedBoard, width: int, height: int
+) -> None:
+    await desk.set_viewport_size({"width": width, "height": height})
+    before = await desk.locator(".fz-go").bounding_box()
+    board.paint(panic=True, standby=4, refuse="ben@desk-2 sent GO 40 0.8 s ago; wait 1.2 s " * 2)
+    await desk.locator(".fz-go").click()
+    await expect(desk.locator(".fz-said")).to_be_visible()
+    await expect(desk.locator(".fz-lift")).to_be_visible()
+    await expect(desk.locator(".fz-alarm.panic")).to_be_visible()
+    assert await desk.locator(".fz-go").bounding_box() == before
+
+
 async def test_a_press_that_comes_late_is_refused(desk: Page, board: PaintedBoard) -> None:
     await desk.evaluate(
         "() => { framezero.press = (emit) => emit({ line: null, at_us: Math.round(framezero.nowUs() - 5e6) }) }"
