@@ -42,9 +42,9 @@ UNSIGNED = "no key: cues go unsigned, and walls take them only with trust.requir
 app_show = typer.Typer(no_args_is_help=True, help="Run a show from its file: cue list, standby and GO.")
 
 _MARKS = {
-    "good": "[green]✓ ok[/]",
-    "warning": "[yellow]! look[/]",
-    "bad": "[red]✗ BAD[/]",
+    "ok": "[green]✓ ok[/]",
+    "warning": "[yellow]! warning[/]",
+    "fault": "[red]✗ fault[/]",
     "silent": "[red]✗ SILENT[/]",
 }
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The show file.")]
@@ -76,7 +76,7 @@ def check(
             findings += asyncio.run(_look(found, show, target, rehearse))
         except NoBrokerError as error:
             remedy = "is the address right, and the network up? --offline looks at the file alone"
-            findings += [Finding("broker", "brokers", "bad", fault, remedy) for fault in error.faults]
+            findings += [Finding("broker", "brokers", "fault", fault, remedy) for fault in error.faults]
             code = int(Exit.NO_BROKER)
     code = code or showcheck.exit_code(findings)
     if given.json:
@@ -165,7 +165,7 @@ async def _look(found: Settings, show: ShowFile, target: str, rehearse: bool) ->
         ours = [wall for wall in walls if _ours(wall, show, target, rehearse)]
         findings = [Finding("broker", "brokers", "warning", text, "") for text in warnings]
         findings += [
-            Finding("broker", url, "bad", detail, "mend it, or leave it out of the profile")
+            Finding("broker", url, "fault", detail, "mend it, or leave it out of the profile")
             for url, detail in link.faults.items()
         ]
         findings += showcheck.of_programs(show, target, link.view)
@@ -186,7 +186,7 @@ def _local(link: Link, show: ShowFile, walls: list[statuses.Wall]) -> list[Findi
     now = utc_now()
     timed = [(line.label, instant_of(line.at, now)) for line in show.cue if line.at is not None]
     return [
-        Finding("cue", label, "good", " · ".join(showcheck.local_times(at, walls)))
+        Finding("cue", label, "ok", " · ".join(showcheck.local_times(at, walls)))
         for label, at in timed
         if at > now and showcheck.local_times(at, walls)
     ]
@@ -200,15 +200,16 @@ def _print(findings: list[Finding], code: int, target: str, rehearse: bool) -> N
     if rehearse:
         screen().print(f"[bold black on yellow] REHEARSAL [/] of show {shown(target)}")
     grid = Table(Column("", no_wrap=True), "what", "found", box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for finding in findings:
-        remedy = f"\n[dim]→ {shown(finding.remedy)}[/]" if finding.remedy and finding.verdict != "good" else ""
+    order = ["fault", "silent", "warning", "ok"]
+    for finding in sorted(findings, key=lambda finding: order.index(finding.verdict)):
+        remedy = f"\n[dim]→ {shown(finding.mend)}[/]" if finding.mend and finding.verdict != "ok" else ""
         grid.add_row(
-            _MARKS[finding.verdict], f"[dim]{finding.area}[/] {shown(finding.what)}", shown(finding.detail) + remedy
+            _MARKS[finding.verdict], f"[dim]{finding.area}[/] {shown(finding.about)}", shown(finding.what) + remedy
         )
     screen().print(grid)
     if code == 0:
         doubts = sum(finding.verdict == "warning" for finding in findings)
-        screen().print(f"[bold green]READY[/]{f', with {doubts} to look at' if doubts else ''}")
+        screen().print(f"[bold green]READY[/]{f', with warnings: {doubts}' if doubts else ''}")
     else:
-        names = list(dict.fromkeys(finding.what for finding in findings if finding.verdict in ("bad", "silent")))
+        names = list(dict.fromkeys(finding.about for finding in findings if finding.verdict in ("fault", "silent")))
         screen().print(f"[bold red]NOT READY[/]: {shown(few(names, 5))}")

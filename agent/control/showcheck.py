@@ -15,40 +15,40 @@ from agent.control.view import View, version_fault
 from agent.trust import Trust, key_id
 from agent.units import US_PER_S, UtcUs, format_utc
 
-Verdict = Literal["good", "warning", "bad", "silent"]
+Verdict = Literal["ok", "warning", "fault", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `what` it is, what is found, and what to do where it is not good."""
+    """One thing that was looked at: what it is `about`, `what` is found, and what mends it."""
 
     area: Literal["file", "key", "program", "cue", "venue", "clock", "broker"]
-    what: str
+    about: str
     verdict: Verdict
-    detail: str
-    remedy: str = ""
+    what: str
+    mend: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
             "area": self.area,
-            "what": self.what,
+            "about": self.about,
             "verdict": self.verdict,
-            "detail": self.detail,
-            "remedy": self.remedy,
+            "what": self.what,
+            "mend": self.mend,
         }
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """0 all good, with or without warnings · 1 something is bad, which outranks: · 3 a venue is silent."""
+    """0 all is well, or only warnings · 1 there is a fault, which outranks: · 3 a venue is silent."""
     verdicts = {finding.verdict for finding in findings}
-    return 1 if "bad" in verdicts else 3 if "silent" in verdicts else 0
+    return 1 if "fault" in verdicts else 3 if "silent" in verdicts else 0
 
 
 def of_file(show: ShowFile, source: str, now: UtcUs) -> Iterator[Finding]:
     """What the file says, which was read without a fault, and which of its instants are near or over."""
     counts = f"cues {len(show.cue)}, programs {len(show.programs)}, venues {len(show.venue)}"
-    yield Finding("file", source, "good", f"{counts}; a GO every {show.min_gap / US_PER_S:g} s at most")
+    yield Finding("file", source, "ok", f"{counts}; a GO every {show.min_gap / US_PER_S:g} s at most")
     if not show.venue:
         detail = "names no [[venue]], so that a wall that is not there is missed by nobody"
         yield Finding("file", source, "warning", detail, "name the venues of the show")
@@ -61,7 +61,7 @@ def of_file(show: ShowFile, source: str, now: UtcUs) -> Iterator[Finding]:
             ago = f"its instant {when} was {show_span(now - at)} ago"
             yield Finding("cue", line.label, "warning", ago, "give it another instant, or leave the line out")
         else:
-            yield Finding("cue", line.label, "good", f"at {when}, in {show_span(at - now)}")
+            yield Finding("cue", line.label, "ok", f"at {when}, in {show_span(at - now)}")
 
 
 def of_keys(pen: Pen, trust: Trust | None) -> Iterator[Finding]:
@@ -75,17 +75,17 @@ def of_keys(pen: Pen, trust: Trust | None) -> Iterator[Finding]:
         what = f"{key.name} ({key.role or 'any role'}, {key.id})"
         if lacking := Pen((key,)).lacks("cue"):
             if pen.lacks("cue"):
-                yield Finding("key", what, "bad", "signs no cue", lacking)
+                yield Finding("key", what, "fault", "signs no cue", lacking)
             else:
-                yield Finding("key", what, "good", "signs no cue, and another key does")
+                yield Finding("key", what, "ok", "signs no cue, and another key does")
         elif trust is not None and key_id(key.private.public_key().public_bytes_raw()) not in known:
             remedy = "install its public half at the venues and in the profile's trust, or sign with another"
-            yield Finding("key", what, "bad", "is not among the keys that the profile trusts", remedy)
+            yield Finding("key", what, "fault", "is not among the keys that the profile trusts", remedy)
         elif trust is not None and known[key.id].role != "show":
             detail = f"is trusted as a {known[key.id].role} key, and signs no cue"
-            yield Finding("key", what, "bad", detail, "sign with a show key")
+            yield Finding("key", what, "fault", detail, "sign with a show key")
         else:
-            yield Finding("key", what, "good", "signs cues")
+            yield Finding("key", what, "ok", "signs cues")
 
 
 def of_programs(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
@@ -96,34 +96,34 @@ def of_programs(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
         rev = named.rev if named is not None and named.rev is not None else newest
         if rev is None:
             yield Finding(
-                "program", name, "bad", "no broker keeps it", "publish it: framezero publish … --program " + name
+                "program", name, "fault", "no broker keeps it", "publish it: framezero publish … --program " + name
             )
             continue
         program = view.program(name, rev)
         if program is None:
             detail = f"no broker keeps rev {rev}, the newest is {newest if newest is not None else 'none'}"
-            yield Finding("program", name, "bad", detail, "publish it again, or correct rev in the file")
+            yield Finding("program", name, "fault", detail, "publish it again, or correct rev in the file")
             continue
         films = len(program.items)
         length = show_span(sum(item.length_us for item in program.items))
         if program.show != target:
             detail = f"rev {rev} was published for show {program.show!r}"
-            yield Finding("program", name, "bad", detail, f"publish it for {target!r}: its walls know no other")
+            yield Finding("program", name, "fault", detail, f"publish it for {target!r}: its walls know no other")
         elif named is not None and named.films is not None and named.films != films:
             detail = f"rev {rev} has films {films}, and the file expects {named.films}"
-            yield Finding("program", name, "bad", detail, "publish all films, or correct films in the file")
+            yield Finding("program", name, "fault", detail, "publish all films, or correct films in the file")
         elif newest is not None and newest > rev:
             detail = f"rev {rev} is pinned, and rev {newest} is published"
             yield Finding("program", name, "warning", detail, "take the pin away if the newest is meant")
         else:
-            yield Finding("program", name, "good", f"rev {rev}, films {films}, {length}")
+            yield Finding("program", name, "ok", f"rev {rev}, films {films}, {length}")
 
 
 def of_lines(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
     """Lines that could not be sent as they are."""
     for line in show.cue:
         if fault := _unplayable(show, line, target, view):
-            yield Finding("cue", line.label, "bad", fault, "correct the line")
+            yield Finding("cue", line.label, "fault", fault, "correct the line")
 
 
 def _unplayable(show: ShowFile, line: CueLine, target: str, view: View) -> str:
@@ -150,12 +150,12 @@ def of_venues(
         place = show.place(venue)
         what = f"{venue}{f' ({place.city})' if place is not None and place.city else ''}"
         found = list(_of_venue(what, seen.get(venue), target, [(p, row) for p, row in rows if row.venue == venue]))
-        ready += all(finding.verdict in ("good", "warning") for finding in found)
+        ready += all(finding.verdict in ("ok", "warning") for finding in found)
         yield from found
     need = show.expect.ready if show.expect.ready is not None else len(show.venue)
     if ready < need and not rehearsing:
         detail = f"{ready} of the {need} walls that are expected are ready"
-        yield Finding("venue", "all", "bad", detail, "mend what is named above")
+        yield Finding("venue", "all", "fault", detail, "mend what is named above")
 
 
 def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[str, Row]]) -> Iterator[Finding]:
@@ -170,12 +170,12 @@ def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[st
         return
     if wall.presence is not None and wall.presence.show != target:
         detail = f"plays show {wall.presence.show!r} and refuses cues for {target!r}"
-        yield Finding("venue", what, "bad", detail, "correct show in its agent.toml, or in the file")
+        yield Finding("venue", what, "fault", detail, "correct show in its agent.toml, or in the file")
         return
     faults = 0
     if wall.presence is not None and (fault := version_fault(wall.presence)):
         faults += 1
-        yield Finding("venue", what, "bad", fault, "bring both to the same version")
+        yield Finding("venue", what, "fault", fault, "bring both to the same version")
     told: dict[str, list[str]] = {}
     for program, row in rows:
         if row.verdict == "silent":
@@ -186,13 +186,13 @@ def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[st
         faults += 1
         about = "" if len(programs) == len({program for program, _ in rows}) else f" ({', '.join(programs)})"
         code, _, sentence = detail.partition(": ")
-        yield Finding("venue", what, "bad", f"NO-GO {code}{about}", sentence or "ask again")
+        yield Finding("venue", what, "fault", f"NO-GO {code}{about}", sentence or "ask again")
     if wall.status.unsigned:
         remedy = "set trust.require = true in its agent.toml"
         yield Finding("venue", what, "warning", "takes cues from anybody, unsigned", remedy)
     if not faults:
         named = ", ".join(dict.fromkeys(program for program, _ in rows))
-        yield Finding("venue", what, "good", f"ready for {named or 'what needs no program'}")
+        yield Finding("venue", what, "ok", f"ready for {named or 'what needs no program'}")
 
 
 def of_clocks(show: ShowFile, walls: Sequence[Wall]) -> Iterator[Finding]:
@@ -207,11 +207,11 @@ def of_clocks(show: ShowFile, walls: Sequence[Wall]) -> Iterator[Finding]:
                 "nobody vouches for it" if clock.bound_us is None else f"may be {clock.bound_us / 1000:.1f} ms wrong"
             )
             detail = f"{clock.state}: {bound}, and {show.expect.clock_bound_ms:g} ms are expected"
-            yield Finding("clock", wall.venue, "bad", detail, "framezero status --clock tells of its time servers")
+            yield Finding("clock", wall.venue, "fault", detail, "framezero status --clock tells of its time servers")
     if warning := clock_warning(list(walls)):
         yield Finding("clock", "this host", "warning", warning, "set it: instants are given by this clock")
     else:
-        yield Finding("clock", "this host", "good", "agrees with the walls that are heard")
+        yield Finding("clock", "this host", "ok", "agrees with the walls that are heard")
 
 
 def local_times(at: UtcUs, walls: Sequence[Wall]) -> list[str]:

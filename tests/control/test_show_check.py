@@ -23,6 +23,7 @@ action = "play"
 program = "reel"
 at = "20:00 Asia/Tokyo"
 """
+INTERFACE = Path(__file__).parents[2] / "deploy" / "interface" / "README.md"
 SAMPLE = Path(__file__).parents[2] / "deploy" / "shows" / "bring-your-vision.toml"
 
 
@@ -43,12 +44,16 @@ async def test_a_show_that_could_begin_is_ready(mosquitto: Mosquitto, tmp_path: 
     async with venue(mosquitto, "tokyo", poll=polled()):
         code, out, err = await framezero("show", "check", written(tmp_path), "--broker", mosquitto.url, "--json")
     found = told(out)
+    shape = "exit show findings[area about verdict what mend] cues[cue at]"
+    assert found.keys() == {"exit", "show", "findings", "cues"} and found["cues"][0].keys() == {"cue", "at"}
+    assert found["findings"][0].keys() == {"area", "about", "verdict", "what", "mend"}
+    assert shape in INTERFACE.read_text()
     assert code == 0, out + err
-    by_what = {(finding["area"], finding["what"]): finding for finding in found["findings"]}
-    assert by_what["program", "reel"]["verdict"] == "good" and "rev 3" in by_what["program", "reel"]["detail"]
+    by_what = {(finding["area"], finding["about"]): finding for finding in found["findings"]}
+    assert by_what["program", "reel"]["verdict"] == "ok" and "rev 3" in by_what["program", "reel"]["what"]
     assert by_what["key", "signing key"]["verdict"] == "warning"
     assert found["cues"][0]["at"].endswith("T11:00:00.000000Z")
-    assert any("20:00:00 JST" in finding["detail"] for finding in found["findings"])
+    assert any("20:00:00 JST" in finding["what"] for finding in found["findings"])
 
 
 async def test_what_is_missing_is_named_with_its_remedy(mosquitto: Mosquitto, tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ async def test_what_is_missing_is_named_with_its_remedy(mosquitto: Mosquitto, tm
     await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
     async with venue(mosquitto, "tokyo", poll=polled(go=False)):
         code, out, _ = await framezero("show", "check", written(tmp_path, text), "--broker", mosquitto.url)
-    assert code == 1, "what is bad outranks what is silent"
+    assert code == 1, "a fault outranks a silence"
     for words in ("has films 1, and the file expects 12", "NO-GO film_missing", "koi.mp4 is being fetched", "offline"):
         assert words in out, out
     assert "NOT READY" in out

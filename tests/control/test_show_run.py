@@ -105,6 +105,8 @@ async def test_a_second_go_within_the_gap_is_refused_and_a_held_key_is_one_press
         )
         terminal.press(" ")
         place = await terminal.shows("pressed GO", place)
+        _, listed, _ = await framezero("cue", "list", "--show", "demo", "--broker", mosquitto.url)
+        assert "ben@paris" in listed and "1 Black" in listed and "anna@control-hk" in listed
         assert "ben@paris" in terminal.said[place - 300 :], out
         assert len(await kept(mosquitto)) == 2
         terminal.process.send_signal(signal.SIGTERM)
