@@ -121,6 +121,14 @@ LAYERS = {
         "agent.control.times",
     },
     "control": {"agent.control.*"},
+    # What the board is made of that needs no broker, no page and no clock.
+    "board core": {
+        "agent.board",
+        "agent.board.engine",
+        "agent.board.houseclock",
+        "agent.board.snapshot",
+        "agent.board.tokens",
+    },
     "board": {"agent.board.*"},
     "technician": {"agent.technician.*"},
     "judgement": {"agent.lab.analysis", "agent.lab.barcode", "agent.lab.programme", "agent.lab.signatures"},
@@ -157,8 +165,9 @@ MAY_IMPORT = {
     "operator core": {"core", "operator core"},
     # An operator's laptop has no player, no cache and no clock of ours.
     "control": {"core", "channel", "keys", "operator core", "control"},
+    "board core": {"core", "board core"},
     # The only part that knows of a web page, and of the library that draws it.
-    "board": {"core", "channel", "keys", "operator core", "control", "board"},
+    "board": {"core", "channel", "keys", "operator core", "control", "board core", "board"},
     # The technician's commands run on the player, beside the agent and not in it: they read what it has written down.
     "technician": {
         "core",
@@ -198,7 +207,7 @@ MAY_IMPORT = {
 PLANNED = {"agent.systemd"}
 """Named by the design's map, and not built yet."""
 
-PURE_LAYERS = {"core", "operator core", "judgement"}
+PURE_LAYERS = {"core", "operator core", "board core", "judgement"}
 PURE_LIBRARIES = {
     "base64",
     "binascii",
@@ -214,6 +223,7 @@ PURE_LIBRARIES = {
     "functools",
     "hashlib",
     "heapq",
+    "hmac",
     "html",
     "itertools",
     "json",

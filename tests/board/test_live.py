@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 from brokers import Mosquitto, MosquittoFactory
-from fake_venue import ROOT, presence, retain, status
+from fake_venue import ROOT, now_us, polled, presence, retain, status, venue
+from painter import painter
 
 from agent.access import Access
 from agent.board.engine import Order
@@ -16,6 +17,7 @@ from agent.control.desk import Desk
 from agent.control.link import Link
 from agent.control.showfile import ShowFile, parse_show
 from agent.messages import encode
+from agent.units import US_PER_S, UtcUs
 
 SHOW = b"""
 show = "demo"
@@ -70,8 +72,8 @@ async def test_without_a_broker_it_waits_and_says_so_and_is_live_when_one_is_the
 @pytest.mark.needs("mosquitto")
 async def test_what_is_forgotten_while_its_line_was_gone_is_gone(mosquitto: Mosquitto) -> None:
     mosquitto.hello()
-    for venue in ("paris", "tokyo"):
-        await retain(mosquitto, f"venue/{venue}/presence", encode(presence(venue)))
+    for name in ("paris", "tokyo"):
+        await retain(mosquitto, f"venue/{name}/presence", encode(presence(name)))
     async with live(mosquitto) as made:
         await until(made, lambda board: len(board.rows) == 2)
         mosquitto.stop()
@@ -139,3 +141,40 @@ async def test_venues_that_are_expected_have_a_place_before_they_are_heard(mosqu
         board = await until(made, lambda board: bool(board.rows))
         assert (board.rows[0].venue, board.rows[0].presence) == ("atlantis", "offline")
         assert "never heard of" in board.cards["atlantis"].silence
+
+
+@pytest.mark.needs("mosquitto")
+async def test_the_walls_know_the_time_where_this_computer_does_not(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_us = 5 * US_PER_S
+    monkeypatch.setattr("agent.board.live.utc_now", lambda: UtcUs(now_us() + wrong_us))
+    async with venue(mosquitto, "paris", poll=polled()):
+        await retain(mosquitto, "venue/paris/status", encode(status("paris")))
+        async with live(mosquitto) as made:
+            assert made.clock()[1] is None and not made.board.house.known
+            board = await until(made, lambda board: board.house.known)
+            assert board.house.venue == "paris"
+            utc_us, error_us = made.clock()
+            assert error_us is not None and error_us >= 8200, "the wall's own bound is in it"
+            assert abs(utc_us - now_us()) <= error_us + 1000
+            assert abs(board.house.offset_us + wrong_us) <= error_us + 1000
+            assert any("this computer's clock is 5.0 s ahead" in warning for warning in board.warnings)
+
+
+@pytest.mark.needs("mosquitto")
+async def test_pictures_are_asked_for_in_turn_and_kept_and_a_refusal_is_said(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with (
+        painter(mosquitto, "paris", b"\xff\xd8\xff paris"),
+        painter(mosquitto, "tokyo", None),
+        live(mosquitto, choices=Choices(pictures_s=2.0)) as made,
+    ):
+        board = await until(made, lambda board: bool(board.cards and board.cards["paris"].picture.tag))
+        tag, jpeg = made.pictures.jpeg("paris") or ("", b"")
+        assert (tag, jpeg) == (board.cards["paris"].picture.tag, b"\xff\xd8\xff paris")
+        board = await until(made, lambda board: bool(board.cards["tokyo"].picture.refused))
+        assert board.cards["tokyo"].picture.refused == "no display; plug one in"
+        assert made.pictures.jpeg("tokyo") is None
+        refused = await made.do(Order("picture", venues=("tokyo",)), "operator")
+        assert not refused.good
