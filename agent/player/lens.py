@@ -2,8 +2,9 @@
 
 The X server does one request at a time, and a film's next frame waits behind it. So the picture is taken in two steps:
 one CopyArea of the wall's part of the root window, with everything that lies on it, into a pixmap of the server's own
-(measured under Xvfb: 0.2 ms at 320x180, 0.6 ms at 1920x1080; nothing moves in between, so that no picture is torn),
-and then that pixmap is read in small bands with a pause behind each, in which the server serves whoever has come.
+(measured under Xvfb: 0.1 ms at 320x180, 0.6 ms at 1920x1080, 3 ms at 3840x2160; nothing moves in between, so that no
+picture is torn), and then that pixmap is read in small bands with a pause behind each, in which the server serves
+whoever has come.
 
 What the X server does not have is not in the picture: a video plane that the hardware lays over it, or the wall itself.
 """
@@ -58,6 +59,7 @@ class Lens:
         self._name = display
         self._region = region
         self._x: Any = None
+        self._negative: tuple[int, int, Any] | None = None
 
     def expose(self) -> Negative:
         """Copy the wall within the server: a matter of a millisecond, to be done without delay. Raises StageError.
@@ -72,7 +74,7 @@ class Lens:
             return self._expose()
 
     def read(self, negative: Negative) -> Copy:
-        """Fetch the pixels, band by band, and have the server forget its own: there is no hurry. Raises StageError."""
+        """Fetch the pixels, band by band: there is no hurry. Raises StageError."""
         row_bytes = negative.width * PIXEL_BYTES
         pixels = bytearray(negative.height * row_bytes)
         with self._told():
@@ -80,18 +82,16 @@ class Lens:
                 band = negative.pixmap.get_image(0, top, negative.width, rows, X.ZPixmap, 0xFFFFFFFF).data
                 pixels[top * row_bytes : (top + rows) * row_bytes] = band
                 time.sleep(PAUSE_S)
-            negative.pixmap.free()
-            self._x.flush()
         return Copy(negative.width, negative.height, pixels)
 
     def _expose(self) -> Negative:
         if self._x is None:
-            self._x = open_display(self._name)
+            self._x, self._negative = open_display(self._name), None
         screen = self._x.screen()
         self._check(screen)
         now = screen.root.get_geometry()  # a display may change its mode
         wall = region_of(self._region, now.width, now.height)
-        pixmap = screen.root.create_pixmap(wall.width, wall.height, screen.root_depth)
+        pixmap = self._pixmap(screen, wall.width, wall.height)
         context = screen.root.create_gc(subwindow_mode=X.IncludeInferiors, graphics_exposures=False)
         for _ in range(TRIES):
             raw, doubt_ns = self._copy(screen.root, pixmap, context, wall)
@@ -99,6 +99,23 @@ class Lens:
                 break
         context.free()
         return Negative(raw, pixmap, wall.width, wall.height)
+
+    def _pixmap(self, screen: Any, width: int, height: int) -> Any:
+        """Where the server copies to: kept from one picture to the next, and filled once, in bands.
+
+        Memory that a server has never touched costs it more than the copy does (measured: 17 ms for 33 MB).
+        """
+        if self._negative is None or self._negative[:2] != (width, height):
+            if self._negative is not None:
+                self._negative[2].free()
+            pixmap = screen.root.create_pixmap(width, height, screen.root_depth)
+            context = pixmap.create_gc(foreground=screen.black_pixel)
+            for top, rows in bands(height, width * PIXEL_BYTES, BAND_BYTES):
+                pixmap.fill_rectangle(context, 0, top, width, rows)
+                self._x.sync()
+            context.free()
+            self._negative = width, height, pixmap
+        return self._negative[2]
 
     def _copy(self, root: Any, pixmap: Any, context: Any, wall: Rect) -> tuple[RawNs, int]:
         """One request; when it was done, between its sending and the server's word for it, and how far those lie apart.
