@@ -69,6 +69,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         brokers=around.brokers,
         broker_faults=around.broker_faults,
         unsigned=around.unsigned,
+        frame_us=round(scene.frame_us) or None,
         warnings=list(around.warnings),
     )
 

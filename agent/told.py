@@ -351,6 +351,8 @@ class Status(Told):
     """It takes cues without signatures: a lab."""
     panic_issued: WireTime | None = None
     """When the panic was raised, by the clock of whoever did."""
+    frame_us: int | None = None
+    """How long a frame of the film on the wall lasts, in microseconds; null where no film of a fixed rate is there."""
     warnings: list[Refusal] = Field(default=[])
     """What is amiss and keeps nothing from being shown, with the remedy."""
 

@@ -104,10 +104,12 @@ def test_the_bound_is_told_in_frames_of_the_film_and_else_of_thirty_a_second() -
     wall.start_player()
     wall.bound_us = 16_667
     assert status_of(wall).clock.frames == 0.5
+    assert status_of(wall).frame_us is None
     wall.receive("program/reel/1", program_body())
     wall.receive("cue", cue_body(1, T0 - 20 * S, LOOP))
     wall.until(T0 - 16 * S)
     assert status_of(wall).clock.frames == 1.0  # film b has 60 frames a second
+    assert status_of(wall).frame_us == 16_667
 
 
 def test_without_a_clock_there_is_no_time_and_no_readiness() -> None:

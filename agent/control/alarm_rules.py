@@ -66,6 +66,8 @@ class Rules(BaseModel):
     """A wall whose frames of the last minute are, in the median, farther than this from their instants."""
     sync_p99_ms: Limit = 25.0
     """The same for the worst hundredth of its frames."""
+    sync_frames: Limit | None = None
+    """In the place of `sync_median_ms`: so many frames of the film on the wall, such as 0.5."""
     late_per_min: Limit = 60.0
     """So many late frames in a minute."""
     dropped_per_min: Limit = 30.0

@@ -11,7 +11,7 @@ from agent.control.alarm_rules import Rules
 from agent.control.alarm_words import Cause, Standing
 from agent.control.spans import show_span
 from agent.messages import Refusal
-from agent.told import Status
+from agent.told import ErrorWindow, Status
 from agent.units import US_PER_S, UtcUs
 
 EASED = 0.9
@@ -30,7 +30,7 @@ def wall_causes(
     yield from _readiness(venue, status, reasons, ahead_us, rules)
     yield from _clock(venue, status, rules, standing)
     if status.state == "playing" and status.error_us is not None:
-        yield from _sync(venue, status.error_us.median, status.error_us.p99, rules, standing)
+        yield from _sync(venue, status.error_us, status.frame_us, rules, standing)
     yield from _films(venue, status, ahead_us, past, rules)
     yield from _rising(venue, past, rules, standing)
     yield from _host(venue, status, rules, standing)
@@ -83,9 +83,13 @@ def _clock(venue: str, status: Status, rules: Rules, standing: Standing) -> Iter
     yield Cause("clock", venue, "critical" if not good else "warning", text, remedy, after_s=rules.clock_for_s)
 
 
-def _sync(venue: str, median_us: int, p99_us: int, rules: Rules, standing: Standing) -> Iterator[Cause]:
+def _sync(venue: str, error_us: ErrorWindow, frame_us: int | None, rules: Rules, standing: Standing) -> Iterator[Cause]:
+    median_us, p99_us = error_us.median, error_us.p99
+    limit_us = rules.sync_median_ms * 1000
+    if rules.sync_frames is not None and frame_us is not None:
+        limit_us = rules.sync_frames * frame_us
     stands = standing("sync", venue)
-    off = _over(abs(median_us), rules.sync_median_ms * 1000, stands)
+    off = _over(abs(median_us), limit_us, stands)
     if not off and not _over(p99_us, rules.sync_p99_ms * 1000, stands):
         return
     side = "late" if median_us > 0 else "early"

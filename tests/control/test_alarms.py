@@ -157,6 +157,10 @@ def test_a_wall_out_of_step() -> None:
     raised, _ = desk.lives(20, {"a": off})
     assert [(alarm.code, alarm.severity) for alarm in raised] == [("sync", "critical")]
     assert "12.0 ms early" in raised[0].text
+    half = Desk(Rules(sync_frames=0.5))
+    assert half.lives(20, {"a": {**off, "frame_us": 33_333}}) == ([], [])
+    raised, _ = half.lives(20, {"a": {**off, "frame_us": 16_667}})
+    assert [alarm.code for alarm in raised] == ["sync"]
 
 
 def test_late_frames_that_rise_and_counters_that_begin_again() -> None:
