@@ -175,11 +175,12 @@ def prove(
     `parties`: the venues that a cue was for, by its id, where that is known; else those that have any record of it.
     `since` is included, `until` is not. `made` is now, by the host of whoever asks. `only`: which records are meant.
     """
-    unique = {record for record in records if since <= record.due < until}
-    by_venue: dict[str, list[Record]] = {source.venue: [] for source in sources}
-    for record in sorted(unique, key=_order):
-        if record.venue in by_venue:
-            by_venue[record.venue].append(record)
+    unique: dict[str, set[Record]] = {source.venue: set() for source in sources}
+    for record in records:
+        if record.venue in unique and since <= record.due < until:
+            unique[record.venue].add(record)
+    by_venue = {venue: sorted(found, key=_order) for venue, found in unique.items()}
+    unique.clear()
     lost = {venue: _unnumbered(found, since, until) for venue, found in by_venue.items()}
     by_venue = {venue: list(filter(only, found)) for venue, found in sorted(by_venue.items())}
     kept = [record for found in by_venue.values() for record in found]
@@ -210,8 +211,17 @@ def prove(
     )
 
 
-def _order(record: Record) -> tuple[str, int, str, str, int, str]:
-    return record.venue, record.due, record.kind, record.cue, record.item or 0, repr(record)
+def _order(record: Record) -> tuple[int, str, str, int, int, int, int]:
+    """The same whatever the order was in which they came, for the sum of the CSV hangs on it."""
+    return (
+        record.due,
+        record.kind,
+        record.cue,
+        record.item or 0,
+        record.observed or 0,
+        record.median_us or 0,
+        record.frames,
+    )
 
 
 # --- starts ---------------------------------------------------------------------------------------
