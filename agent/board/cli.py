@@ -225,7 +225,9 @@ def _from_file(file: Path, drawn: Tokens) -> Tokens:
     except FileExistsError:
         pass
     except OSError as error:
-        raise ProfileError([f"--token-file {file}: cannot be made ({error.strerror})"]) from error
+        raise ProfileError(
+            [f"--token-file {file}: cannot be made ({error.strerror}); make its folder first"]
+        ) from error
     else:
         with os.fdopen(made, "w", encoding="ascii") as out:
             out.write(f"{drawn.operator}\n{drawn.guest}\n")

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from agent.board import deeds
 from agent.board.desks import Desks
@@ -45,6 +46,13 @@ OFF_US = 200_000
 BACKFILL_US = 6 * 3600 * US_PER_S
 BACKFILL_PATIENCE_S = 5.0
 AFTER_FAULT_S = 5.0
+WATCHED_S = 10.0
+"""For so long after somebody has looked pictures are taken: where no page is open they would be for nobody."""
+
+LEAST_TURN_S = 0.8
+"""With two at once some 2.5 pictures a second, or 150 kB, come over the operator's line at most."""
+
+MOST_NAMED = 5
 GUEST = "a guest only looks; open the page with the operator's address"
 READ_ONLY = "this board only shows (--read-only): nothing is sent from it"
 TOPICS = ("venue/+/presence", "venue/+/status", "venue/+/ack", "venue/+/asrun")
@@ -53,6 +61,15 @@ TOPICS = ("venue/+/presence", "venue/+/status", "venue/+/ack", "venue/+/asrun")
 def topics(show: str) -> list[str]:
     """What a board listens to."""
     return list(dict.fromkeys([*TOPICS, *operate.topics(show)]))
+
+
+class Step(Protocol):
+    """Something of ours that is done again and again."""
+
+    __name__: str
+
+    def __call__(self) -> Awaitable[None]:
+        """Do it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,8 @@ class Live:
         self._lines: dict[str, tuple[bool, UtcUs]] = {}  # url → whether it is up, and since when
         self._stale_since_us: UtcUs | None = None
         self._began_s = time.monotonic()
-        self._fault = ""
+        self._faults: dict[str, str] = {}  # of ours, by the step that has them
+        self._watched_s = -WATCHED_S
         self._beaten = asyncio.Event()
         self._board = Board(self.clock()[0], desk.show)
 
@@ -105,6 +123,7 @@ class Live:
 
     async def changed(self, since: Board) -> Board:
         """Wait for another one than `since`."""
+        self._watched_s = time.monotonic()
         while self._board is since:
             await self._beaten.wait()
         return self._board
@@ -118,9 +137,7 @@ class Live:
         if order.deed == "picture":
             refused = [printable(why) for venue in order.venues if (why := await self._picture(venue))]
             return Done(not refused, "; ".join(refused) or "a picture has come")
-        done = await deeds.do(self._link, self._desk, order)
-        self._beat()
-        return done
+        return await deeds.do(self._link, self._desk, order)
 
     def clock(self) -> tuple[UtcUs, int | None]:
         """True UTC as far as it is known here, and within how many microseconds (None: nobody has said)."""
@@ -133,7 +150,7 @@ class Live:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Listen, judge and ask until the block ends."""
-        steps: list[tuple[Callable[[], Awaitable[None]], float]] = [
+        steps: list[tuple[Step, float]] = [
             (self._beat_once, BEAT_S),
             (self._look_for_alarms, ALARM_S),
             (self._expire, EXPIRE_S),
@@ -151,14 +168,16 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _forever(self, step: Callable[[], Awaitable[None]], period_s: float) -> None:
+    async def _forever(self, step: Step, period_s: float) -> None:
         """One fault of ours does not end the watch over five walls: it is said on the page, and in the log whole."""
         while True:
             try:
                 await step()
+                self._faults.pop(step.__name__, None)
             except Exception as error:
                 logging.getLogger(__name__).exception("the board")
-                self._fault = printable(f"the board itself is at fault ({type(error).__name__}: {error}); see its log")
+                said = f"the board itself is at fault ({type(error).__name__}: {error}); see its log"
+                self._faults[step.__name__] = printable(said)
                 await asyncio.sleep(AFTER_FAULT_S)
             await asyncio.sleep(period_s)
 
@@ -205,7 +224,7 @@ class Live:
         return tuple(found)
 
     def _warnings(self, moment: Moment) -> tuple[str, ...]:
-        found = [self._fault] if self._fault else []
+        found = list(self._faults.values())
         off_us = moment.own_us - moment.now_us
         if self._fix is not None and abs(off_us) > OFF_US + self._fix.error_us:
             side = "ahead of" if off_us > 0 else "behind"
@@ -213,6 +232,10 @@ class Live:
                 f"this computer's clock is {show_span(abs(off_us))} {side} the walls'; set it: the instants of cues "
                 "that are given here are reckoned by it"
             )
+        if others := self._room.others:
+            named = ", ".join(f"{venue} ({show})" for venue, show in others[:MOST_NAMED])
+            more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+            found.append(printable(f"not shown, for they play another show: {named}{more}"))
         if self._house.disagreement:
             found.append("the walls do not agree on the time; look at their clocks: framezero status --clock")
         if moment.now_s - self._began_s > SETTLED_S:
@@ -227,7 +250,9 @@ class Live:
         changes = self._alarms.look(self._lookout.facts(own_us, now_s, self._link.brokers, self._link.faults))
         self._notifier.tell(changes, own_us)
         off_us = self.clock()[0] - own_us
-        self._raised = tuple(_alarm(raised, off_us) for raised in self._alarms.current)
+        others = {venue for venue, _ in self._room.others}
+        ours = (raised for raised in self._alarms.current if raised.venue not in others)
+        self._raised = tuple(_alarm(raised, off_us) for raised in ours)
 
     async def _expire(self) -> None:
         # An hour late: a cue that has just expired is still something that somebody looks for.
@@ -285,15 +310,16 @@ class Live:
             await asyncio.gather(publishing, return_exceptions=True)
 
     async def _take_picture(self) -> None:
-        """The next wall in turn: each one every `pictures_s`, or more seldom where there are many."""
+        """The next wall in turn, while a page is open: each every `pictures_s`, more seldom where there are many."""
         online = self._online()
         venue = self.pictures.next_in_turn(online)
-        if venue is None or not any(self._link.brokers.values()):
+        watched = time.monotonic() - self._watched_s < WATCHED_S
+        if venue is None or not watched or not any(self._link.brokers.values()):
             await asyncio.sleep(BEAT_S)
             return
         began_s = time.monotonic()
         await self._picture(venue)
-        turn_s = self._choices.pictures_s * BESIDE / len(online)
+        turn_s = max(LEAST_TURN_S, self._choices.pictures_s * BESIDE / len(online))
         await asyncio.sleep(max(0.0, turn_s - (time.monotonic() - began_s)))
 
     async def _picture(self, venue: str) -> str:

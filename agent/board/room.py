@@ -70,7 +70,7 @@ class Room:
         self._view = view
         self._history = history
         self._show = show
-        self._venues = Venues(view, history, expected)
+        self._venues = Venues(view, history, show, expected)
         self._coming: tuple[Coming, ...] = ()
         self._judged: tuple[object, ...] = ()
         self._last: tuple[Moment, Around] | None = None
@@ -105,6 +105,11 @@ class Room:
             panics=self._panics(),
             warnings=around.warnings,
         )
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The venues of other shows, each with its show: they have no row here."""
+        return self._venues.others
 
     def card(self, venue: str) -> Card | None:
         """One venue as of the last look."""

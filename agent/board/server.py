@@ -133,6 +133,7 @@ async def serving(app: Guard, sock: socket.socket, certificate: Certificate | No
         log_config=None,
         log_level=logging.WARNING,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=GOODBYE_S,

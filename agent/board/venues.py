@@ -64,11 +64,15 @@ class _Made:
 
 
 class Venues:
-    """The rows and cards of all venues of a view, and of those that are expected."""
+    """The rows and cards of all venues of a show (empty: of any) in a view, and of those that are expected."""
 
-    def __init__(self, view: View, history: History, expected: frozenset[str]) -> None:
+    def __init__(self, view: View, history: History, show: str, expected: frozenset[str]) -> None:
         self._view = view
+        self._show = show
         self._expected = expected
+        self.others: list[tuple[str, str]] = []
+        """Venues that play another show, each with its show: a broker may serve several."""
+        self._sorted: tuple[object, list[str]] = (None, [])
         self._history = history
         self._made: dict[str, _Made] = {}
         self._cards: dict[str, tuple[Card, tuple[object, ...]]] = {}
@@ -128,7 +132,7 @@ class Venues:
             agent=printable(made.presence.agent) if made.presence else "",
             display=printable(status.display or "") if status else "",
             decoder=printable(status.decoder or "") if status else "",
-            reasons=_reasons(made.presence, status, made.state),
+            reasons=(*self._other_show(made.presence), *_reasons(made.presence, status, made.state)),
             clock=_clock(status) if status else None,
             cache=_cache(status.cache) if status else None,
             host=_host(status.host) if status else None,
@@ -145,9 +149,25 @@ class Venues:
         self._cards[venue] = (card, basis)
         return card
 
+    def _other_show(self, presence: Told | None) -> tuple[Why, ...]:
+        if presence is None or not self._show or presence.show == self._show:
+            return ()
+        detail = f"it is set up for the show {presence.show!r}, and refuses the cues of this one; mend its agent.toml"
+        return (Why("show", printable(detail)),)
+
     def _known(self) -> list[str]:
-        known = self._view.venues
-        return sorted({*known, *self._expected}) if self._expected else known
+        view = self._view
+        causes = (view.presence_changes, len(view.statuses), len(view.presences))
+        if causes != self._sorted[0]:
+            found = {venue: presence.show for venue, presence in view.presences.items()}
+            self.others = [
+                (venue, show)
+                for venue, show in found.items()
+                if self._show and show != self._show and venue not in self._expected
+            ]
+            here = {*view.venues, *self._expected} - {venue for venue, _ in self.others}
+            self._sorted = (causes, sorted(here))
+        return self._sorted[1]
 
     def _presence(self, venue: str, moment: Moment) -> Presence:
         if self._view.gone(venue) or (venue not in self._view.presences and venue not in self._view.statuses):

@@ -104,6 +104,19 @@ def test_a_cut_line_shows_with_words_and_since_when() -> None:
     assert card.row.presence == "offline" and card.silence.startswith("offline")
 
 
+def test_a_venue_of_another_show_has_no_row_unless_it_is_expected() -> None:
+    hall = Hall()
+    hall.room = Room(hall.view, hall.history, "demo", frozenset({"tokyo"}))
+    for name in ("paris", "tokyo"):
+        told = presence(name).model_copy(update={"show": "other"})
+        hall.hear(f"venue/{name}/presence", encode(told))
+        hall.status(name)
+    board = hall.look()
+    assert [row.venue for row in board.rows] == ["tokyo"]
+    assert hall.room.others == [("paris", "other")]
+    assert board.cards["tokyo"].reasons[0].code == "show"
+
+
 def test_texts_from_outside_are_printable() -> None:
     hall = Hall()
     nasty = "\x1b[2J\u202eevil\n<b>"
