@@ -421,8 +421,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def decode(model: type[M], data: bytes, most_bytes: int = MAX_BODY_BYTES) -> M | Refusal:
-    """Read one message from outside: strict JSON (no duplicate key, no NaN), then the model."""
+def decode(model: type[M], data: bytes, most_bytes: int | None = None) -> M | Refusal:
+    """Read one message from outside: strict JSON (no duplicate key, no NaN), then the model.
+
+    Of at most so many bytes; without a number, of `MAX_BODY_BYTES`, which the tests of threats lift.
+    """
+    most_bytes = MAX_BODY_BYTES if most_bytes is None else most_bytes
     if len(data) > most_bytes:
         return Refusal(code="size", detail=f"{len(data)} bytes; a message has at most {most_bytes}")
     try:

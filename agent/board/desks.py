@@ -27,7 +27,7 @@ class Desks:
         desk = self._desk
         if not desk.lines:
             return self._deck
-        last = desk.last(contest, moment.now_s)
+        last = desk.last(contest)
         until_s = last.came_s + desk.gap_s if last is not None else 0.0
         refused = desk.may_go(desk.standby, contest, moment.own_us, moment.now_s)
         deck = Deck(

@@ -216,15 +216,16 @@ class Desk:
             return Refused("busy", "the GO before is still waiting for the other desks", self.me)
         if (cue := self.ahead(line, now)) is not None:
             return Refused("sent", f"cue {line.id} is out and waits for its instant; take it back first", cue.by)
-        went = self.last(contest, now_s)
+        went = self.last(contest)
         if went is None or now_s - went.came_s >= self.gap_s:
             return None
         who = "you" if went.id in self._mine else went.by
         ago_s = max(0.0, now_s - went.came_s)
-        detail = f"{who} pressed GO {went.label!r} {ago_s:.1f} s ago; {self.gap_s:g} s have to lie between two GOs"
+        did = f"pressed GO {went.label!r}" if went.label in self._by_label else f"sent {went.label or 'a cue'}"
+        detail = f"{who} {did} {ago_s:.1f} s ago; {self.gap_s:g} s have to lie between two GOs"
         return Refused("gap", detail, went.by)
 
-    def last(self, contest: Contest, now_s: float) -> Went | None:
+    def last(self, contest: Contest) -> Went | None:
         """The newest GO, or claim to one, that anybody has made while this desk listened."""
         began = contest.came_s
         found = [

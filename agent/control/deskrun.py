@@ -147,7 +147,7 @@ class DeskRun:
         if self._armed is not None and now_s >= self._armed.until_s:
             self._armed = None
         order = last_cue(self._desk)
-        went = self._desk.last(self._link.view.contest(self._desk.show), now_s)
+        went = self._desk.last(self._link.view.contest(self._desk.show))
         return Scene(
             desk=self._desk,
             now=utc_now(),

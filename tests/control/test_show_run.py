@@ -16,7 +16,7 @@ from agent.messages import Cue, Lift, Panic, decode
 SHOW = """
 show = "demo"
 title = "Koi night"
-min_gap = "2s"
+min_gap = "30s"
 lead = "1s"
 [[venue]]
 id = "tokyo"
@@ -100,14 +100,13 @@ async def test_a_second_go_within_the_gap_is_refused_and_a_held_key_is_one_press
         await terminal.shows("the key was held down")
         place = await terminal.shows("LAST 1 Black")
         assert len(await kept(mosquitto)) == 1
-        _, out, _ = await framezero(
+        await framezero(
             "cue", "stop", "--show", "demo", "--broker", mosquitto.url, "--as", "ben@paris", "--timeout", "1s"
         )
         terminal.press(" ")
-        place = await terminal.shows("pressed GO", place)
+        place = await terminal.shows("ben@paris sent a cue", place)
         _, listed, _ = await framezero("cue", "list", "--show", "demo", "--broker", mosquitto.url)
         assert "ben@paris" in listed and "1 Black" in listed and "anna@control-hk" in listed
-        assert "ben@paris" in terminal.said[place - 300 :], out
         assert len(await kept(mosquitto)) == 2
         terminal.process.send_signal(signal.SIGTERM)
         assert await terminal.ended() == 0
