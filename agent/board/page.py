@@ -43,15 +43,16 @@ def draw(engine: Engine, role: Role, *, wall: bool = False) -> None:
     _head()
     page = Page(engine, role, wall)
     client = context.client
+    board = engine.board
+    page.show(board)  # so that the first thing a browser draws is the show, and not an empty frame
 
-    async def follow() -> None:
-        board = engine.board
+    async def follow(board: Board) -> None:
         while True:
+            board = await engine.changed(board)
             with client:
                 page.show(board)
-            board = await engine.changed(board)
 
-    following = background_tasks.create(follow(), name="board page")
+    following = background_tasks.create(follow(board), name="board page")
     client.on_delete(following.cancel)
 
 

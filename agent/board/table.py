@@ -14,6 +14,7 @@ from agent.board.snapshot import Row
 
 _RANKS = {"bad": 0, "warn": 1, "good": 9}
 _RIGHT = {"type": "rightAligned", "width": 105}
+_DIGITS = "(cell) => cell.value == null ? '' : cell.value.toFixed({})"
 _COLUMNS: list[dict[str, Any]] = [
     {"field": "verdict", "headerName": "", "width": 118, "pinned": "left", ":cellClassRules": "framezero.tones"},
     {"field": "venue", "headerName": "venue", "width": 210, "pinned": "left"},
@@ -23,9 +24,9 @@ _COLUMNS: list[dict[str, Any]] = [
     {"field": "alarm", "headerName": "alarm", "width": 95},
     {"field": "shows", "headerName": "shows", "width": 210},
     {"field": "clock", "headerName": "clock", "width": 110},
-    {"field": "bound", "headerName": "bound ms", **_RIGHT},
-    {"field": "median", "headerName": "sync ms", **_RIGHT},
-    {"field": "p99", "headerName": "p99 ms", **_RIGHT},
+    {"field": "bound", "headerName": "bound ms", ":valueFormatter": _DIGITS.format(1), **_RIGHT},
+    {"field": "median", "headerName": "sync ms", ":valueFormatter": _DIGITS.format(2), **_RIGHT},
+    {"field": "p99", "headerName": "p99 ms", ":valueFormatter": _DIGITS.format(2), **_RIGHT},
     {"field": "missing", "headerName": "missing", **_RIGHT},
     {"field": "dropped", "headerName": "dropped", **_RIGHT},
     {"field": "temp", "headerName": "°C", **_RIGHT},

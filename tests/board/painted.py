@@ -44,7 +44,7 @@ class Painted(PlausibleEngine):
         self.board = hostile(replace(board, deck=deck)) if self.wanted.get("hostile") else replace(board, deck=deck)
 
     async def changed(self, since: Board) -> Board:
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.25 if self.wanted.get("venues", 5) < 100 else 1)
         if self.board is since:
             self.paint()
         return self.board
