@@ -255,8 +255,9 @@ async def test_a_thousand_walls_are_a_table_with_what_is_wrong_first(browser: Br
         await page.keyboard.press("/")
         await page.keyboard.type("tokyo-shibuya-7")
         await expect(first).to_contain_text("tokyo-shibuya-7")
+        venue = await first.locator('[col-id="venue"]').inner_text()
         await first.locator('[col-id="venue"]').click()
-        await expect(page.locator('.fz-card[aria-label="tokyo-shibuya-7"]')).to_be_visible()
+        await expect(page.locator(f'.fz-card[aria-label="{venue}"]')).to_be_visible(timeout=10_000)
 
 
 async def test_the_title_tells_the_state_and_the_time_that_is_left(desk: Page) -> None:
