@@ -19,6 +19,9 @@ def test_a_role_without_a_token_is_nobody_s() -> None:
     assert only.role_by_kept("") is None
     assert only.role_by_kept(Tokens("", "x").kept("operator")) is None
     assert only.role_by_kept(only.kept("guest")) == "guest"
+    alone = Tokens("operator-token-0123456789", "")
+    assert alone.role_of("") is None
+    assert alone.role_by_kept("") is None
 
 
 def test_what_a_browser_keeps_is_not_the_token_and_dies_with_it() -> None:
