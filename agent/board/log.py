@@ -173,9 +173,9 @@ class StartsPlot:
             return
         self._drawn = board.starts
         drawn = plots.starts(board.starts, board.now_us)
-        for index, venue in enumerate(drawn.venues):
+        for venue in drawn.venues:
             if venue.venue not in self._paths:
-                colour = palette.VENUES[index % len(palette.VENUES)]
+                colour = palette.VENUES[len(self._paths) % len(palette.VENUES)]
                 bars, dots = self._plot.path("fz-start-bars"), self._plot.path("fz-start-dots")
                 for path in (bars, dots):
                     path.props["stroke"] = colour

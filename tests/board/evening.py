@@ -44,6 +44,8 @@ async def standing(
     with Processes(out / "logs") as processes:
         # In a thread: building has event loops of its own.
         lab = await asyncio.to_thread(world.build, processes, wishes, lambda _: None)
+        with lab.profile.open("a", encoding="utf-8") as profile:
+            profile.write('operator = "anna@desk-1"\n')
         async with watch.link(lab) as line:
             await open_venues(lab, Reel(tuple(films), ()), line, Narrator(json=True))
         board = [sys.executable, "-m", "agent.cli", "board", "--profile", str(lab.profile), "--port", str(port)]
