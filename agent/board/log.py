@@ -81,7 +81,9 @@ def alarm_lines(board: Board) -> list[Line]:
         by = f", raised by {panic.by}" if panic.by else ""
         walls = ", ".join(panic.venues) or "no wall shows it yet"
         text = f"{panic.to or 'black'}{by}: {walls}"
-        lines.append(Line("bad panic", "■", "PANIC", text, "to lift it hold L", panic.since_us))
+        lines.append(
+            Line("bad panic", "■", "PANIC", text, "an operator lifts it: hold LIFT, or the key L", panic.since_us)
+        )
     if board.stale_since_us is not None:
         text = "no broker is connected: all of this is the last that was heard"
         lines.append(Line("bad", "✕", "BOARD", text, _faults(board), board.stale_since_us))
