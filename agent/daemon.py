@@ -152,6 +152,7 @@ class Daemon:
             show=self._config.show,
             timezone=self._config.timezone,
             unsigned=not self._config.trust.require,
+            remarks=True,
         )
 
     async def run(self) -> None:

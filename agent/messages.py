@@ -14,10 +14,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 from pydantic.config import JsonDict
@@ -126,6 +128,14 @@ class Model(BaseModel):
     )
 
 
+class Brief(Model):
+    """What operators send: a field that says nothing is left out, for other readers refuse what they do not know."""
+
+    @model_serializer(mode="wrap")
+    def _said(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in whole(self).items() if value is not None}
+
+
 class Refusal(Model):
     """Why something from outside is not taken: a code for machines, a sentence with the remedy for people."""
 
@@ -187,7 +197,7 @@ def _named(patterns: list[VenuePattern], venue: str, groups: tuple[str, ...]) ->
     return any(p == "*" or p == venue or (p[0] == "@" and p[1:] in groups) for p in patterns)
 
 
-class Cue(Model):
+class Cue(Brief):
     """What the named venues show from a UTC instant on."""
 
     v: Version
@@ -222,7 +232,7 @@ class Cue(Model):
 # --- panic --------------------------------------------------------------------------------------
 
 
-class Panic(Model):
+class Panic(Brief):
     """Black, or the slate, at once on the named venues, whatever was cued, until it is lifted."""
 
     v: Version
@@ -241,7 +251,7 @@ class Panic(Model):
         return _named(self.venues, venue, groups)
 
 
-class Lift(Model):
+class Lift(Brief):
     """The panic of this id is over on the named venues."""
 
     v: Version
@@ -362,7 +372,7 @@ class Program(Model):
 # --- asks ---------------------------------------------------------------------------------------
 
 
-class Ask(Model):
+class Ask(Brief):
     """What an operator wants to know at once; what a newer tool adds is passed over.
 
     It carries no signature, for it changes nothing. Who may ask, and who sees what is answered, is for the broker's

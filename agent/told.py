@@ -81,6 +81,9 @@ class Presence(Told):
     rival: str | None = None
     """The boot id of a second agent that was seen under this venue's name within the last two minutes; `?` where only
     its deeds were seen."""
+    remarks: bool = False
+    """It takes cues and panics that say who sent them (`by`) and what they are called (`label`); one that does not say
+    so refuses those, and the tools send it none."""
     goodbye: bool = False
     """With `online` false: the agent was ended in good order. Else the broker says so for it, because their connection
     broke off."""

@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 from makers import cue_body
 from pydantic import BaseModel
 
+from agent.control.claims import Claim
 from agent.messages import (
     MAX_BODY_BYTES,
     MAX_DETAIL_CHARS,
+    Ask,
     Cancel,
     Cue,
     Item,
+    Lift,
+    Panic,
     Play,
     Program,
     Refusal,
@@ -183,6 +187,38 @@ def test_every_example_of_the_contracts_is_read_and_written_again(model: type[Ba
     message = decode(model, json.dumps(tree).encode())
     assert isinstance(message, model), message
     assert decode(model, encode(message)) == message
+
+
+CUE_BYTES = (
+    b'{"v":1,"cue":"0198f3a0-7c1e-7b3a-9d55-0d5c1f0e2a11","show":"bring-your-vision","venues":["*"],'
+    b'"at":"2025-06-02T12:00:00.000000Z","issued":"2025-06-02T11:58:00.000000Z","expires":"2025-06-09T00:00:00.000000Z",'
+    b'"do":{"action":"stop"}}'
+)
+HEAD: dict[str, Any] = {"v": 1, "show": "demo", "venues": ["*"], "issued": "2025-06-02T11:58:00.000000Z"}
+
+
+def test_what_a_message_of_an_operator_does_not_say_is_not_in_its_bytes() -> None:
+    cue = decode(Cue, CUE_BYTES)
+    assert isinstance(cue, Cue)
+    assert encode(cue) == CUE_BYTES
+    signed = cue.model_copy(update={"by": "anna@hk", "label": "1 Stop"})
+    assert encode(signed) == CUE_BYTES[:-1] + b',"by":"anna@hk","label":"1 Stop"}'
+    assert encode(signed.model_copy(update={"by": None, "label": None})) == CUE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("model", "tree"),
+    [
+        (Panic, HEAD | {"panic": CUE_ID, "to": "black"}),
+        (Lift, HEAD | {"lift": CUE_ID}),
+        (Claim, {"v": 1, "claim": CUE_ID, "show": "demo", "issued": HEAD["issued"], "by": "anna"}),
+        (Ask, {"v": 1, "ask": CUE_ID, "want": "poll", "after": 0, "pages": 1}),
+    ],
+)
+def test_no_other_message_of_an_operator_has_a_null_either(model: type[BaseModel], tree: dict[str, Any]) -> None:
+    message = decode(model, json.dumps(tree).encode())
+    assert isinstance(message, model), message
+    assert json.loads(encode(message)) == tree
 
 
 @pytest.mark.parametrize(("model", "tree"), EXAMPLES)

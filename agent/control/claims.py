@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from agent.messages import Model, Remark, Show, Uuid, Version, WireTime
+from agent.messages import Brief, Remark, Show, Uuid, Version, WireTime
 
 PATIENCE_S = 1.0
 """So long a claim is waited for; then the show goes on without the broker that does not bring it back."""
@@ -19,7 +19,7 @@ PATIENCE_S = 1.0
 KEPT = 200
 
 
-class Claim(Model):
+class Claim(Brief):
     """A desk is about to send a cue by GO, and asks the other desks of its show to keep still meanwhile.
 
     It is for operators' tools alone: no venue reads it, and nothing on a wall hangs on it.

@@ -17,6 +17,7 @@ from agent.control.landing import landing
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import SenderOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.panic_cli import panic
+from agent.control.remarks import understood
 from agent.control.times import TimeError, parse_instant, parse_position, parse_span, show_span
 from agent.control.verdict import Count
 from agent.control.waiting import progress_of, waiting
@@ -167,7 +168,8 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
             at = instant(now)
             draft = action(link, at)
             cue = cues.build(draft, show=show, venues=patterns, at=at, now=now, by=me)
-            nobody = cues.nobody_for(link.view, patterns)
+            cue, plain = understood(link.view, cue)
+            nobody = [*cues.nobody_for(link.view, patterns), *plain]
             if not given.json:
                 _announce(link, cue, now)
                 warn(nobody)  # before the wait, in which the command can still be ended and corrected

@@ -22,6 +22,7 @@ from agent.control.options import (
     takes,
     warn,
 )
+from agent.control.remarks import understood
 from agent.control.tables import few, fitting
 from agent.control.times import local_time, parse_instant, parse_span, show_span
 from agent.control.verdict import Count
@@ -132,6 +133,7 @@ def cancel_(
             now = utc_now()
             draft, own = cancel.draft(link.view, cue, show, now, time.monotonic(), force=force)
             made = cues.build(draft, show=show, venues=patterns or own, at=instant or now, now=now, by=given.me(found))
+            made, plain = understood(link.view, made)
             before = link.view.cues.get(cancel.named(made))
             if not given.json:
                 what = f" ({shown(kept.words(before))} at {format_utc(before.at)})" if before else ""
@@ -143,7 +145,7 @@ def cancel_(
             count = Count(link.view, made.cue, made.venues, "accepted")
             async with waiting(progress_of(count, "accepted", None, utc_now), "the cancel is out, or on its way"):
                 cancelled = await cancel.send(link, made, timeout_s)
-            cancelled.warnings[:0] = [*warnings, *cues.nobody_for(link.view, made.venues)]
+            cancelled.warnings[:0] = [*warnings, *plain, *cues.nobody_for(link.view, made.venues)]
             cancelled.warnings.extend([*untaken(cancelled.sent.deliveries), *untaken(cancelled.cleared or [])])
             cancelled.warnings.extend([*link.view.other_versions(), *link.view.warnings])
             if given.json:

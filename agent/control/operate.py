@@ -17,6 +17,7 @@ from agent.control.claims import Beaten, Claim, Granted
 from agent.control.cue import CueError, Draft
 from agent.control.desk import Desk, Order, Refused
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken, utc_now
+from agent.control.remarks import understood
 from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show
 from agent.control.times import TimeError, warn_of
 from agent.messages import Black, Cue, Identify, Lift, Panic, Play, Stop, encode
@@ -165,8 +166,9 @@ def _made(link: Link, desk: Desk, line: CueLine, now: UtcUs) -> tuple[Cue, list[
         cue = cues.build(draft, show=desk.show, venues=line.venues, at=at, now=now, by=desk.me, label=line.label)
     except (CueError, TimeError) as error:
         return Refused("cue", f"cue {line.id}: {error}")
+    cue, plain = understood(link.view, cue)
     said = warn_of(at, now) if line.at is not None or lead_us >= 2 * US_PER_S else ""
-    return cue, [*draft.warnings, *([said] if said else []), *cues.nobody_for(link.view, line.venues)]
+    return cue, [*draft.warnings, *([said] if said else []), *cues.nobody_for(link.view, line.venues), *plain]
 
 
 def draft_of(link: Link, desk: Desk, line: CueLine, at: UtcUs) -> Draft:
@@ -271,22 +273,23 @@ async def _now(
         cue = cues.build(made, show=desk.show, venues=patterns, at=at, now=now, by=desk.me, label=label)
     except (CueError, TimeError) as error:
         return Refused("cue", f"{label}: {error}")
+    cue, plain = understood(link.view, cue)
     desk.moved(cue.cue)
-    return await _out(link, desk, cue, cues.nobody_for(link.view, patterns))
+    return await _out(link, desk, cue, [*cues.nobody_for(link.view, patterns), *plain])
 
 
 async def _alarm(link: Link, desk: Desk, build: Callable[[], Panic | Lift]) -> Gone | Refused:
     if not any(link.brokers.values()):
         return _no_broker(link)
     try:
-        message = build()
+        message, plain = understood(link.view, build())
     except CueError as error:
         return Refused("cue", str(error))
     said = await _taken(lambda patience_s: panics.publish(link, message, patience_s))
     if not any(found.taken for found in said):
         return Refused("untaken", "; ".join(untaken(said)))
     desk.take([Order(message, time.monotonic(), True)], utc_now())
-    return Gone(message, said, [*cues.nobody_for(link.view, message.venues), *untaken(said)])
+    return Gone(message, said, [*cues.nobody_for(link.view, message.venues), *plain, *untaken(said)])
 
 
 def _no_broker(link: Link) -> Refused:

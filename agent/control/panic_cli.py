@@ -13,6 +13,7 @@ from agent.control import panic as panics
 from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import SenderOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
+from agent.control.remarks import understood
 from agent.control.times import parse_span, show_span
 from agent.control.verdict import Count
 from agent.control.waiting import progress_of, waiting
@@ -76,8 +77,9 @@ def panic(
             warnings = await link.settle()
             holding = panics.meant(link.view, panic_id, show, patterns, utc_now(), time.monotonic())
             raised_before = link.view.panics.get(holding)
-            sent = await _sent(link, named.model_copy(update={"lift": holding}), holding, timeout_s)
-            sent.warnings.extend(warning for warning in warnings if warning not in sent.warnings)
+            message, plain = understood(link.view, named.model_copy(update={"lift": holding}))
+            sent = await _sent(link, message, holding, timeout_s)
+            sent.warnings.extend(warning for warning in [*plain, *warnings] if warning not in sent.warnings)
             return _told(given, link, sent, raised_before)
 
     raise typer.Exit(asyncio.run(run()).exit_code)

@@ -39,7 +39,9 @@ def now_us() -> UtcUs:
     return UtcUs(time.time_ns() // 1000)
 
 
-def presence(venue: str, *, online: bool = True, groups: tuple[str, ...] = (), zone: str = "Asia/Tokyo") -> Presence:
+def presence(
+    venue: str, *, online: bool = True, groups: tuple[str, ...] = (), zone: str = "Asia/Tokyo", remarks: bool = True
+) -> Presence:
     return Presence(
         venue=venue,
         online=online,
@@ -50,6 +52,7 @@ def presence(venue: str, *, online: bool = True, groups: tuple[str, ...] = (), z
         show="demo",
         timezone=zone,
         unsigned=True,
+        remarks=remarks,
     )
 
 

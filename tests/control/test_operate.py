@@ -18,7 +18,7 @@ from agent.control.operate import Gone
 from agent.control.showfile import parse_show
 from agent.control.signing import UNSIGNED, Pen, SigningKey
 from agent.control.view import ANYBODY
-from agent.messages import Cue, Lift, Panic, Play, decode
+from agent.messages import Cue, Lift, Panic, Play, decode, encode
 from agent.trust import Trust
 from agent.units import US_PER_S
 
@@ -99,6 +99,25 @@ async def test_go_sends_the_line_that_stands_by_with_who_and_what(mosquitto: Mos
         await heard(link, one, 1)
         assert await link.wait(lambda: bool(link.view.acks.get(went.cue)), 5)
     assert got == [went]
+
+
+async def test_a_wall_of_an_older_agent_gets_nothing_that_it_would_refuse(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    await keep_program(mosquitto, 2)
+    new, old = venue(mosquitto, "new-wall", groups=("new",)), venue(mosquitto, "old-wall", remarks=False)
+    async with new, old, opened(mosquitto.url) as link:
+        one = desk("anna")
+        for outcome in (
+            await operate.go(link, one),
+            await operate.black(link, one),
+            await operate.panic(link, one),
+            await operate.lift(link, one),
+        ):
+            assert isinstance(outcome, Gone), outcome
+            assert b"anna" not in encode(outcome.message)
+            assert [text for text in outcome.warnings if "older agents refuse: old-wall" in text], outcome
+        went = cue_of(await operate.black(link, one, ["@new"]))
+        assert went.by == "anna", "of those who are meant only"
 
 
 async def test_a_second_go_inside_the_gap_is_refused_on_both_desks_with_whom(mosquitto: Mosquitto) -> None:
