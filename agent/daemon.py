@@ -379,7 +379,7 @@ class Daemon:
         head = Answer(ask=ask.ask, venue=self._config.venue, boot=self._boot, time=self._now().utc, want=ask.want)
         for page in found:
             told = head.model_copy(update={"asrun": page})
-            self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
+            self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "page")
 
     def _moment(self, raw: RawNs) -> Moment:
         """What is on the wall, for a display that was copied at this instant: some milliseconds ago."""

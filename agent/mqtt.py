@@ -30,7 +30,6 @@ HELLO_TIMEOUT_S = 5.0
 HELLO_AGAIN_S = 300.0  # so often a subscription that worked is proved anew: an access list may have changed since
 SUBSCRIBE_AGAIN_S = (30.0, 900.0)  # the first and the longest pause, where the hello is missing
 RIVAL_LOOK_S = 5.0
-WINDOW = 16  # below the 20 that mosquitto lets be in flight
 STEADY_S = 10.0  # a connection that held so long ends a series of failures
 GOODBYE_S = 1.0
 SHOT_EXPIRES_S = 15  # a broker keeps a picture for nobody who is away longer
@@ -140,10 +139,10 @@ class Sessions:
         """Send to every broker with QoS 1, now or when it is back; never waits.
 
         A `state` is retained, and replaces an unsent one on the same topic; others are kept until taken (see `outbox`).
-        An `answer` or a `shot` is not worth sending later: it goes to the brokers that are there.
+        An `answer`, a `page` or a `shot` is not worth sending later: it goes to the brokers that are there.
         """
         for site in self._sites:
-            if kind in ("answer", "shot") and not site.connected:
+            if kind in ("answer", "page", "shot") and not site.connected:
                 continue
             for dropped in site.box.put(Outgoing(topic, payload, kind, seq)):
                 if dropped.kind == "shot":  # a line too thin for pictures is no loss
@@ -300,10 +299,8 @@ class Sessions:
         )
 
     async def _send(self, site: _Site, connection: Connection) -> None:
-        flying: set[asyncio.Future[str]] = set()
         while True:
-            entry = site.box.take() if len(flying) < WINDOW else None
-            if entry is None:
+            if (entry := site.box.take()) is None:
                 await site.wake.wait()
                 site.wake.clear()
                 continue
@@ -314,8 +311,6 @@ class Sessions:
                 retain=message.retain,
                 expires_s=SHOT_EXPIRES_S if message.kind == "shot" else None,
             )
-            flying.add(verdict)
-            verdict.add_done_callback(flying.discard)
             verdict.add_done_callback(partial(self._answered, site, number, message))
 
     def _answered(self, site: _Site, number: int, message: Outgoing, verdict: "asyncio.Future[str]") -> None:

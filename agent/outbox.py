@@ -3,14 +3,17 @@
 Retained messages say how things are: of these only the newest on each topic is worth sending. All others are kept in
 order until the broker has taken them. Each kind has room of its own, by number and by bytes: whoever sends rubbish to
 be refused, or asks and asks, pushes out no record of what was shown. Where a kind is full its oldest is given up.
+
+The line may be thin. What says how the show goes comes before the records of a week without a broker, and these before
+what somebody wants to look at; of the latter only as much is on its way at once as holds up an ack for a moment.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["state", "ack", "refusal", "asrun", "answer", "shot"]
+Kind = Literal["state", "ack", "refusal", "asrun", "answer", "page", "shot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,15 @@ ROOMS: Mapping[Kind, Room] = {
     "asrun": Room(50_000, 24 << 20),  # a week of starts each quarter of a minute
     "refusal": Room(1_000, 1 << 20),
     "answer": Room(100, 4 << 20),
+    "page": Room(64, 4 << 20),
     "shot": Room(4, 1 << 20),
 }
+LANES: Mapping[Kind, int] = {"asrun": 1, "page": 2, "shot": 2}
+"""What goes first: the smaller lane; all others are in lane 0. Each lane keeps its own order."""
+
+ON_THEIR_WAY = (16, 12, 2)
+"""So many messages of each lane may wait for the broker's word at once: below the 20 that mosquitto lets be in flight,
+and so that there is always room for lane 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,11 @@ class Outgoing:
     def retain(self) -> bool:
         """Whether the broker is to keep it."""
         return self.kind == "state"
+
+    @property
+    def lane(self) -> int:
+        """See `LANES`."""
+        return LANES.get(self.kind, 0)
 
 
 @dataclass(slots=True)
@@ -64,7 +79,8 @@ class Outbox:
         self._held: dict[int, Outgoing] = {}  # in order of arrival
         self._newest: dict[str, int] = {}  # retained topic → its number
         self._shelves = {kind: _Shelf() for kind in rooms}
-        self._unsent: deque[int] = deque()
+        self._unsent: list[deque[int]] = [deque() for _ in ON_THEIR_WAY]  # by lane
+        self._flying: dict[int, int] = {}  # number of what the broker has not answered for → its lane
 
     def __len__(self) -> int:
         return len(self._held)
@@ -76,21 +92,28 @@ class Outbox:
             self._held.pop(self._newest.get(message.topic, 0), None)
             self._newest[message.topic] = self._count
         self._held[self._count] = message
-        self._unsent.append(self._count)
-        if len(self._unsent) > 2 * len(self._held) + 64:  # numbers of what is gone, while nothing is taken for days
-            self._unsent = deque(number for number in self._unsent if number in self._held)
+        unsent = self._unsent[message.lane]
+        unsent.append(self._count)
+        if len(unsent) > 2 * len(self._held) + 64:  # numbers of what is gone, while nothing is taken for days
+            self._unsent[message.lane] = deque(number for number in unsent if number in self._held)
         return [] if message.kind == "state" else self._shelve(message)
 
     def take(self) -> tuple[int, Outgoing] | None:
-        """The next message to send, with its number; None when all that is held is on its way."""
-        while self._unsent:
-            number = self._unsent.popleft()
-            if number in self._held:
-                return number, self._held[number]
+        """The next message to send, with its number; None when all that may be on its way is."""
+        if len(self._flying) >= ON_THEIR_WAY[0]:
+            return None
+        flying = Counter(self._flying.values())
+        for lane, unsent in enumerate(self._unsent):
+            while unsent and flying[lane] < ON_THEIR_WAY[lane]:
+                number = unsent.popleft()
+                if number in self._held:
+                    self._flying[number] = lane
+                    return number, self._held[number]
         return None
 
     def taken(self, number: int) -> None:
         """The broker has answered for this message: forget it."""
+        self._flying.pop(number, None)
         self._drop(number)
 
     def rewind(self) -> None:
@@ -100,7 +123,11 @@ class Outbox:
         """
         for number in [number for number, message in self._held.items() if message.kind == "shot"]:
             self._drop(number)
-        self._unsent = deque(self._held)
+        self._flying.clear()
+        for unsent in self._unsent:
+            unsent.clear()
+        for number, message in self._held.items():
+            self._unsent[message.lane].append(number)
 
     def _shelve(self, message: Outgoing) -> list[Outgoing]:
         shelf, room = self._shelves[message.kind], self._rooms[message.kind]

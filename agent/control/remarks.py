@@ -6,7 +6,7 @@ from agent.control.tables import few
 from agent.control.view import View
 from agent.messages import Cue, Lift, Panic
 
-M = TypeVar("M", bound=Cue | Panic | Lift)
+M = TypeVar("M", Cue, Panic, Lift, Panic | Lift)
 
 
 def understood(view: View, message: M) -> tuple[M, list[str]]:

@@ -68,4 +68,4 @@ async def test_every_shape_is_as_it_is_described(mosquitto: Mosquitto, tmp_path:
     for name, (code, out, err) in {**ran, **after}.items():
         assert same(name, out)["exit"] == code, out + err
     # The others are in the tests of their own commands.
-    assert SHAPES.keys() - {"publish", "check", "shot", "asrun", "show check"} == {**ran, **after}.keys()
+    assert SHAPES.keys() - {"publish", "check", "shot", "asrun", "show check", "board"} == {**ran, **after}.keys()
