@@ -106,11 +106,15 @@ class Wall:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute in which at least two walls showed the same cue: how far their medians were apart."""
+    """One minute in which at least two walls showed the same cue: how far their medians were apart.
+
+    `p99_us` is how far from its instant the worst wall's worst hundredth of frames was, without sign.
+    """
 
     at: UtcUs
     cue: str
     skew_us: int
+    p99_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +154,29 @@ class Proof:
         judged = [start for start in self.starts if start.skew_us is not None]
         return max(judged, key=lambda start: start.skew_us or 0, default=None)
 
-    def within(self, us: int) -> float | None:
-        """The share of the minutes in which all walls were so close together."""
-        if not self.minutes:
-            return None
-        return sum(minute.skew_us <= us for minute in self.minutes) / len(self.minutes)
+    @property
+    def farthest_us(self) -> int | None:
+        """How far from its instant a wall was at a start, at most, as it saw it; None where no start was observed."""
+        errors = (record.median_us for start in self.starts for record in start.seen.values())
+        return max((abs(error) for error in errors if error is not None), default=None)
+
+    @property
+    def at_most_us(self) -> int | None:
+        """How far apart two walls can have been at a start; None where at one of them nobody vouched for a clock."""
+        shared = [start.at_most_us for start in self.starts if start.skew_us is not None]
+        return None if None in shared else max((us for us in shared if us is not None), default=None)
+
+    def medians_within(self, us: int) -> float | None:
+        """The share of the minutes in which the walls' medians were so close together: half their frames were not."""
+        return _share([minute.skew_us for minute in self.minutes], us)
+
+    def frames_within(self, us: int) -> float | None:
+        """The share of the minutes in which every wall had 99 of 100 observed frames so close to their instants."""
+        return _share([minute.p99_us for minute in self.minutes], us)
+
+
+def _share(found: Sequence[int], most: int) -> float | None:
+    return sum(one <= most for one in found) / len(found) if found else None
 
 
 def prove(
@@ -279,16 +301,17 @@ def _joined(records: Sequence[Record], starts: Sequence[Start]) -> tuple[list[Re
 
 def _minutes(records: Sequence[Record]) -> list[Minute]:
     """By the minute of UTC in which the middle of a record's minute lies."""
-    slots: dict[tuple[int, str], dict[str, int]] = {}
+    slots: dict[tuple[int, str], dict[str, tuple[int, int]]] = {}
     for record in records:
-        if record.kind == "minute" and record.median_us is not None:
+        if record.kind == "minute" and record.median_us is not None and record.p99_us is not None:
             slot = (record.due + MINUTE_US // 2) // MINUTE_US
-            slots.setdefault((slot, record.cue), {})[record.venue] = record.median_us
-    return [
-        Minute(UtcUs(slot * MINUTE_US), cue, max(errors.values()) - min(errors.values()))
-        for (slot, cue), errors in sorted(slots.items())
-        if len(errors) > 1
-    ]
+            slots.setdefault((slot, record.cue), {})[record.venue] = (record.median_us, record.p99_us)
+    minutes = []
+    for (slot, cue), found in sorted(slots.items()):
+        if len(found) > 1:
+            medians, worst = zip(*found.values(), strict=True)
+            minutes.append(Minute(UtcUs(slot * MINUTE_US), cue, max(medians) - min(medians), max(worst)))
+    return minutes
 
 
 def _gaps(records: Sequence[Record], until: int) -> list[Gap]:

@@ -47,16 +47,16 @@ def _title(proof: Proof) -> str:
 
 def _figures(proof: Proof) -> str:
     worst = proof.worst_skew
-    share = proof.within(proof.within_us)
+    share = proof.frames_within(proof.within_us)
     present = sum(wall.records > 0 for wall in proof.walls)
     everywhere = sum(not start.missing for start in proof.starts)
     figures = [
         (f"{present} of {len(proof.walls)}" if present < len(proof.walls) else f"{present}", "walls with records"),
-        (f"{len(proof.starts):,}".replace(",", "\u202f"), f"starts, {everywhere:,} on every wall at its instant"),
+        (f"{len(proof.starts):,}".replace(",", "\u202f"), f"starts, {everywhere:,} in time on every wall"),
         (f"{ms(worst.skew_us)} ms" if worst else "–", "furthest apart at a start, as observed"),
         (
             "–" if share is None else percent(share),
-            f"of minutes: all walls’ medians within {proof.within_us / 1000:g} ms",
+            f"of minutes: 99 of 100 frames of every wall within {proof.within_us / 1000:g} ms",
         ),
     ]
     cells = "".join(f"<div><b>{value}</b><span>{what}</span></div>" for value, what in figures)
@@ -151,8 +151,9 @@ def _sync(proof: Proof) -> str:
         minutes = counted(len(proof.minutes), "minute", "minutes")
         parts.append(
             f"<h2>How close together</h2><figure>{close}<figcaption>Of {minutes}"
-            " in which at least two walls showed the same cue: in how many the median errors of all were so close"
-            " together.</figcaption></figure>"
+            " of the same cue that at least two walls have recorded. Dark, and in figures: in how many each of them had"
+            " 99 of 100 observed frames so close to their instants. Light: in how many their medians were so close"
+            " together, whatever single frames did.</figcaption></figure>"
         )
     return "".join(parts)
 

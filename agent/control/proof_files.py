@@ -119,7 +119,8 @@ def as_json(proof: Proof, exit_code: int, warnings: list[str], version: str) -> 
         "venues": [_wall(wall) for wall in proof.walls],
         "starts": [_start(start) for start in proof.starts],
         "minutes": [
-            {"at": format_utc(minute.at), "cue": minute.cue, "skew_us": minute.skew_us} for minute in proof.minutes
+            {"at": format_utc(minute.at), "cue": minute.cue, "skew_us": minute.skew_us, "p99_us": minute.p99_us}
+            for minute in proof.minutes
         ],
         "gaps": [_gap(gap) for gap in proof.gaps],
         "films": dict(proof.films),

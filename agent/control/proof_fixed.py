@@ -71,6 +71,10 @@ how far it may be wrong, and says so: the <em>clock bound</em>. Two walls that o
 <em>B</em> apart. Bounds are limits, not estimates: clocks are usually much better.</p>
 <p><strong>What is not in it:</strong> the time that the LED processor, its receiving cards and the cables
 need, which is constant for a wall and is taken into account as its configured <code>latency_ms</code>,
-unmeasured; whether people could see the wall; and whatever the player’s own display server did not know of.
-These are the players’ own observations: nobody else watched.</p>
+unmeasured; whether people could see the wall; and whatever the player’s own display server did not know of.</p>
+<p><strong>What it rests on:</strong> the word of the players themselves; nobody else watched. Their records are
+<em>not signed</em>. That a record is a venue’s own is vouched for by the message broker, as far as it lets each
+player, by its certificate, write under its own name only; whoever can write on a player’s disk, or runs the broker,
+could write other ones. The sum below tells whether a table and this page are of the same records, and not who
+made them.</p>
 """

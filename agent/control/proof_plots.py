@@ -331,17 +331,22 @@ CLOSE_MS = (1, 2, 5, 10, 20, 33.3)
 
 
 def minutes_within(proof: Proof) -> str:
-    """For some distances, in how many of the minutes all walls were so close together."""
+    """For some distances, in how many of the minutes nearly all frames, or only the medians, were so close."""
     if not proof.minutes:
         return ""
     row, parts = 30, []
     x = Axis(0, 1, 280, WIDTH - 100)
     for number, ms in enumerate(CLOSE_MS):
-        share = proof.within(round(ms * 1000)) or 0.0
+        shares = (proof.frames_within(round(ms * 1000)) or 0.0, proof.medians_within(round(ms * 1000)) or 0.0)
         top = number * row
         frame = " (a frame at 30 fps)" if ms == 33.3 else ""
         parts.append(text(f"within {ms:g} ms{frame}", 268, top + 19, "small", "end"))
         parts.append(f'<rect class="panel" x="280" y="{top + 4}" width="{x(1) - 280:.1f}" height="{row - 10}"/>')
-        parts.append(f'<rect class="middle" x="280" y="{top + 4}" width="{x(share) - 280:.1f}" height="{row - 10}"/>')
-        parts.append(text(percent(share), WIDTH - 88, top + 19, "name"))
-    return svg(row * len(CLOSE_MS), parts, "Share of minutes in which all walls were so close together")
+        for share, kind, down, high in zip(shares, ("middle", "worst"), (4, row - 12), (row - 16, 6), strict=True):
+            parts.append(
+                f'<rect class="{kind}" x="280" y="{top + down}" width="{x(share) - 280:.1f}" height="{high}"/>'
+            )
+        parts.append(text(percent(shares[0]), WIDTH - 88, top + 19, "name"))
+    return svg(
+        row * len(CLOSE_MS), parts, "Share of minutes in which nearly all frames, and the medians, were so close"
+    )

@@ -69,28 +69,42 @@ def counted(count: int, one: str, many: str) -> str:
 
 
 def verdict(proof: Proof) -> str:
-    """The whole in a few sentences."""
+    """The whole in a few sentences: what was measured, the worst of it too, and no more than that."""
     if not proof.records:
         return "No venue has a record of this period."
     shared = [start for start in proof.starts if len(start.seen) + len(start.missing) > 1]
     everywhere = sum(not start.missing for start in shared)
     said = []
     if shared and everywhere == len(shared):
-        said.append(f"{_all(len(shared))} began at its instant on every wall that it was for.")
+        said.append(f"{_all(len(shared))} began in time on every wall that it was for.")
     elif shared:
         common = counted(len(shared), "start", "starts")
-        said.append(
-            f"Of {common} that several walls had in common, {everywhere} began at their instant on all of them."
-        )
+        said.append(f"Of {common} that several walls had in common, {everywhere} began in time on all of them.")
     worst = proof.worst_skew
     if worst is not None:
-        said.append(f"At no start were two walls more than {ms(worst.skew_us)} ms apart by their own observation.")
-    share = proof.within(proof.within_us)
-    if share is not None:
+        most = proof.at_most_us
+        bound = "; for one or more, nobody vouched for a clock" if most is None else ""
+        bound = bound or f", nor more than {ms(most, 1)} ms if their clocks were as wrong as they may have been"
+        said.append(
+            f"By their own observation, no wall was more than {ms(proof.farthest_us)} ms from the instant of a start, "
+            f"and no two more than {ms(worst.skew_us)} ms apart{bound}."
+        )
+    medians, frames = proof.medians_within(proof.within_us), proof.frames_within(proof.within_us)
+    if medians is not None and frames is not None:
         minutes = counted(len(proof.minutes), "minute", "minutes")
-        close = f"within {proof.within_us / 1000:g} ms of each other"
-        said.append(f"In {percent(share)} of {minutes} the median errors of all walls were {close}.")
-    return " ".join(said) or "Only one wall has records of this period."
+        limit = f"{proof.within_us / 1000:g} ms"
+        said.append(
+            f"Of {minutes} that several walls have recorded, in {percent(frames)} each of them had 99 of 100 observed "
+            f"frames within {limit} of their instants; by their medians alone, they were within {limit} of each other "
+            f"in {percent(medians)}."
+        )
+    if shown := sum(wall.frames for wall in proof.walls):
+        dropped = sum(wall.dropped for wall in proof.walls)
+        said.append(f"{counted(shown, 'frame was', 'frames were')} shown, {counted(dropped, 'was', 'were')} dropped.")
+    return " ".join(said) if worst or medians is not None else f"{' '.join(said)} {_LONELY}".strip()
+
+
+_LONELY = "No two walls have a record of the same start or minute, so how close together they were is not known."
 
 
 def _all(count: int) -> str:

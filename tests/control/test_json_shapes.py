@@ -22,7 +22,7 @@ def shapes() -> Iterator[tuple[str, Shape]]:
     """By command: its fields, each with those of its elements."""
     block = README.read_text().split("## What `framezero … --json` prints")[1].split("```")[1]
     for line in block.strip().splitlines():
-        name, _, fields = line.partition(" exit ")
+        name, _, fields = line.partition("   (")[0].partition(" exit ")
         found = re.findall(r"([a-z0-9_]+)(?:\[([^]]*)\])?", f"exit {fields}")
         yield name.strip(), {field: set(inner.split()) for field, inner in found}
 
@@ -52,6 +52,7 @@ async def test_every_shape_is_as_it_is_described(mosquitto: Mosquitto, tmp_path:
         "cue play …": ("cue", "black", "--timeout", "3s", *where, *SHOW),
         "cue cancel": ("cue", "cancel", cue.cue, "--timeout", "3s", *where, *SHOW),
         "cue list": ("cue", "list", *where),
+        "alarms --once": ("alarms", "--once", *where),
         "keys new": ("keys", "new", "alice", "--role", "show", "--to", str(tmp_path / "keys"), "--json"),
         "an error": ("cue", "black", "--at", "12:00", *where, *SHOW),
     }
