@@ -119,14 +119,10 @@ class VenueCard:
 
     def _draw_start(self, card: Card) -> None:
         start = card.last_start
+        self._start.say(words.start(start))
         if start is None:
-            self._start.say("–")
             return
-        if start.error_ms is None:
-            self._start.say("not seen")
-        else:
-            late = " joined late" if start.joined else ""
-            self._start.say(f"{words.ms(start.error_ms)} {words.bound(start.bound_ms)}{late}")
+        self._start.kind("warn" if start.joined else "")
         self._start.attribute("title", f"due {words.clock_time(start.due_us)} UTC, {start.program}")
 
 

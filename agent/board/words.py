@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from agent.board.snapshot import Card, Coming, Row, Told
+from agent.board.snapshot import Card, Coming, Row, StartPoint, Told
 from agent.units import US_PER_S, UtcUs, format_utc
 
 Kind = Literal["good", "warn", "bad", "info", "dim"]
@@ -46,6 +46,18 @@ def ms(value: float | None, signed: bool = True) -> str:
 def bound(value: float | None) -> str:
     """A clock's bound: `±8.2 ms`; nobody's word is a dash."""
     return "nobody vouches" if value is None else f"±{ms(value, signed=False)}"
+
+
+def start(found: StartPoint | None) -> str:
+    """A start, with the clock's bound at it: `+0.21 ±8.2 ms`; `joined` where it began after its instant."""
+    if found is None:
+        return "–"
+    if found.error_ms is None:
+        return "not seen"
+    joined = "joined " if found.joined else ""
+    if found.bound_ms is None:
+        return f"{joined}{ms(found.error_ms)}"
+    return f"{joined}{ms(found.error_ms).removesuffix(' ms')} {bound(found.bound_ms)}"
 
 
 def clock(card: Card) -> str:

@@ -4,7 +4,8 @@ import pytest
 from plausible import plausible
 
 from agent.board import words
-from agent.board.snapshot import Coming, Row, Told
+from agent.board.snapshot import Coming, Row, StartPoint, Told
+from agent.units import UtcUs
 
 BOARD = plausible(25)
 ROW = next(row for row in BOARD.rows if row.ready and not row.alarm)
@@ -51,6 +52,14 @@ def test_milliseconds_have_the_digits_that_they_are_worth(value: float | None, t
 def test_a_clock_for_which_nobody_vouches_is_not_a_number() -> None:
     assert words.bound(None) == "nobody vouches"
     assert words.bound(8.21) == "±8.21 ms"
+
+
+def test_a_start_is_told_with_how_well_its_clock_knew() -> None:
+    seen = StartPoint(UtcUs(1), "paris", 0.214, 8.2, False, "reel", "c")
+    assert words.start(seen) == "+0.21 ±8.20 ms"
+    assert words.start(seen._replace(joined=True, bound_ms=None)) == "joined +0.21 ms"
+    assert words.start(seen._replace(error_ms=None)) == "not seen"
+    assert words.start(None) == "–"
 
 
 def test_what_became_of_a_go_is_counted_and_measured() -> None:
