@@ -142,15 +142,16 @@ async def test_a_second_go_inside_the_gap_is_refused_in_words_and_the_other_desk
 async def test_a_pulled_cable_is_told_in_words_and_its_return_too(
     desk: Page, evening: Evening, record_property: Callable[[str, object], None]
 ) -> None:
+    # On a busy machine paris may be out of step as well: that is another alarm.
+    alarm = desk.locator(".fz-alarm", has_text="paris").filter(has_text="silent")
     begun = time.monotonic()
     evening.cut("paris", True)
     try:
-        alarm = desk.locator(".fz-alarm", has_text="paris")
-        await expect(alarm).to_be_visible(timeout=1000 * SHOWN_WITHIN_S + 5000)
+        await expect(alarm.filter(visible=True)).to_have_count(1, timeout=1000 * SHOWN_WITHIN_S + 5000)
         told_s = time.monotonic() - begun
         card = desk.locator(".fz-card[aria-label=paris]")
         await until_text(desk, ".fz-card[aria-label=paris] .fz-pill", "SILENT", 5)
-        words = f"{await alarm.first.inner_text()} {await card.locator('.fz-reason').first.inner_text()}"
+        words = f"{await alarm.filter(visible=True).first.inner_text()} {await card.locator('.fz-reason').first.inner_text()}"
         assert "network" in words or "broker" in words, words
         assert (await desk.title()).startswith("▲ 4/5 GO")
     finally:
@@ -158,7 +159,7 @@ async def test_a_pulled_cable_is_told_in_words_and_its_return_too(
     begun = time.monotonic()
     await expect(desk.locator(".fz-total")).to_have_text("● 5/5 GO", timeout=40_000)
     back_s = time.monotonic() - begun
-    await expect(desk.locator(".fz-alarm", has_text="paris")).to_have_count(0, timeout=20_000)
+    await expect(alarm.filter(visible=True)).to_have_count(0, timeout=20_000)
     record_property("figure", f"board: a pulled cable was told after {told_s:.1f} s, its return after {back_s:.1f} s")
     assert told_s <= SHOWN_WITHIN_S
 
@@ -199,7 +200,7 @@ async def test_panic_by_hold_blackens_five_walls_and_is_lifted_by_hold(desk: Pag
     await expect(desk.locator(".fz-lift")).to_have_count(1)
     await desk.wait_for_selector(".fz-panic:not(.fired)")
     await desk.keyboard.down("l")
-    await desk.wait_for_selector(".fz-alarm.panic", state="detached", timeout=20_000)
+    await expect(desk.locator(".fz-alarm.panic").filter(visible=True)).to_have_count(0, timeout=20_000)
     await desk.keyboard.up("l")
     await expect(desk.locator(".fz-card .fz-pill", has_text="PANIC")).to_have_count(0, timeout=10_000)
 
