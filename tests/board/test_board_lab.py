@@ -151,7 +151,8 @@ async def test_a_pulled_cable_is_told_in_words_and_its_return_too(
         told_s = time.monotonic() - begun
         card = desk.locator(".fz-card[aria-label=paris]")
         await until_text(desk, ".fz-card[aria-label=paris] .fz-pill", "SILENT", 5)
-        words = f"{await alarm.filter(visible=True).first.inner_text()} {await card.locator('.fz-reason').first.inner_text()}"
+        words = await alarm.filter(visible=True).first.inner_text()
+        words += await card.locator(".fz-reason").first.inner_text()
         assert "network" in words or "broker" in words, words
         assert (await desk.title()).startswith("▲ 4/5 GO")
     finally:
