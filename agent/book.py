@@ -111,12 +111,14 @@ class Book:
         since = ask.since if ask.since is not None else -(2**62)
         until = ask.until if ask.until is not None else 2**62
         [kept_from] = db.execute("SELECT min(due_us) FROM records").fetchone()
-        [left] = db.execute(
-            "SELECT count(*) FROM records WHERE due_us >= ? AND due_us < ? AND seq > ?", (since, until, after)
+        left, first, last = db.execute(
+            "SELECT count(*), min(seq), max(seq) FROM records WHERE due_us >= ? AND due_us < ? AND seq > ?",
+            (since, until, after),
         ).fetchone()
-        # By their numbers; the `+` keeps SQLite from sorting all that the other index has.
-        query = "SELECT seq, body FROM records WHERE seq > ? AND +due_us >= ? AND +due_us < ? ORDER BY seq"
-        rows = db.execute(query, (after, since, until))
+        # By their numbers, and of these only the stretch that the index knows of: a film may be on the same disk. The
+        # `+` keeps SQLite from sorting all that the index has.
+        query = "SELECT seq, body FROM records WHERE seq BETWEEN ? AND ? AND +due_us >= ? AND +due_us < ? ORDER BY seq"
+        rows = db.execute(query, (first, last, since, until))
         ahead: list[tuple[int, bytes]] = []
         size = 0
         for page in range(ask.pages):
@@ -141,11 +143,16 @@ class Book:
 
     def prune(self, now: UtcUs | None) -> None:
         """Strike what is older than ninety days, where the time is known, and what is more than the file may hold."""
-        while now is not None and self._strike("due_us < ?", now - KEPT_US):
+        # By the index: going through all of the file each time would read hundreds of megabytes beside a film.
+        while now is not None and self._strike("due_us < ? ORDER BY due_us", now - KEPT_US):
             pass
-        while self._bytes() > self._most_bytes and self._strike("?", 1):
+        while self._bytes() > self._most_bytes and self._strike("seq > ? ORDER BY seq", 0):
             pass
-        aside = sorted(self._path.parent.glob(f"{FILE_NAME}.damaged-*[0-9]"))
+        try:
+            aside = sorted(self._path.parent.glob(f"{FILE_NAME}.damaged-*[0-9]"))
+        except OSError as error:  # the disk itself
+            self._failed(error)
+            return
         if self.fault is None and aside:
             self.fault = _damaged(aside[-1])
         elif self.fault is not None and self.fault.code == "asrun_damaged" and not aside:
@@ -157,7 +164,7 @@ class Book:
 
         def strike(db: sqlite3.Connection) -> None:
             nonlocal gone
-            few = f"SELECT seq FROM records WHERE {which} ORDER BY seq LIMIT {PRUNED_AT_ONCE}"
+            few = f"SELECT seq FROM records WHERE {which} LIMIT {PRUNED_AT_ONCE}"
             gone = db.execute(f"DELETE FROM records WHERE seq IN ({few})", (value,)).rowcount
 
         return self._change(strike) and gone == PRUNED_AT_ONCE

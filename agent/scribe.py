@@ -8,6 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -24,8 +26,10 @@ TOLD_S = 5.0  # what brokers have taken is noted so often: after a crash the res
 RETRY_S = 10.0
 PRUNE_S = 600.0
 MOST_ASKS = 4
+AT_ONCE = 200  # records that are told at the start before the loop does anything else
 MOST_UNWRITTEN = 10_000
 
+T = TypeVar("T")
 Tell = Callable[[bytes, int | None], None]
 Answered = Callable[[Ask, list[AsRunPage] | Refusal], None]
 
@@ -70,20 +74,24 @@ class Scribe:
     async def run(self) -> None:
         """Work until cancelled."""
         loop = asyncio.get_running_loop()
-        for written in await loop.run_in_executor(self._thread, self._book.untold, ROOMS["asrun"].count):
+        for number, written in enumerate(await self._aside(partial(self._book.untold, ROOMS["asrun"].count))):
             self._tell(written.body, written.seq)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # a week of them, while the wall is waiting for its film
         noted_s = pruned_s = -PRUNE_S
         while True:
             now_s = loop.time()
             if self._news or now_s - noted_s >= (RETRY_S if self._book.fault else TOLD_S):
                 await self._write()
                 noted_s = now_s
-            while self._asks:
+            if self._asks:
                 ask = self._asks.popleft()
-                self._answered(ask, await loop.run_in_executor(self._thread, self._book.pages, ask))
+                self._answered(ask, await self._aside(partial(self._book.pages, ask)))
             if now_s - pruned_s >= PRUNE_S:
-                await loop.run_in_executor(self._thread, self._book.prune, self._vouched())
+                await self._aside(partial(self._book.prune, self._vouched()))
                 pruned_s = now_s
+            if self._asks:
+                continue  # but what the wall shows is written first, however many ask
             try:
                 async with asyncio.timeout(TOLD_S):
                     await self._wake.wait()
@@ -91,6 +99,10 @@ class Scribe:
                 continue
             self._wake.clear()
             await asyncio.sleep(GATHER_S)
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """Have the thread do this. What it has been given it does, even where nobody waits for it any more."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     async def _write(self) -> None:
         """All that has come since the last time, as one transaction."""
@@ -100,7 +112,7 @@ class Scribe:
             return
         late = list(self._unwritten)
         records = [(record, True) for record in late] + [(record, False) for record in news]
-        written = await asyncio.get_running_loop().run_in_executor(self._thread, self._book.write, records, told)
+        written = await self._aside(partial(self._book.write, records, told))
         if written is None:
             self._told |= told
             self._unwritten.extend(news)

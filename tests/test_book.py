@@ -129,6 +129,26 @@ def test_what_is_older_than_ninety_days_goes_and_its_numbers_with_it(
     assert written[0].seq == 21
 
 
+def test_a_day_of_ninety_and_the_look_for_what_is_too_old_cost_no_walk_through_the_file(tmp_path: Path) -> None:
+    book = Book(tmp_path)
+    book.write([(record(n), True) for n in range(4000)])
+    looked = 0
+
+    def count() -> int:
+        nonlocal looked
+        looked += 1
+        return 0
+
+    assert book._db is not None
+    book._db.set_progress_handler(count, 100)  # so many of SQLite's steps; a walk takes ten for each record
+    since = record(2000).due
+    assert len(read(pages(book, since=since, until=record(2010).due))) == 10
+    book.prune(record(10).due)
+    assert looked < 20
+    book._db.set_progress_handler(count, 0)
+    assert len(everything(book)) == 4000
+
+
 def test_a_book_does_not_outgrow_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(books, "PRUNED_AT_ONCE", 50)
     most = 400_000

@@ -147,6 +147,40 @@ async def test_asks_are_answered_one_after_the_other_and_too_many_are_refused(tm
             assert found[0].count == 1
 
 
+async def test_whoever_asks_without_end_keeps_no_record_from_being_written(tmp_path: Path) -> None:
+    async with working(Book(tmp_path)) as desk:
+        asked = 0
+
+        def again(ask_: Ask, found: list[AsRunPage] | Refusal) -> None:
+            nonlocal asked
+            asked += 1
+            desk.answers.append((ask_, found))
+            if not desk.told:
+                desk.scribe.ask(ask(asked))
+
+        desk.scribe._answered = again
+        desk.scribe.ask(ask(0))
+        await desk.until(lambda: asked > 3)
+        desk.scribe.record(record(0))
+        await desk.until(lambda: bool(desk.told))
+
+
+async def test_what_is_handed_to_the_disk_as_the_agent_ends_is_written(tmp_path: Path) -> None:
+    book = SlowBook(tmp_path)
+    desk = Desk(book)
+    task = asyncio.create_task(desk.scribe.run())
+    await desk.until(lambda: book._db is not None)
+    blocked = threading.Event()
+    desk.scribe._thread.submit(blocked.wait, 10)  # the thread has not begun with it yet
+    desk.scribe.record(record(0))
+    await desk.until(lambda: not desk.scribe._news)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    blocked.set()
+    desk.scribe.close()
+    assert [one.seq for one in Book(tmp_path).untold(10)] == [1]
+
+
 async def test_what_comes_at_the_very_end_is_kept_and_told_the_next_time(tmp_path: Path) -> None:
     async with working(Book(tmp_path)) as desk:
         desk.scribe.record(record(5))
