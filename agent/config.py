@@ -65,11 +65,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _is_name(host: str) -> bool:
+    try:
+        return bool(host.encode("idna")) and "\0" not in host
+    except UnicodeError:  # an empty label, or one that is too long: no resolver is asked with it
+        return False
+
+
 def host_and_port(text: str) -> tuple[str, int]:
     """Read `127.0.0.1:9460`, `[::1]:9460` or `name:9460`. Raises ValueError with the remedy."""
     match = _HOST_PORT.fullmatch(text)
     port = int(match["port"]) if match and match["port"] else 0
-    if match is None or not 0 < port < 65536:
+    if match is None or not 0 < port < 65536 or not _is_name(match["v6"] or match["name"]):
         raise ValueError(f"{text!r} is not an address such as 127.0.0.1:9460 or [::1]:9460")
     return match["v6"] or match["name"], port
 
@@ -81,7 +88,7 @@ def _listen(text: str) -> str:
 
 
 def _textfile(path: Path | None) -> Path | None:
-    if path is not None and (path.suffix != ".prom" or not path.is_absolute()):
+    if path is not None and (path.suffix != ".prom" or not path.is_absolute() or "\0" in str(path)):
         raise ValueError("node_exporter reads files that end in .prom; write the whole path of one")
     return path
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 
 from agent import __version__, asks, shots
+from agent.beside import beside
 from agent.book import Book
 from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.probe import Probe
@@ -171,10 +172,10 @@ class Daemon:
                 tasks.create_task(self._tick(), name="tick")
                 tasks.create_task(self._tell_status(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
-                tasks.create_task(self._scribe.run(), name="as-run")
-                tasks.create_task(self._metrics.run(), name="figures")
+                tasks.create_task(beside("as-run", self._scribe.run), name="as-run")
+                tasks.create_task(beside("figures", self._metrics.run), name="figures")
                 if self._camera is not None:
-                    tasks.create_task(self._camera.run(), name="camera")
+                    tasks.create_task(beside("camera", self._camera.run), name="camera")
                 tasks.create_task(self._watch_keys(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")

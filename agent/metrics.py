@@ -67,7 +67,7 @@ class Metrics:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Collected(venue, source))
         self._text: bytes | None = None
-        self._clients = 0
+        self._clients: set[asyncio.WriteTransport] = set()
         self._ended = False
         self._faults: dict[str, Refusal] = {}
 
@@ -107,14 +107,19 @@ class Metrics:
                 await asyncio.sleep(AGAIN_S)
                 continue
             self._tell("listen", "")
-            async with server:
-                await server.serve_forever()
+            try:
+                await asyncio.get_running_loop().create_future()  # it serves by itself
+            finally:
+                # Newer Pythons' own end waits for the clients, and the wall for the agent that comes next.
+                server.close()
+                for transport in self._clients:
+                    transport.abort()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._clients >= CLIENTS:
+        if len(self._clients) >= CLIENTS:
             writer.transport.abort()
             return
-        self._clients += 1
+        self._clients.add(writer.transport)
         try:
             with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 async with asyncio.timeout(CLIENT_S):
@@ -125,7 +130,7 @@ class Metrics:
                     writer.close()
                     await writer.wait_closed()
         finally:
-            self._clients -= 1
+            self._clients.discard(writer.transport)
             writer.transport.abort()
 
     def _answer(self, head: bytes) -> bytes:

@@ -330,7 +330,9 @@ def test_where_figures_may_be_served(listen: str) -> None:
     assert parse(with_value("metrics.listen", listen), "test").metrics.listen == listen
 
 
-@pytest.mark.parametrize("listen", ["9460", ":9460", "::1:9460", "[::1]", "127.0.0.1:0", "a:65536", "a:b", "a: 1"])
+@pytest.mark.parametrize(
+    "listen", ["9460", ":9460", "::1:9460", "[::1]", "127.0.0.1:0", "a:65536", "a:b", "a..b:9460", f"{64 * 'x'}:9460"]
+)
 def test_where_figures_may_not_be_served_is_refused_with_an_example(listen: str) -> None:
     [fault] = faults(with_value("metrics.listen", listen))
     assert "metrics.listen" in fault and "127.0.0.1:9460 or [::1]:9460" in fault
@@ -339,7 +341,7 @@ def test_where_figures_may_not_be_served_is_refused_with_an_example(listen: str)
 def test_a_textfile_is_one_that_node_exporter_reads() -> None:
     path = "/var/lib/prometheus/node-exporter/framezero.prom"
     assert parse(with_value("metrics.textfile", path), "test").metrics.textfile == Path(path)
-    for wrong in ("framezero.prom", "/var/lib/framezero.txt"):
+    for wrong in ("framezero.prom", "/var/lib/framezero.txt", "/var/lib/frame\0zero.prom"):
         [fault] = faults(with_value("metrics.textfile", wrong))
         assert "metrics.textfile" in fault and ".prom" in fault
 

@@ -283,6 +283,23 @@ async def test_a_slow_one_many_and_a_talker_are_cut_off_and_others_are_served(mo
         writer.close()
 
 
+async def test_clients_that_linger_hold_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "CLIENT_S", 1000.0)
+    port = free_port()
+    found = served(FULL, listen=f"127.0.0.1:{port}")
+    task = asyncio.create_task(found.run())
+    await listening(port)
+    lingering = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    await until(lambda: len(found._clients) >= 3)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(task, return_exceptions=True)
+    for reader, writer in lingering:
+        assert await rest(reader) == b""
+        writer.close()
+    await until(lambda: not found._clients)
+
+
 async def test_an_address_that_is_taken_is_a_warning_and_used_when_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "AGAIN_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as other:
