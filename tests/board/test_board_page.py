@@ -309,7 +309,7 @@ async def test_it_is_dark_before_anything_is_loaded(browser: Browser, board: Pai
     await page.goto(f"{board.url}/?token={OPERATOR}")
     await page.wait_for_selector("body[data-live]")
     await page.route("**/_nicegui/**", lambda route: route.abort())
-    await page.goto(f"{board.url}/", wait_until="commit")
+    await page.goto(f"{board.url}/", wait_until="domcontentloaded")
     ground = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert ground == "rgb(10, 12, 15)"
     await context.close()
