@@ -33,8 +33,6 @@ _QUESTIONS: dict[str, Question] = {
     "disk_error": "disk",
     "disk_denied": "disk",
     "disk_full": "disk",
-    "asrun_book": "disk",
-    "asrun_damaged": "disk",
 }
 _GB = 1_000_000_000
 _NS_PER_S = 1_000_000_000

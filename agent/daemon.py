@@ -411,7 +411,7 @@ class Daemon:
             brokers=self._sessions.connected,
             broker_faults=self._sessions.faults,
             faults=self._faults(),
-            warnings=tuple(self._metrics.faults),
+            warnings=(*self._metrics.faults, *filter(None, [self._scribe.fault])),
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
 
@@ -423,7 +423,7 @@ class Daemon:
         return (
             *self._trust_faults(),
             *self._broker_faults(),
-            *filter(None, [self._commits.fault, self._scribe.fault]),
+            *filter(None, [self._commits.fault]),
             *self._fetcher.faults,
         )
 

@@ -343,11 +343,15 @@ async def test_a_broker_that_is_down_at_the_start_is_named_and_found_later(site:
 
 
 async def test_a_display_that_is_not_there_is_a_no_go_with_the_remedy(site: Site) -> None:
+    (site.folder / "state/asrun.sqlite3").mkdir(parents=True)
     agent = site.start_agent(display='name = ":4712"')
     fault = await site.until("status", lambda status: status["state"] == "fault")
     assert fault["ready"] is False
     [reason] = [reason for reason in fault["reasons"] if reason["code"] == "display_absent"]
     assert ":4712" in reason["detail"]
+    warned = await site.until("status", lambda status: bool(status["warnings"]))
+    assert [warning["code"] for warning in warned["warnings"]] == ["asrun_book"], "no reason for a NO-GO"
+    assert "asrun_book" not in {reason["code"] for reason in warned["reasons"]}
     cue = await site.cue({"action": "black"}, 60)
     assert (await site.ack(cue, "accepted"))["reason"] == "display_absent"
     assert agent.running

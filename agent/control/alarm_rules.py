@@ -29,6 +29,7 @@ Code = Literal[
     "unsigned",
     "rival",
     "version",
+    "warned",
     "odd",
 ]
 CODES: tuple[str, ...] = get_args(Code)

@@ -34,6 +34,10 @@ def wall_causes(
     yield from _films(venue, status, ahead_us, past, rules)
     yield from _rising(venue, past, rules, standing)
     yield from _host(venue, status, rules, standing)
+    for warning in status.warnings:
+        text = f"{venue} warns ({warning.code}): {warning.detail}"
+        remedy = "mend what is named when there is time: nothing on the wall hangs on it"
+        yield Cause("warned", venue, "warning", text, remedy, about=warning.code, after_s=3.0)
 
 
 def _over(value: float, limit: float, standing: bool) -> bool:

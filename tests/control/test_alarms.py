@@ -194,6 +194,17 @@ def test_a_no_go_before_a_cue_is_critical_and_covers_its_own_causes() -> None:
     assert (raised, {alarm.code for alarm in cleared}) == ([], {"no_go", "films"})
 
 
+def test_what_a_wall_warns_of_is_an_alarm_by_itself_and_no_reason_not_to_go() -> None:
+    desk = Desk()
+    book = Refusal(code="asrun_book", detail="the as-run book cannot be used; check space there")
+    other = Refusal(code="metrics", detail="metrics.listen cannot be used; name a free address")
+    raised, _ = desk.lives(10, {"a": {"warnings": [book, other]}})
+    assert [(alarm.code, alarm.severity) for alarm in raised] == [("warned", "warning")] * 2
+    assert "check space there" in raised[0].text
+    raised, cleared = desk.lives(15, {"a": {"warnings": [other]}})
+    assert raised == [] and ["asrun_book" in alarm.text for alarm in cleared] == [True]
+
+
 def test_a_film_that_comes_in_time_is_no_alarm_and_one_that_does_not_is() -> None:
     ahead = {"next": NextCue(cue=CUE, at=UtcUs(T0 + 1800 * US_PER_S), action="play"), "ready": False}
     for speed, found in ((10_000_000, []), (100_000, ["films"])):
