@@ -31,12 +31,12 @@ def causes(facts: Facts, past: Past, rules: Rules, standing: Standing) -> Iterat
         yield from _identity(sight)
     yield from _shared(facts)
     yield from cue_causes(facts, past, rules)
-    yield from _odd(facts, past, rules)
+    yield from _odd(facts, rules)
 
 
-def _odd(facts: Facts, past: Past, rules: Rules) -> Iterator[Cause]:
-    """What nobody of ours has signed, or nobody can read: one alarm, however much of it comes."""
-    young = [sentence for sentence, first_s in past.odd.items() if facts.now_s - first_s <= rules.event_stands_s]
+def _odd(facts: Facts, rules: Rules) -> Iterator[Cause]:
+    """What nobody of ours has signed, or nobody can read: one alarm, however much of it comes, while it comes."""
+    young = [sentence for sentence, last_s in facts.odd.items() if facts.now_s - last_s <= rules.event_stands_s]
     if young:
         more = f" ({len(young)} such messages)" if len(young) > 1 else ""
         remedy = "somebody writes to the broker who should not, or with a wrong key: look at its access list"

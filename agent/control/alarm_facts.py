@@ -48,7 +48,7 @@ class Facts:
 
     `acks` are those that came since the last look. `cues` are those that brokers keep. `brokers` are this tool's own
     lines (connected or not), `broker_faults` what is wrong there. `odd` are sentences on what could not be read or was
-    passed over, all since the beginning.
+    passed over, each with when it came last (monotonic), the newest last.
     """
 
     now: UtcUs
@@ -58,7 +58,7 @@ class Facts:
     acks: Sequence[Ack] = ()
     brokers: Mapping[str, bool] = field(default_factory=dict)
     broker_faults: Mapping[str, str] = field(default_factory=dict)
-    odd: Sequence[str] = ()
+    odd: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,6 @@ class Past:
     blind_s: float = float("-inf")
     trails: dict[str, Trail] = field(default_factory=dict)
     fates: dict[tuple[str, str], Fate] = field(default_factory=dict)  # of a cue at a venue
-    odd: dict[str, float] = field(default_factory=dict)  # sentence → when it was first read
     _tidied_s: float = 0.0
 
     def take(self, facts: Facts, keep_s: float) -> None:
@@ -163,8 +162,6 @@ class Past:
                     fate.refused = ack
                 case "cancelled" | "superseded":
                     fate.ended = True
-        for sentence in facts.odd:
-            self.odd.setdefault(sentence, facts.now_s)
         if facts.now_s - self._tidied_s > keep_s:
             self._tidied_s = facts.now_s
             self.fates = {

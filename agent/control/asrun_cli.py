@@ -93,7 +93,7 @@ def asrun(
             expected = link.view.expected(patterns)
             with _bars(expected) as told:
                 got = await collect.fetch(link, expected, wanted.since, wanted.until, patience_s, told)
-            warnings += [*nobody_for(link.view, patterns), *link.view.other_versions(), *link.view.odd]
+            warnings += [*nobody_for(link.view, patterns), *link.view.other_versions(), *link.view.warnings]
             proof = put_together(link.view, got, wanted, found.show, utc_now())
         code = exit_code(proof, within)
         if not expected:

@@ -41,7 +41,7 @@ class Lookout:
             acks=self._fresh(),
             brokers=brokers,
             broker_faults=broker_faults,
-            odd=tuple(view.odd),
+            odd=dict(view.odd_at),
         )
 
     def _fresh(self) -> list[Ack]:

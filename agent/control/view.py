@@ -41,6 +41,7 @@ ANYBODY = Trust(require=False)
 """The trust of a tool that is given no keys: it reads whatever a broker keeps, and the venues judge what counts."""
 CLOCKS_AGREE_US = -2 * US_PER_S
 ODD_KEPT = 20
+"""Sentences on what could not be read: the newest, for somebody who floods the broker must not make a board deaf."""
 MOST_RECORDS, FEWEST_RECORDS, ALL_RECORDS = 3000, 60, 60_000
 """Live as-run records that are kept of one venue (a day of minutes and more, or an hour), and of all together."""
 MOST_SHOT_BYTES = 32 << 20
@@ -110,12 +111,15 @@ class View:
         self.orders: deque[Order] = deque(maxlen=ORDERS_KEPT)  # cues, panics and lifts, each as it came first
         self.orders_seen = 0
         self._ordered: set[str] = set()
-        self.odd: list[str] = []  # what could not be read, for people; each once, and the first of many
+        self.odd_at: dict[str, float] = {}  # what could not be read, for people → when it came last (monotonic)
+        self._odd_dropped = False
+        self._now_s = 0.0
         self.unsigned: dict[str, set[str]] = {}  # topics of bare cues that `trust` passes over → urls that keep them
-        self._passed_over: set[str] = set()  # topics of all cues that it passes over
+        self._passed_over: dict[str, set[str]] = {}  # the same of all cues that it passes over
 
     def take(self, message: Received, now_s: float) -> None:
         """Take in one message, its topic below the root, received at monotonic `now_s`."""
+        self._now_s = now_s
         if self._recounts and message.url in self._recounts:
             self._recounts[message.url].discard(message.topic)
         match message.topic.split("/"):
@@ -227,12 +231,14 @@ class View:
 
     def _cleared(self, url: str, topic: str) -> None:
         """A broker keeps nothing under a topic any more."""
-        if topic in self.unsigned:
-            self.unsigned[topic].discard(url)
-            if not self.unsigned[topic]:
-                del self.unsigned[topic]
-                self._passed_over.discard(topic)
-                self.odd = [text for text in self.odd if not text.startswith(f"{topic} is passed over: ")]
+        for places in (self.unsigned, self._passed_over):
+            if url in places.get(topic, ()):
+                places[topic].discard(url)
+                if not places[topic]:
+                    del places[topic]
+        if topic not in self._passed_over:
+            for text in [text for text in self.odd_at if text.startswith(f"{topic} is passed over: ")]:
+                del self.odd_at[text]
         for cue, kept in list(self.kept.items()):
             kept.where.discard((url, topic))
             if not kept.where:
@@ -265,7 +271,8 @@ class View:
         kept = {topic for found in self.kept.values() for place, topic in found.where if place == url}
         panics = {topic for place, topic in self._panics if place == url}
         presences = {f"venue/{venue}/presence" for venue, found in self._presences.items() if url in found}
-        self._recounts[url] = kept | panics | presences
+        passed_over = {topic for topic, places in self._passed_over.items() if url in places}
+        self._recounts[url] = kept | panics | presences | passed_over
 
     def recounted(self, url: str) -> None:
         """A broker has brought all that it keeps: what it has not brought again was taken away in the meantime."""
@@ -317,8 +324,8 @@ class View:
         if isinstance(opened, Refusal):
             passed = opened.code in ("signature", "role")
             self._say(f"{message.topic} {'is passed over' if passed else 'cannot be read'}: {opened.detail}")
-            if passed and "cue" in kinds:
-                self._passed_over.add(message.topic)
+            if passed and message.topic.startswith("cue/"):  # what comes on `cue` itself no broker keeps
+                self._passed_over.setdefault(message.topic, set()).add(message.url)
                 if unverified_body(message.payload) is None:
                     self.unsigned.setdefault(message.topic, set()).add(message.url)
             return None
@@ -372,9 +379,16 @@ class View:
 
     def _say(self, text: str) -> None:
         text = printable(text)
-        if text in self.odd or len(self.odd) > ODD_KEPT:
-            return
-        self.odd.append(text if len(self.odd) < ODD_KEPT else "and more that cannot be read")
+        self.odd_at.pop(text, None)
+        self.odd_at[text] = self._now_s
+        if len(self.odd_at) > ODD_KEPT:
+            del self.odd_at[next(iter(self.odd_at))]
+            self._odd_dropped = True
+
+    @property
+    def odd(self) -> list[str]:
+        """What could not be read or is passed over, a sentence each, the newest last."""
+        return [*self.odd_at, *(["and more before that"] if self._odd_dropped else [])]
 
     @property
     def warnings(self) -> list[str]:

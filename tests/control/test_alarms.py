@@ -279,7 +279,7 @@ def test_what_several_venues_refuse_is_one_alarm() -> None:
 
 def test_panic_unsigned_rival_and_what_is_odd() -> None:
     desk = Desk()
-    desk.more = {"odd": ["panic is passed over: no signature"]}
+    desk.more = {"odd": {"panic is passed over: no signature": desk.s}}
     desk.presences["a"] = presence("a").model_copy(update={"rival": "?"})
     raised, _ = desk.lives(2, {"a": {"panic": CUE, "state": "panic", "unsigned": True}})
     assert {alarm.code for alarm in raised} == {"panic", "unsigned", "rival", "odd"}
@@ -289,12 +289,14 @@ def test_a_flood_of_what_nobody_has_signed_is_one_alarm() -> None:
     desk = Desk()
     raised: list[Alarm] = []
     for number in range(5):
-        desk.more = {"odd": [f"cue/{one} is passed over: no signature" for one in range(number + 1)]}
+        desk.more = {"odd": {f"cue/{one} is passed over: no signature": desk.s for one in range(number + 1)}}
         raised += desk.lives(2, {"a": {}})[0]
     assert [alarm.code for alarm in raised] == ["odd"]
     assert desk.alarms.current[0].text == "cue/4 is passed over: no signature (5 such messages)"
     desk.lives(320, {"a": {}})
     assert desk.codes == []
+    desk.more = {"odd": {"cue/0 is passed over: no signature": desk.s}}
+    assert [alarm.code for alarm in desk.lives(2, {"a": {}})[0]] == ["odd"], "the same again, later, is news"
 
 
 def test_acks_are_read_once_also_when_the_view_forgets_and_hears_again() -> None:

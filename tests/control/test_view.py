@@ -123,12 +123,30 @@ def test_who_speaks_is_said_by_the_topic_and_by_nobody_else() -> None:
     assert (len(view.acks[CUE.cue]), view.answers) == (1, {uuid_of(1): {"b": told}})
 
 
-def test_what_is_odd_is_said_once_and_not_for_ever_and_fit_for_a_terminal() -> None:
+def test_what_is_odd_is_said_once_and_the_newest_of_much_and_fit_for_a_terminal() -> None:
     view = View()
-    for number in range(100):
-        view.take(Received(f"venue/\x1b[2J{number}/ack", b"{", False, "mqtt://a:1"), 0.0)
-    assert len(view.odd) == ODD_KEPT + 1
-    assert view.odd[0].startswith("venue/0/ack cannot be read")
+    for number in [*range(100), 90]:
+        view.take(Received(f"venue/\x1b[2J{number}/presence", b"{", False, "mqtt://a:1"), float(number))
+    assert len(view.odd) == ODD_KEPT + 1 and view.odd[-1] == "and more before that"
+    assert view.odd[0].startswith("venue/80/presence cannot be read"), "a flood makes nobody deaf to what comes after it"
+    assert view.odd[-2].startswith("venue/90/presence cannot be read")
+    assert list(view.odd_at.values())[-2:] == [99.0, 90.0]
+
+
+def test_a_cue_by_a_stranger_is_said_until_every_broker_has_let_it_go() -> None:
+    view = View(Trust((key_of(1),)))
+    topic, forged = f"cue/{uuid_of(1)}", seal("cue", cue_body(1), [private(9)])
+    for url in ("mqtt://a", "mqtt://b"):
+        view.back(url)
+        view.recounted(url)
+        view.take(Received(topic, forged, True, url), 0.0)
+    view.take(Received("cue", forged, False, "mqtt://a"), 0.0)  # said, and kept nowhere
+    view.take(Received(topic, b"", False, "mqtt://a"), 1.0)
+    assert "1 cue that brokers keep is passed over" in view.warnings[-1]
+    view.lost("mqtt://b")
+    view.back("mqtt://b")  # which has lost it, or forgot it when it expired
+    view.recounted("mqtt://b")
+    assert [text.partition(":")[0] for text in view.warnings] == ["cue is passed over"]
 
 
 def test_a_revision_that_no_number_is_means_nothing() -> None:
