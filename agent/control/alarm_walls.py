@@ -97,10 +97,12 @@ def _sync(venue: str, error_us: ErrorWindow, frame_us: int | None, rules: Rules,
     if not off and not _over(p99_us, rules.sync_p99_ms * 1000, stands):
         return
     side = "late" if median_us > 0 else "early"
-    text = (
-        f"{venue} is out of step: its frames of the last minute are {abs(median_us) / 1000:.1f} ms {side} in the "
-        f"median, the worst hundredth {p99_us / 1000:.1f} ms off"
-    )
+    worst = f"one frame in a hundred was {p99_us / 1000:.1f} ms off or more"
+    if off:
+        ran = f"in the last minute its film ran {abs(median_us) / 1000:.1f} ms {side}"
+        text = f"{venue} is out of step: {ran}, and {worst}"
+    else:
+        text = f"{venue} stutters: its film is in step, but in the last minute {worst}"
     remedy = "is the player too weak for the film, or its load too high? framezero check there measures the decoder"
     yield Cause("sync", venue, "critical" if off else "warning", text, remedy, after_s=rules.clock_for_s)
 

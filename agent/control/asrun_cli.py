@@ -17,10 +17,10 @@ from agent.control.collect import Fetched
 from agent.control.collect import Progress as Told
 from agent.control.cue import CueError, nobody_for, patterns_of
 from agent.control.link import utc_now
-from agent.control.options import BrokerOptions, Exit, complaints, line_to, print_json, screen, shown, takes, warn
+from agent.control.options import BrokerOptions, Exit, complaints, line_to, screen, shown, takes, warn
 from agent.control.proof import Proof, Source, prove
 from agent.control.proof_document import document
-from agent.control.proof_files import as_json, csv_lines
+from agent.control.proof_files import csv_lines, json_parts
 from agent.control.proof_record import Record
 from agent.control.times import TimeError, parse_instant, parse_span
 from agent.control.view import View
@@ -186,16 +186,10 @@ def _files(item: Item) -> list[str]:
 
 
 def _write(proof: Proof, code: int, warnings: Sequence[str], out: Path | None, *, csv: bool, html: bool) -> None:
-    if not csv and not html:
-        made = as_json(proof, code, list(warnings), __version__)
-        if out is None:
-            print_json(made)
-            return
-        import json
-
-        text = iter([json.dumps(made, indent=1, ensure_ascii=False), "\n"])
+    if csv:
+        text = csv_lines(proof)
     else:
-        text = csv_lines(proof) if csv else iter([document(proof, __version__)])
+        text = iter([document(proof, __version__)]) if html else json_parts(proof, code, list(warnings), __version__)
     try:
         if out is None:
             for line in text:

@@ -5,6 +5,7 @@ The sha256 of a proof is that of its CSV, byte for byte: whoever holds the docum
 """
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from hashlib import sha256
@@ -12,6 +13,7 @@ from typing import Any
 
 from agent.control.proof import Gap, Proof, Start, Wall
 from agent.control.proof_record import Record
+from agent.printable import printable
 from agent.units import format_utc
 
 COLUMNS = (
@@ -39,7 +41,7 @@ COLUMNS = (
     "book",
     "seq",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@")
 """A spreadsheet takes a cell that begins so for something to work out, and it came from outside."""
 
 
@@ -99,13 +101,19 @@ def _cells(record: Record) -> tuple[str | int | None, ...]:
 
 
 def _harmless(text: str) -> str:
-    """Text from outside that no spreadsheet takes for a formula: a quote before it, as OWASP advises."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """Text from outside that no spreadsheet takes for a formula (a quote before it, as OWASP advises), nor a terminal
+    for a command.
+    """
+    fit = printable(text)
+    return f"'{fit}" if fit.lstrip().startswith(_FORMULA) else fit
 
 
-def as_json(proof: Proof, exit_code: int, warnings: list[str], version: str) -> dict[str, Any]:
-    """Everything: what was concluded, and every record it was concluded from."""
-    return {
+def json_parts(proof: Proof, exit_code: int, warnings: list[str], version: str) -> Iterator[str]:
+    """Everything as one line of JSON: what was concluded, and every record it was concluded from.
+
+    In parts: those of a whole show at once would take two kilobytes of memory a record.
+    """
+    concluded = {
         "exit": exit_code,
         "complete": proof.complete,
         "clean": proof.clean,
@@ -124,9 +132,12 @@ def as_json(proof: Proof, exit_code: int, warnings: list[str], version: str) -> 
         ],
         "gaps": [_gap(gap) for gap in proof.gaps],
         "films": dict(proof.films),
-        "records": [record_json(record) for record in proof.records],
         "warnings": warnings,
     }
+    yield f'{json.dumps(concluded)[:-1]}, "records": ['
+    for number, record in enumerate(proof.records):
+        yield f"{', ' if number else ''}{json.dumps(record_json(record))}"
+    yield "]}\n"
 
 
 def _wall(wall: Wall) -> dict[str, Any]:

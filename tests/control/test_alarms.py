@@ -156,7 +156,12 @@ def test_a_wall_out_of_step() -> None:
     off = {"state": "playing", "error_us": ErrorWindow(median=-12_000, p99=19_000, window_s=60)}
     raised, _ = desk.lives(20, {"a": off})
     assert [(alarm.code, alarm.severity) for alarm in raised] == [("sync", "critical")]
-    assert "12.0 ms early" in raised[0].text
+    assert "ran 12.0 ms early, and one frame in a hundred was 19.0 ms off or more" in raised[0].text
+    stutter = {**off, "error_us": ErrorWindow(median=300, p99=48_500, window_s=60)}
+    raised, _ = Desk().lives(20, {"a": stutter})
+    assert [(alarm.severity, "a stutters: its film is in step" in alarm.text) for alarm in raised] == [
+        ("warning", True)
+    ]
     half = Desk(Rules(sync_frames=0.5))
     assert half.lives(20, {"a": {**off, "frame_us": 33_333}}) == ([], [])
     raised, _ = half.lives(20, {"a": {**off, "frame_us": 16_667}})

@@ -128,7 +128,9 @@ def test_what_is_odd_is_said_once_and_the_newest_of_much_and_fit_for_a_terminal(
     for number in [*range(100), 90]:
         view.take(Received(f"venue/\x1b[2J{number}/presence", b"{", False, "mqtt://a:1"), float(number))
     assert len(view.odd) == ODD_KEPT + 1 and view.odd[-1] == "and more before that"
-    assert view.odd[0].startswith("venue/80/presence cannot be read"), "a flood makes nobody deaf to what comes after it"
+    assert view.odd[0].startswith("venue/80/presence cannot be read"), (
+        "a flood makes nobody deaf to what comes after it"
+    )
     assert view.odd[-2].startswith("venue/90/presence cannot be read")
     assert list(view.odd_at.values())[-2:] == [99.0, 90.0]
 
