@@ -116,6 +116,7 @@ LAYERS = {
         "agent.control.proof_fixed",
         "agent.control.proof_words",
         "agent.control.showfile",
+        "agent.control.houseclock",
         "agent.control.notice",
         "agent.control.spans",
         "agent.control.times",
@@ -125,7 +126,6 @@ LAYERS = {
     "board core": {
         "agent.board",
         "agent.board.engine",
-        "agent.board.houseclock",
         "agent.board.snapshot",
         "agent.board.tokens",
     },

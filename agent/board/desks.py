@@ -29,7 +29,7 @@ class Desks:
             return self._deck
         last = desk.last(contest)
         until_s = last.came_s + desk.gap_s if last is not None else 0.0
-        refused = desk.may_go(desk.standby, contest, moment.own_us, moment.now_s)
+        refused = desk.may_go(desk.standby, contest, moment.now_us, moment.now_s)
         deck = Deck(
             lines=tuple(self._line(line, running, moment) for line in desk.lines),
             standby=desk.lines.index(desk.standby) if desk.standby is not None else None,
@@ -52,7 +52,7 @@ class Desks:
 
     def _line(self, line: Line, running: frozenset[str], moment: Moment) -> CueLine:
         desk = self._desk
-        cue = desk.sent(line, moment.own_us)
+        cue = desk.sent(line, moment.now_us)
         state: LineState = ""
         if line == desk.standby:
             state = "standby"

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from agent.board import deeds
 from agent.board.desks import Desks
 from agent.board.engine import Done, Order, Role
 from agent.board.history import History
-from agent.board.houseclock import Fix, HouseClock, sighting
 from agent.board.pictures import BESIDE, Pictures
 from agent.board.room import Around, Room
 from agent.board.snapshot import NO_TIME, Alarm, Board, Broker, Card, House
@@ -23,11 +21,12 @@ from agent.control.alarm_rules import Rules
 from agent.control.alarms import Alarm as Raised
 from agent.control.alarms import Alarms
 from agent.control.desk import Desk
+from agent.control.houseclock import Fix
+from agent.control.housetime import HouseTime
 from agent.control.link import Link, utc_now
 from agent.control.notify import Notifier, targets_of
 from agent.control.sights import Lookout
 from agent.control.times import show_span
-from agent.messages import Ask, encode
 from agent.printable import printable
 from agent.units import US_PER_S, UtcUs
 
@@ -37,11 +36,8 @@ BEAT_S = 0.25
 ALARM_S = 1.0
 EXPIRE_S = 60.0
 SETTLED_S = 5.0
-ASK_TIME_S, ASK_TIME_FIRST_S, FIRST_ASKS = 15.0, 0.5, 6
-TIME_PATIENCE_S = 3.0
-EXPIRES_S = 10
 OFF_US = 200_000
-"""An operator's clock that is farther off is named: by it the instants of cues are reckoned that are given here."""
+"""An operator's clock that is farther off is named: commands beside the board give instants by it."""
 
 BACKFILL_US = 6 * 3600 * US_PER_S
 BACKFILL_PATIENCE_S = 5.0
@@ -94,7 +90,8 @@ class Live:
         self._history = History()
         self._room = Room(link.view, self._history, desk.show, choices.expected)
         self._desks = Desks(desk, choices.file)
-        self._house = HouseClock()
+        self._house = HouseTime(link, desk.show)
+        link.now = self._house.now
         self._fix: Fix | None = None
         self._lookout = Lookout(link.view)
         self._alarms = Alarms(choices.rules.model_copy(update={"venues": sorted(choices.expected)}))
@@ -156,7 +153,7 @@ class Live:
             (self._expire, EXPIRE_S),
         ]
         tasks = [asyncio.create_task(self._forever(step, period_s)) for step, period_s in steps]
-        tasks.append(asyncio.create_task(self._forever(self._ask_time, 0.0)))
+        tasks.append(asyncio.create_task(self._forever(self._house.keep, 0.0)))
         tasks.append(asyncio.create_task(self._forever(self._backfill, 0.0)))
         tasks.append(asyncio.create_task(self._forever(self._notifier.run, ALARM_S)))
         if self._choices.pictures_s > 0:
@@ -186,7 +183,7 @@ class Live:
 
     def _beat(self) -> None:
         now_s = time.monotonic()
-        self._fix = self._house.fix(now_s)
+        self._fix = self._house.fix
         moment = Moment(self.clock()[0], utc_now(), now_s)
         self._seen = operate.listen(self._link, self._desk, self._seen)
         if now_s - self._began_s > SETTLED_S:
@@ -229,8 +226,8 @@ class Live:
         if self._fix is not None and abs(off_us) > OFF_US + self._fix.error_us:
             side = "ahead of" if off_us > 0 else "behind"
             found.append(
-                f"this computer's clock is {show_span(abs(off_us))} {side} the walls'; set it: the instants of cues "
-                "that are given here are reckoned by it"
+                f"this computer's clock is {show_span(abs(off_us))} {side} the walls'; set it: what is sent from "
+                "this page is for the right instant all the same, but what is sent by other commands is not"
             )
         if others := self._room.others:
             named = ", ".join(f"{venue} ({show})" for venue, show in others[:MOST_NAMED])
@@ -244,12 +241,12 @@ class Live:
         return tuple(found + self._link.view.odd)
 
     async def _look_for_alarms(self) -> None:
-        own_us, now_s = utc_now(), time.monotonic()
+        now_us, now_s = self._link.now(), time.monotonic()
         if now_s - self._began_s < SETTLED_S:
             return
-        changes = self._alarms.look(self._lookout.facts(own_us, now_s, self._link.brokers, self._link.faults))
-        self._notifier.tell(changes, own_us)
-        off_us = self.clock()[0] - own_us
+        changes = self._alarms.look(self._lookout.facts(now_us, now_s, self._link.brokers, self._link.faults))
+        self._notifier.tell(changes, now_us)
+        off_us = self.clock()[0] - now_us
         others = {venue for venue, _ in self._room.others}
         ours = (raised for raised in self._alarms.current if raised.venue not in others)
         self._raised = tuple(_alarm(raised, off_us) for raised in ours)
@@ -276,38 +273,6 @@ class Live:
 
     def _online(self) -> list[str]:
         return [row.venue for row in self._board.rows if row.presence == "online"]
-
-    async def _ask_time(self) -> None:
-        """Ask a wall what time it is: at first a few quickly, then one now and then."""
-        asked = 0
-        while True:
-            await asyncio.sleep(ASK_TIME_FIRST_S if asked < FIRST_ASKS else ASK_TIME_S)
-            sure = [row.venue for row in self._board.rows if row.presence == "online" and row.clock == "SYNC"]
-            if not sure or not any(self._link.brokers.values()):
-                continue
-            await self._exchange(sure[asked * 7919 % len(sure)])
-            asked += 1
-
-    async def _exchange(self, venue: str) -> None:
-        # Without `issued`: that would be judged by the wall's clock, and ours may be wrong.
-        ask = Ask(v=1, ask=str(uuid.uuid4()), want="poll")
-        answers = self._link.view.answers
-        sent_s = time.monotonic()
-        publishing = asyncio.create_task(
-            self._link.publish(f"ask/{venue}", encode(ask), retain=False, expires_s=EXPIRES_S, patience_s=EXPIRES_S)
-        )
-        try:
-            if not await self._link.wait(lambda: venue in answers.get(ask.ask, ()), TIME_PATIENCE_S):
-                return
-            came_s = time.monotonic()
-            answer = answers[ask.ask][venue]
-            bound_us = answer.poll.clock.bound_us if answer.poll else None
-            if answer.time is not None and bound_us is not None and bound_us >= 0:
-                self._house.take(sighting(venue, answer.time, bound_us, sent_s, came_s))
-        finally:
-            self._link.view.forget_answers(ask.ask)
-            publishing.cancel()
-            await asyncio.gather(publishing, return_exceptions=True)
 
     async def _take_picture(self) -> None:
         """The next wall in turn, while a page is open: each every `pictures_s`, more seldom where there are many."""

@@ -172,7 +172,7 @@ class Venues:
     def _presence(self, venue: str, moment: Moment) -> Presence:
         if self._view.gone(venue) or (venue not in self._view.presences and venue not in self._view.statuses):
             return "offline"
-        return "silent" if self._view.silent(venue, moment.own_us, moment.now_s) else "online"
+        return "silent" if self._view.silent(venue, moment.now_us, moment.now_s) else "online"
 
     def _forget(self, kept: set[str]) -> None:
         for venue in self._made.keys() - kept:

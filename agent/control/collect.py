@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from sys import intern
 
-from agent.control.link import Link, utc_now
+from agent.control.link import Link
 from agent.control.proof_record import Record
 from agent.messages import MOST_PAGES, Ask, Refusal, encode
 from agent.pages import unpack
@@ -63,7 +63,7 @@ async def _from_venue(
             v=1,
             ask=str(uuid.uuid4()),
             want="asrun",
-            issued=utc_now(),
+            issued=link.now(),
             since=since,
             until=until,
             after=after,

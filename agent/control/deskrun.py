@@ -17,7 +17,7 @@ from agent.control.desk import Desk, Refused
 from agent.control.deskpage import draw
 from agent.control.deskwalls import Scene, last_cue, why
 from agent.control.keyboard import keys
-from agent.control.link import Link, utc_now
+from agent.control.link import Link
 from agent.control.operate import Gone
 from agent.control.poll import Row
 from agent.control.readiness import Question, Readiness
@@ -96,8 +96,8 @@ class DeskRun:
             await asyncio.gather(*self._tasks)
 
     async def _pause(self) -> None:
-        order = last_cue(self._desk)
-        soon = order is not None and isinstance(order.message, Cue) and 0 < order.message.at - utc_now() < SOON_US
+        order, now = last_cue(self._desk), self._link.now()
+        soon = order is not None and isinstance(order.message, Cue) and 0 < order.message.at - now < SOON_US
         self._news.clear()
         try:
             async with asyncio.timeout(0.1 if soon or self._armed else DRAW_S):
@@ -112,7 +112,7 @@ class DeskRun:
         now_s = time.monotonic()
         if now_s - self._looked_s >= 1:
             self._looked_s = now_s
-            facts = self._lookout.facts(utc_now(), now_s, self._link.brokers, self._link.faults)
+            facts = self._lookout.facts(self._link.now(), now_s, self._link.brokers, self._link.faults)
             self._alarms.look(facts)
 
     # --- what is drawn ------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class DeskRun:
         return not self._desk.rehearsing and self._desk.file.place(venue) is not None
 
     def _walls(self) -> list[Wall]:
-        found = [wall for wall in walls(self._link, utc_now(), time.monotonic()) if self._ours(wall.venue)]
+        found = [wall for wall in walls(self._link, self._link.now(), time.monotonic()) if self._ours(wall.venue)]
         known = {wall.venue for wall in found}
         expected = [] if self._desk.rehearsing else [place.id for place in self._desk.file.venue]
         missing = [Wall(venue, None, None, True, None) for venue in expected if venue not in known]
@@ -150,7 +150,7 @@ class DeskRun:
         went = self._desk.last(self._link.view.contest(self._desk.show))
         return Scene(
             desk=self._desk,
-            now=utc_now(),
+            now=self._link.now(),
             now_s=now_s,
             walls=self._walls(),
             rows=self._rows(),

@@ -85,6 +85,8 @@ class Link:
         self.view = View(trust)
         self.faults: dict[str, str] = {}
         self.pen = pen
+        self.now: Callable[[], UtcUs] = utc_now
+        """The time by which what is sent here is reckoned; see `agent.control.housetime`."""
         self._brokers = brokers
         self._root = root
         self._topics = topics

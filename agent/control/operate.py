@@ -16,7 +16,7 @@ from agent.control import panic as panics
 from agent.control.claims import Beaten, Claim, Granted
 from agent.control.cue import CueError, Draft
 from agent.control.desk import Desk, Order, Refused
-from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken, utc_now
+from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken
 from agent.control.remarks import understood
 from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show
 from agent.control.times import TimeError, warn_of
@@ -51,14 +51,14 @@ class Gone:
 
 def listen(link: Link, desk: Desk, seen: int) -> int:
     """Tell the desk what has been sent since the first `seen` orders; how many there are now."""
-    desk.take(link.view.orders_after(seen), utc_now())
+    desk.take(link.view.orders_after(seen), link.now())
     return link.view.orders_seen
 
 
 async def go(link: Link, desk: Desk, line_id: str | None = None) -> Gone | Refused:
     """Send the line that stands by, or the one of this id, unless another GO was just given by anybody."""
     line = desk.standby if line_id is None else desk.line(line_id)
-    pressed_s, now = time.monotonic(), utc_now()
+    pressed_s, now = time.monotonic(), link.now()
     contest = link.view.contest(desk.show)
     refused = desk.may_go(line, contest, now, pressed_s)
     if refused is not None or line is None:
@@ -88,7 +88,7 @@ async def go(link: Link, desk: Desk, line_id: str | None = None) -> Gone | Refus
 async def send_timed(link: Link, desk: Desk) -> list[Gone | Refused]:
     """Send every timed line that is still to come and that nobody has sent, so that the walls know it early."""
     found: list[Gone | Refused] = []
-    now = utc_now()
+    now = link.now()
     for line in desk.unsent(now):
         made = _made(link, desk, line, now)
         if isinstance(made, Refused):
@@ -138,7 +138,7 @@ async def panic(
 ) -> Gone | Refused:
     """Black, or the slate, at once and without a clock, until it is lifted."""
     return await _alarm(
-        link, desk, lambda: panics.build_panic(to, show=desk.show, venues=venues or ["*"], now=utc_now(), by=desk.me)
+        link, desk, lambda: panics.build_panic(to, show=desk.show, venues=venues or ["*"], now=link.now(), by=desk.me)
     )
 
 
@@ -147,7 +147,7 @@ async def lift(link: Link, desk: Desk, panic_id: str | None = None, venues: list
     patterns = venues or ["*"]
 
     def build() -> Lift:
-        now = utc_now()
+        now = link.now()
         named = panics.meant(link.view, panic_id, desk.show, patterns, now, time.monotonic())
         return panics.build_lift(named, show=desk.show, venues=patterns, now=now, by=desk.me)
 
@@ -212,7 +212,7 @@ def _identify(seconds: int, at: UtcUs) -> Draft:
 
 
 def _running(link: Link, desk: Desk, venues: list[str], at: UtcUs) -> moves.Running:
-    moves.check_known(link.view, venues, utc_now(), time.monotonic())
+    moves.check_known(link.view, venues, link.now(), time.monotonic())
     return moves.running_at(link.view, desk.show, venues, at)
 
 
@@ -240,11 +240,11 @@ async def _claimed(link: Link, desk: Desk, cue: Cue, label: str, pressed_s: floa
 
 
 async def _out(link: Link, desk: Desk, cue: Cue, warnings: list[str]) -> Gone | Refused:
-    deliveries = await _taken(lambda patience_s: cues.publish(link, cue, utc_now(), patience_s))
+    deliveries = await _taken(lambda patience_s: cues.publish(link, cue, link.now(), patience_s))
     if not any(found.taken for found in deliveries):
         return Refused("untaken", "; ".join(untaken(deliveries)) or _no_broker(link).detail)
     # It comes back from the brokers too, and counts once.
-    desk.take([Order(cue, time.monotonic(), True)], utc_now())
+    desk.take([Order(cue, time.monotonic(), True)], link.now())
     return Gone(cue, deliveries, [*warnings, *untaken(deliveries)])
 
 
@@ -266,7 +266,7 @@ async def _now(
     """Send what is no GO, the quick lead from now: neither the list nor the gap minds it."""
     if not any(link.brokers.values()):
         return _no_broker(link)
-    now, patterns = utc_now(), venues or ["*"]
+    now, patterns = link.now(), venues or ["*"]
     at = UtcUs(now + desk.file.quick_lead)
     try:
         made = draft(at, patterns)
@@ -288,7 +288,7 @@ async def _alarm(link: Link, desk: Desk, build: Callable[[], Panic | Lift]) -> G
     said = await _taken(lambda patience_s: panics.publish(link, message, patience_s))
     if not any(found.taken for found in said):
         return Refused("untaken", "; ".join(untaken(said)))
-    desk.take([Order(message, time.monotonic(), True)], utc_now())
+    desk.take([Order(message, time.monotonic(), True)], link.now())
     return Gone(message, said, [*cues.nobody_for(link.view, message.venues), *plain, *untaken(said)])
 
 

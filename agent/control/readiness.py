@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.control import poll as polls
-from agent.control.link import Link, utc_now
+from agent.control.link import Link
 from agent.control.view import Awaited
 from agent.messages import Ask, encode
 
@@ -53,7 +53,7 @@ class Readiness:
             want="poll",
             program=question.program,
             rev=question.rev,
-            issued=utc_now(),
+            issued=self._link.now(),
         )
         await self._publish(ask)
         patterns = list(question.patterns)

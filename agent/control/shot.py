@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from agent.control.cue import CueError
-from agent.control.link import Delivery, Link, utc_now
+from agent.control.link import Delivery, Link
 from agent.control.view import Awaited
 from agent.messages import Ask, Refusal, encode, explain
 from agent.told import MAX_JPEG_BYTES, Answer, Presence, Shot
@@ -81,7 +81,7 @@ async def take_all(
 
     `each` is called with a row as soon as its venue has answered. The link listens to `TOPICS` and has settled.
     """
-    ask = build_ask(width, utc_now())
+    ask = build_ask(width, link.now())
     began_s = time.monotonic()
     rows: dict[str, Row] = {}
 

@@ -17,6 +17,7 @@ from agent.control import poll as polls
 from agent.control import status as statuses
 from agent.control.desk import Desk
 from agent.control.deskrun import DeskRun
+from agent.control.housetime import asking_time
 from agent.control.link import Link, NoBrokerError, utc_now
 from agent.control.options import (
     BrokerOptions,
@@ -120,7 +121,7 @@ def run(given: RunOptions, file: File, rehearse: Rehearse = False) -> None:
 
 
 async def _desk(found: Settings, pen: Pen, desk: Desk) -> None:
-    async with line_to(found, operate.topics(desk.show), pen=pen) as link:
+    async with line_to(found, operate.topics(desk.show), pen=pen) as link, asking_time(link, desk.show):
         warnings = await link.settle()
         warnings += [] if pen.keys else [UNSIGNED]
         await DeskRun(link, desk, Console(highlight=False, emoji=False), found.alarms, warnings).run()

@@ -148,7 +148,8 @@ async def test_the_walls_know_the_time_where_this_computer_does_not(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong_us = 5 * US_PER_S
-    monkeypatch.setattr("agent.board.live.utc_now", lambda: UtcUs(now_us() + wrong_us))
+    for module in ("agent.board.live", "agent.control.housetime"):
+        monkeypatch.setattr(f"{module}.utc_now", lambda: UtcUs(now_us() + wrong_us))
     async with venue(mosquitto, "paris", poll=polled()):
         await retain(mosquitto, "venue/paris/status", encode(status("paris")))
         async with live(mosquitto) as made:
@@ -160,6 +161,11 @@ async def test_the_walls_know_the_time_where_this_computer_does_not(
             assert abs(utc_us - now_us()) <= error_us + 1000
             assert abs(board.house.offset_us + wrong_us) <= error_us + 1000
             assert any("this computer's clock is 5.0 s ahead" in warning for warning in board.warnings)
+            before = now_us()
+            assert (await made.do(Order("go"), "operator")).good
+            board = await until(made, lambda board: bool(board.coming))
+            lead_us = parse_show(SHOW, "show.toml").lead
+            assert abs(board.coming[0].at_us - before - lead_us) < 2 * US_PER_S, "and so a GO is for the true time"
 
 
 @pytest.mark.needs("mosquitto")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.board.houseclock import HouseClock, Sighting, sighting
+from agent.control.houseclock import Fix, HouseClock, Sighting, sighting
 from agent.units import UtcUs
 
 TRUE_BASE = 1_700_000_000_000_000
@@ -58,3 +58,11 @@ def test_of_many_walls_a_few_are_remembered() -> None:
     for number in range(100):
         clock.take(seen(f"wall-{number}", TRUE_BASE, 5_000, float(number)))
     assert len(clock._by_venue) == 8
+
+
+def test_this_computer_s_clock_counts_unless_the_walls_know_that_it_is_wrong() -> None:
+    fix = Fix(TRUE_BASE, 20_000, "paris")
+    for off_us in (-20_000, 0, 20_000):
+        assert fix.judge(UtcUs(TRUE_BASE + 7 + off_us), 7) == TRUE_BASE + 7 + off_us
+    for off_us in (-300_000_000, -20_001, 20_001, 300_000_000):
+        assert fix.judge(UtcUs(TRUE_BASE + 7 + off_us), 7) == TRUE_BASE + 7

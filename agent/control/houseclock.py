@@ -40,6 +40,11 @@ class Fix:
     error_us: int
     venue: str
 
+    def judge(self, own: UtcUs, mono_us: int) -> UtcUs:
+        """UTC at monotonic `mono_us`, where this computer's clock shows `own`: that, unless the walls know it wrong."""
+        told = UtcUs(self.base_us + mono_us)
+        return own if abs(told - own) <= self.error_us else told
+
 
 def sighting(venue: str, told: UtcUs, bound_us: int, sent_s: float, came_s: float) -> Sighting:
     """What an answer tells that was asked for at `sent_s` and was here at `came_s` (monotonic)."""
