@@ -12,7 +12,8 @@ h2 { font-size: 22px; margin: 40px 0 6px; padding-top: 12px; border-top: 1px sol
 p { margin: 8px 0; max-width: 78ch }
 .kicker { text-transform: uppercase; letter-spacing: .14em; font-size: 12px; color: var(--soft) }
 .period { font-size: 17px }
-.verdict { border-left: 3px solid var(--good); padding: 2px 0 2px 16px; margin: 20px 0; font-size: 17px }
+.verdict { border-left: 3px solid var(--good); padding: 1px 0 1px 16px; margin: 20px 0 }
+.verdict p { margin: 5px 0 } .verdict .first { font-size: 17px }
 .verdict.bad { border-color: var(--bad) }
 .figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px; background: var(--line);
   border: solid var(--line); border-width: 1px 0; margin: 26px 0 }
@@ -53,7 +54,7 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .92e
   h1 { font-size: 25pt } h2 { font-size: 15pt; break-after: avoid; margin-top: 22pt } table { font-size: 8pt;
   margin: 6px 0 }
   th, td { padding-left: 6px } td.l { min-width: 7em }
-  td small, th small { font-size: 7.4pt } .figures b { font-size: 21pt } .verdict, .period { font-size: 11.5pt }
+  td small, th small { font-size: 7.4pt } .figures b { font-size: 21pt } .verdict .first, .period { font-size: 11.5pt }
   .note, figcaption, .figures span, dl, .legend { font-size: 8.8pt } .scroll { overflow: visible }
 }
 """

@@ -57,7 +57,7 @@ def sum_up(proof: Proof) -> Text:
     good = proof.clean and proof.complete and bool(proof.records)
     return Text.assemble(
         ("complete: " if proof.complete and proof.records else "INCOMPLETE: ", "green" if good else "bold red"),
-        verdict(proof),
+        " ".join(verdict(proof)),
     )
 
 

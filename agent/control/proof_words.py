@@ -68,10 +68,10 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}".replace(",", "\u202f")
 
 
-def verdict(proof: Proof) -> str:
+def verdict(proof: Proof) -> list[str]:
     """The whole in a few sentences: what was measured, the worst of it too, and no more than that."""
     if not proof.records:
-        return "No venue has a record of this period."
+        return ["No venue has a record of this period."]
     shared = [start for start in proof.starts if len(start.seen) + len(start.missing) > 1]
     everywhere = sum(not start.missing for start in shared)
     said = []
@@ -86,7 +86,7 @@ def verdict(proof: Proof) -> str:
         bound = "; for one or more, nobody vouched for a clock" if most is None else ""
         bound = bound or f", nor more than {ms(most, 1)} ms if their clocks were as wrong as they may have been"
         said.append(
-            f"By their own observation, no wall was more than {ms(proof.farthest_us)} ms from the instant of a start, "
+            f"No wall that did so was more than {ms(proof.farthest_us)} ms from its instant by its own observation, "
             f"and no two more than {ms(worst.skew_us)} ms apart{bound}."
         )
     medians, frames = proof.medians_within(proof.within_us), proof.frames_within(proof.within_us)
@@ -101,10 +101,11 @@ def verdict(proof: Proof) -> str:
     if shown := sum(wall.frames for wall in proof.walls):
         dropped = sum(wall.dropped for wall in proof.walls)
         said.append(f"{counted(shown, 'frame was', 'frames were')} shown, {counted(dropped, 'was', 'were')} dropped.")
-    return " ".join(said) if worst or medians is not None else f"{' '.join(said)} {_LONELY}".strip()
-
-
-_LONELY = "No two walls have a record of the same start or minute, so how close together they were is not known."
+    if worst is None and medians is None:
+        said.append(
+            "No two walls have recorded the same start or minute, so how close together they were is not known."
+        )
+    return said
 
 
 def _all(count: int) -> str:
@@ -131,6 +132,14 @@ def amiss(proof: Proof) -> list[str]:
             few = counted(wall.unvouched, "record", "records")
             said.append(f"{wall.source.venue}: {few} from a time in which nobody vouched for its clock")
         said += _missed(wall.source.venue, proof)
+        if off := wall.minutes - wall.within:
+            limit = f"{proof.within_us / 1000:g} ms"
+            said.append(
+                f"{wall.source.venue}: in {off:,} of {counted(wall.minutes, 'minute', 'minutes')} fewer than 99 of 100 "
+                f"observed frames were within {limit} of their instants".replace(",", "\u202f")
+            )
+        if wall.dropped:
+            said.append(f"{wall.source.venue}: {counted(wall.dropped, 'frame was', 'frames were')} dropped")
         righted = [record for record in proof.righted if record.venue == wall.source.venue]
         if righted:
             times = "once" if len(righted) == 1 else f"{len(righted)} times"

@@ -127,7 +127,7 @@ def test_a_word_in_a_plot_is_a_word() -> None:
 
 
 def test_the_page_names_what_was_missed_and_says_so_where_nothing_was() -> None:
-    assert "Nothing: every wall began every film at its instant" in document(proved(show()), "1")
+    assert "Nothing: every wall began every film in time" in document(proved(show()), "1")
     gone = [each for each in show() if each.venue != "tokyo" or each.due < T0 + 600_000_000]
     text = document(proof_of(gone, fault="offline: it comes when it is back"), "1")
     assert "named below" in text
