@@ -27,7 +27,7 @@ _COLOUR = {"raised": "yellow", "cleared": "green", "reminder": "yellow"}
 @takes(BrokerOptions)
 def alarms(
     given: BrokerOptions,
-    once: Annotated[bool, typer.Option("--once", help="Look once and end: 0 all is well, 1 it is not.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end: 0 well, 1 not, 3 one is silent.")] = False,
     command: Annotated[
         str | None, typer.Option("--command", metavar="'PROG …'", help="Started for each alarm, without a shell.")
     ] = None,
@@ -41,7 +41,8 @@ def alarms(
     """Watch all walls and say what is wrong, in a line each: when it begins, and when it is over.
 
     It runs until it is told to end, as a service does. The alarms and their limits stand in the table \\[alarms] of the
-    profile; with --command or --webhook they are sent as well. A --json line is what a webhook gets.
+    profile; with --command or --webhook they are sent as well. A --json line is what a webhook gets. A board with the
+    same profile sends them, too: give the targets to one of the two.
     """
     found = given.settings()
     wanted = _rules(found, rules, command, webhook or [])

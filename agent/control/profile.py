@@ -166,7 +166,7 @@ def load_rules(path: Path) -> Rules:
     table, places = tree.get("alarms"), tree.get("venue")
     if table is None:
         raise ProfileError([f"{path}: there is no table [alarms] in it; write one, if only its heading"])
-    if isinstance(table, dict) and isinstance(places, list):
+    if isinstance(table, dict) and isinstance(places, list) and isinstance(table.get("venues", []), list):
         named = [place["id"] for place in places if isinstance(place, dict) and isinstance(place.get("id"), str)]
         table = {**table, "venues": [*table.get("venues", []), *named]}
     try:

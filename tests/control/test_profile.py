@@ -103,6 +103,8 @@ def test_faults_in_the_table_of_alarms_name_their_place(tmp_path: Path) -> None:
         load_rules(written(tmp_path, 'broker = "mqtt://a:1"'))
     with pytest.raises(ProfileError, match=r"alarms\.temp'"):
         load_rules(written(tmp_path, "[alarms]\ntemp = 1"))
+    with pytest.raises(ProfileError, match="venues"):
+        load_rules(written(tmp_path, '[alarms]\nvenues = 5\n[[venue]]\nid = "a"'))
 
 
 def test_who_sends_is_the_operator_of_the_profile_else_the_session(tmp_path: Path) -> None:
