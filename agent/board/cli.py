@@ -15,7 +15,7 @@ import typer
 from cryptography import x509
 
 from agent.board.tokens import LEAST_CHARS, Tokens, read_tokens
-from agent.control import operate
+from agent.control import showopen
 from agent.control.desk import Desk
 from agent.control.options import (
     Exit,
@@ -31,7 +31,8 @@ from agent.control.options import (
     warn,
 )
 from agent.control.profile import ProfileError, Settings
-from agent.control.showfile import ShowFile, ShowFileError
+from agent.control.showfile import ShowFile
+from agent.control.showopen import Rehearse
 from agent.control.signing import UNSIGNED, Pen
 from agent.control.times import TimeError, parse_span
 from agent.units import US_PER_S
@@ -64,6 +65,7 @@ class BoardOptions(SenderOptions):
     show_file: Annotated[Path | None, typer.Option("--show-file", metavar="FILE", help="The cue list: show.toml.")] = (
         None
     )
+    rehearse: Rehearse = False
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +93,7 @@ def board(given: BoardOptions) -> None:
     """
     from agent.board.server import bind, check_certificate
 
-    show_file = _load(given.show_file)
+    show_file = showopen.load(given.show_file) if given.show_file is not None else None
     found = _settings(given, show_file)
     show = show_of(found)
     certificate = _certificate(given)
@@ -100,7 +102,7 @@ def board(given: BoardOptions) -> None:
     pictures_s = _pictures_s(given.pictures)
     tokens = _tokens(given.token_file, read_only=given.read_only)
     pen = UNSIGNED if given.read_only else pen_of(found, "cue", "panic", "lift", "claim")
-    desk = Desk(show_file or ShowFile.model_construct(show=show, cue=[]), given.me(found))
+    desk = Desk(show_file or ShowFile.model_construct(show=show, cue=[]), given.me(found), rehearsing=given.rehearse)
     try:
         sock = bind(given.host, given.port)
     except OSError as error:
@@ -129,7 +131,9 @@ async def _run(given: BoardOptions, found: Settings, pen: Pen, desk: Desk, door:
     from agent.board.live import Choices, Live, topics
 
     rules = desk.file.alarms or found.alarms
-    expected = frozenset([*(place.id for place in desk.file.venue), *rules.venues])
+    # The walls of a rehearsal are others, or none.
+    places = [] if desk.rehearsing else [place.id for place in desk.file.venue]
+    expected = frozenset([*places, *rules.venues])
     file = given.show_file.name if given.show_file is not None else ""
     choices = Choices(given.read_only, pictures_s, file, expected, rules)
     stop = asyncio.Event()
@@ -171,23 +175,13 @@ def _announce(
     complaints().print("[dim]the board is open; Ctrl-C ends it, and the walls go on by themselves[/]")
 
 
-def _load(file: Path | None) -> ShowFile | None:
-    if file is None:
-        return None
-    try:
-        return operate.load_show(file)
-    except ShowFileError as error:
-        raise ProfileError(error.faults) from error
-
-
 def _settings(given: BoardOptions, show_file: ShowFile | None) -> Settings:
     """The show file says which show it is."""
-    found = given.settings()
-    if show_file is None:
-        return found
-    if given.show is not None and given.show != show_file.show:
-        raise ProfileError([f"--show {given.show!r}: the file is for {show_file.show!r}; leave --show out"])
-    return found.model_copy(update={"show": show_file.show})
+    if show_file is not None and given.show_file is not None:
+        return showopen.settings(given, show_file, given.show_file, given.rehearse)
+    if given.rehearse:
+        raise ProfileError(["--rehearse: the show file names the rehearsal; give it with --show-file"])
+    return given.settings()
 
 
 def _certificate(given: BoardOptions) -> "Certificate | None":

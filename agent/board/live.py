@@ -198,6 +198,7 @@ class Live:
             said=self._desks.said(moment),
             pictures=self.pictures.told,
             warnings=self._warnings(moment),
+            rehearsing=self._desk.rehearsing,
         )
         self._board = self._room.look(moment, around)
         beaten, self._beaten = self._beaten, asyncio.Event()

@@ -115,6 +115,8 @@ class Page:
         with Bit("fz-top", tag="header"):
             Bit("fz-brand", "framezero", "span")
             Bit("fz-show", board.show, "span")
+            if board.rehearsing:
+                Bit("fz-pill warn", "REHEARSAL", "span", title="what is sent goes to the rehearsal's walls alone")
             if role == "guest":
                 Bit("fz-pill info", "◌ read only", "span", title="you may look; nothing can be sent from this page")
             self._total = Bit("fz-pill fz-total", tag="span", role="status")

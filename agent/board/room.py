@@ -58,6 +58,7 @@ class Around:
     said: tuple[Said, ...] = ()
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    rehearsing: bool = False
 
 
 class Room:
@@ -104,6 +105,7 @@ class Room:
             said=around.said,
             panics=self._panics(),
             warnings=around.warnings,
+            rehearsing=around.rehearsing,
         )
 
     @property

@@ -366,6 +366,8 @@ class Board:
     panics: tuple[PanicNow, ...] = ()
     warnings: tuple[str, ...] = ()
     """What an operator should know of the board itself: what could not be read, a broker that holds things back."""
+    rehearsing: bool = False
+    """The show is the rehearsal of the file: the real walls hear nothing of it."""
 
 
 MOST_CARDS = 60

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +33,8 @@ from agent.control.options import (
 )
 from agent.control.profile import ProfileError, Settings
 from agent.control.showcheck import Finding
-from agent.control.showfile import ShowFile, ShowFileError, instant_of
+from agent.control.showfile import ShowFile, instant_of
+from agent.control.showopen import Rehearse, load, settings, target_of
 from agent.control.signing import Pen
 from agent.control.tables import few
 from agent.units import UtcUs, format_utc
@@ -49,9 +50,6 @@ _MARKS = {
     "silent": "[red]✗ SILENT[/]",
 }
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The show file.")]
-Rehearse = Annotated[
-    bool, typer.Option("--rehearse", help="A dry run: to the file's rehearsal show, whose walls are others, or none.")
-]
 
 
 @app_show.command(
@@ -66,12 +64,12 @@ def check(
     rehearse: Rehearse = False,
 ) -> None:
     """Look whether a show could begin: its file, programs, walls, keys and clocks, each with what to do about it."""
-    show = _load(file)
-    target = _target(show, rehearse)
+    show = load(file)
+    target = target_of(show, rehearse)
     findings = list(showcheck.of_file(show, str(file), utc_now()))
     code = 0
     if not offline:
-        found = _settings(given, show, file, rehearse)
+        found = settings(given, show, file, rehearse)
         findings += showcheck.of_keys(pen_of(found), trust_of(found))
         try:
             findings += asyncio.run(_look(found, show, target, rehearse))
@@ -103,12 +101,12 @@ def run(given: RunOptions, file: File, rehearse: Rehearse = False) -> None:
 
     Several operators may each have one: all see who has sent what, and a GO within the least gap of another is refused.
     """
-    show = _load(file)
-    target = _target(show, rehearse)
+    show = load(file)
+    target = target_of(show, rehearse)
     if given.json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         detail = "show run draws on a terminal and reads single keys from it; scripts send cues by 'framezero cue …'"
         raise ProfileError([detail])
-    found = _settings(given, show, file, rehearse)
+    found = settings(given, show, file, rehearse)
     pen = pen_of(found, "cue", "panic", "lift", "claim")
     desk = Desk(show, given.me(found), rehearsing=rehearse)
     try:
@@ -125,32 +123,6 @@ async def _desk(found: Settings, pen: Pen, desk: Desk) -> None:
         warnings = await link.settle()
         warnings += [] if pen.keys else [UNSIGNED]
         await DeskRun(link, desk, Console(highlight=False, emoji=False), found.alarms, warnings).run()
-
-
-def _load(file: Path) -> ShowFile:
-    try:
-        return operate.load_show(file)
-    except ShowFileError as error:
-        raise ProfileError(error.faults) from error
-
-
-def _target(show: ShowFile, rehearse: bool) -> str:
-    if not rehearse:
-        return show.show
-    if show.rehearsal is None:
-        raise ProfileError(['the file has no [rehearsal]; add one with show = "…", the name that its walls have'])
-    return show.rehearsal.show
-
-
-def _settings(given: BrokerOptions, show: ShowFile, file: Path, rehearse: bool) -> Settings:
-    """The file says which show it is, and a rehearsal by which keys it signs."""
-    target = _target(show, rehearse)
-    if given.show is not None and given.show != target:
-        raise ProfileError([f"--show {given.show!r}: the file is for {target!r}; leave --show out"])
-    own = [str(file.parent / Path(key).expanduser()) for key in show.rehearsal.key] if show.rehearsal else []
-    if rehearse and own and given.key is None:
-        given = replace(given, key=own)
-    return given.settings().model_copy(update={"show": target})
 
 
 async def _look(found: Settings, show: ShowFile, target: str, rehearse: bool) -> list[Finding]:

@@ -65,6 +65,8 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_opened(tmp_path: 
     seen = tmp_path / "seen.token"
     seen.write_text("operator-token-0123456789\n")
     seen.chmod(0o644)
+    dry = tmp_path / "dry.toml"
+    dry.write_text('show = "demo"\n[[cue]]\nid = "1"\nname = "dark"\naction = "black"\n')
     no_show = tmp_path / "show.toml"
     no_show.write_text("[[cue]]\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -79,6 +81,8 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_opened(tmp_path: 
             (("--tls-cert", str(odd)), "go together"),
             (("--tls-cert", str(odd), "--tls-key", str(odd)), "a certificate and its own key"),
             (("--show-file", str(no_show)), "show"),
+            (("--rehearse",), "give it with --show-file"),
+            (("--rehearse", "--show-file", str(dry)), "has no [rehearsal]"),
             (("--show-file", str(tmp_path / "none.toml")), "cannot be read"),
         ):
             run = board(*arguments)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from brokers import Mosquitto, MosquittoFactory
-from fake_venue import ROOT, now_us, polled, presence, retain, status, venue
+from fake_venue import ROOT, now_us, polled, presence, retain, retained, status, venue
 from painter import painter
 
 from agent.access import Access
@@ -33,11 +33,13 @@ action = "stop"
 
 
 @asynccontextmanager
-async def live(*brokers: Mosquitto, file: bytes | None = SHOW, choices: Choices | None = None) -> AsyncIterator[Live]:
+async def live(
+    *brokers: Mosquitto, file: bytes | None = SHOW, choices: Choices | None = None, rehearsing: bool = False
+) -> AsyncIterator[Live]:
     show = parse_show(file, "show.toml") if file else ShowFile.model_construct(show="demo", cue=[])
-    desk = Desk(show, "anna")
+    desk = Desk(show, "anna", rehearsing=rehearsing)
     access = [Access(broker.url, "", "", "", "", "") for broker in brokers]
-    async with Link(access, ROOT, topics("demo"), patient=True) as link:
+    async with Link(access, ROOT, topics(desk.show), patient=True) as link:
         made = Live(link, desk, choices or Choices(pictures_s=0))
         async with made.running():
             yield made
@@ -106,6 +108,21 @@ async def test_a_go_goes_is_seen_by_who_sent_it_and_a_second_one_waits_for_the_g
         assert not (await made.do(Order("go", line=7), "operator")).good
         assert (await made.do(Order("standby", line=0), "operator")).good
         assert (await until(made, lambda board: board.deck.standby == 0)).deck.lines[0].state == "standby"
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_rehearsal_is_played_to_its_own_show_alone(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    await retain(mosquitto, "venue/paris/presence", encode(presence("paris")))
+    file = SHOW + b'[rehearsal]\nshow = "demo-dry"\n'
+    async with live(mosquitto, file=file, rehearsing=True) as made:
+        board = await until(made, lambda board: any(broker.up for broker in board.brokers))
+        assert board.rehearsing and board.show == "demo-dry" and board.rows == ()
+        assert (await made.do(Order("go"), "operator")).good
+        assert (await made.do(Order("panic"), "operator")).good
+        kept = [body for topic, body, _ in await retained(mosquitto, "cue/#") if not topic.endswith("_hello")]
+        kept += [body for _, body, _ in await retained(mosquitto, "panic/#")]
+        assert len(kept) >= 2 and all(b'"show":"demo-dry"' in body for body in kept)
 
 
 @pytest.mark.needs("mosquitto")
