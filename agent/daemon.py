@@ -64,10 +64,11 @@ from agent.figures import Family, Showings, families
 from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
-from agent.keyring import Keyring
-from agent.messages import WIRE_VERSIONS, Ask, Refusal, encode
+from agent.keywatch import KeyWatch
+from agent.messages import WIRE_VERSIONS, Refusal
 from agent.metrics import Metrics
 from agent.mqtt import BrokerChange, Sessions
+from agent.outbox import Kind
 from agent.player.camera import Camera
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
@@ -75,19 +76,16 @@ from agent.player.wire import Report, Running, Screen, Start
 from agent.scribe import Scribe
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
-from agent.told import Answer, AsRunPage, Presence, Shot, Status
-from agent.trust import Trust, trust_faults
+from agent.telling import Telling
+from agent.told import Answer, Presence, Status
+from agent.trust import Trust
 from agent.units import NS_PER_US, US_PER_S, RawNs
 from agent.wishes import NO_REST
 
 log = structlog.get_logger()
 
 TICK_S = 0.25
-STATUS_S = 1.0
-STATUS_AT_LEAST_S = 5.0
 TIDY_S = 600.0
-_ACK_LOGGED = {"cue", "stage", "ready", "reason", "detail", "error_us", "joined"}
-KEYS_S = 1.0
 
 T = TypeVar("T")
 
@@ -103,8 +101,7 @@ class Daemon:
         self._config = config
         self._boot = str(uuid.uuid4())
         venue = Venue(config.venue, tuple(config.groups), config.show, config.timezone)
-        self._keyring = Keyring(config.trust.keys)
-        self._keys = self._keyring.look()
+        self._keys = KeyWatch(config.trust, self._on_keys)
         slate_fault = _slate_fault(config.display.slate)
         limits = Limits(
             ready_error_us=round(config.clock.ready_error_ms * 1000),
@@ -112,12 +109,16 @@ class Daemon:
             slate="" if slate_fault else config.display.slate,
             slate_fault=slate_fault,
         )
-        self._conductor = Conductor(venue, self._boot, limits, self._trust())
+        self._conductor = Conductor(venue, self._boot, limits, self._keys.trust)
         self._mapping: Mapping | None = None
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
         self._commits = Commits(self._journal, self._handle)
-        self._scribe = Scribe(Book(config.state_dir), self._tell_record, self._recalled, lambda: self._now().vouched)
+        self._telling = Telling(
+            config.venue, self._boot, self._publish, now=self._now, status=self._newest, judged=self._judged
+        )
+        book = Book(config.state_dir)
+        self._scribe = Scribe(book, self._telling.record, self._telling.pages, lambda: self._now().vouched)
         self._rest = NO_REST
         store, look = Store(config.cache.dir), Probe().look
         store.open()  # what is amiss with it stands in the status: a wall whose agent does not start stays dark
@@ -139,8 +140,7 @@ class Daemon:
         self._host = Host(config.cache.dir)
         self._showings = Showings()
         self._metrics = Metrics(config.metrics, config.venue, self._figures)
-        self._newest: Status | None = None
-        self._wake = asyncio.Event()
+        self._told: Status | None = None
 
     def _presence(self) -> Presence:
         return Presence(
@@ -170,13 +170,13 @@ class Daemon:
                 tasks.create_task(self._fetcher.run(), name="films")
                 tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self._tick(), name="tick")
-                tasks.create_task(self._tell_status(), name="status")
+                tasks.create_task(self._telling.run(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(beside("as-run", self._scribe.run), name="as-run")
                 tasks.create_task(beside("figures", self._metrics.run), name="figures")
                 if self._camera is not None:
                     tasks.create_task(beside("camera", self._camera.run), name="camera")
-                tasks.create_task(self._watch_keys(), name="keys")
+                tasks.create_task(self._keys.run(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
         finally:
@@ -202,7 +202,7 @@ class Daemon:
             self._handle(Restored(f"cue/{cue.cue}", cue.payload, frozenset(cue.signers.split())))
         for row in self._journal.ids():
             self._handle(RestoredId(row.cue, row.sha256, row.until, frozenset(row.signers.split())))
-        self._handle(KeysHeard(self._trust(), settled=False))
+        self._on_keys(self._keys.trust, settled=False)
 
     # --- events -------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class Daemon:
             log.debug("handled", now=now, handled=event, effects=effects)
         for effect in effects:
             self._carry_out(effect)
-        self._wake.set()
+        self._telling.changed()
 
     def _on_message(self, message: Message) -> None:
         try:
@@ -237,7 +237,7 @@ class Daemon:
             log.exception("message dropped: it broke the agent's reading of it", topic=message.topic)
 
     def _on_broker(self, _change: BrokerChange) -> None:
-        self._wake.set()
+        self._telling.changed()
 
     def _on_clock(self, report: ClockReport, mapping: Mapping | None) -> None:
         self._clock_report, self._mapping = report, mapping
@@ -247,6 +247,9 @@ class Daemon:
 
     def _on_film(self, sha256: str, state: FilmState) -> None:
         self._handle(FilmHeard(sha256, str(state.path) if state.path else None, state.reason, state.contents))
+
+    def _on_keys(self, trust: Trust, settled: bool) -> None:
+        self._handle(KeysHeard(trust, settled=settled))
 
     def _on_player(self, report: Report) -> None:
         self._handle(PlayerHeard(report))
@@ -258,19 +261,16 @@ class Daemon:
             case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram() | KeepPanic():
                 self._commits.add(effect)
             case Acknowledge(ack):
-                log.info("cue", **ack.model_dump(include=_ACK_LOGGED))
+                self._telling.ack(ack)
                 self._showings.acknowledge(ack)
-                self._sessions.publish(
-                    f"venue/{ack.venue}/ack", encode(ack), "refusal" if ack.stage == "refused" else "ack"
-                )
             case Record(asrun):
                 self._scribe.record(asrun)
                 self._showings.record(asrun)
             case Reply():
-                self._answer(effect)
+                self._telling.answer(effect)
             case Recall(ask):
                 if (busy := self._scribe.ask(ask)) is not None:
-                    self._answer(Reply(ask.ask, ask.want, busy))
+                    self._telling.answer(Reply(ask.ask, ask.want, busy))
             case Shoot():
                 if self._camera is not None:
                     self._camera.shoot(effect)
@@ -324,77 +324,26 @@ class Daemon:
             if fault is not None:
                 log.error("expired cues cannot be struck from the journal", reason=fault.code, detail=fault.detail)
 
-    # --- keys ---------------------------------------------------------------------------------
+    # --- what is told -------------------------------------------------------------------------
 
-    def _trust(self) -> Trust:
-        return Trust(self._keys.keys, self._config.trust.threshold, self._config.trust.require)
+    def _publish(self, topic: str, payload: bytes, kind: Kind, seq: int | None = None) -> None:
+        self._sessions.publish(topic, payload, kind, seq)
 
-    async def _watch_keys(self) -> None:
-        """Each second: a key file that appears counts, and one that is gone counts no more."""
-        settled = False
-        while True:
-            await asyncio.sleep(KEYS_S)
-            before, self._keys = self._keys, await asyncio.to_thread(self._keyring.look)
-            for fault in self._keys.faults:
-                if fault not in before.faults:
-                    log.error("trust", reason=fault.code, detail=fault.detail)
-            if self._keys.keys != before.keys:
-                log.warning("trusted keys", keys=[f"{key.name} ({key.role}) {key.id}" for key in self._keys.keys])
-                settled = False
-                self._handle(KeysHeard(self._trust(), settled=False))
-            elif not settled and not self._keys.faults:
-                # The same on a second look, and all of it readable: only now does it count on the disk too.
-                settled = True
-                self._handle(KeysHeard(self._trust(), settled=True))
-
-    async def _tell_status(self) -> None:
-        """At most once a second, when something that matters changed, and at least every five seconds."""
-        told: Status | None = None
-        told_at = 0.0
-        loop = asyncio.get_running_loop()
-        while True:
-            self._wake.clear()
-            status = self._newest = self._status()
-            self._metrics.refresh()
-            if told is None or loop.time() - told_at >= STATUS_AT_LEAST_S or _gist(status) != _gist(told):
-                self._sessions.publish(f"venue/{self._config.venue}/status", encode(status), "state")
-                told, told_at = status, loop.time()
-            await asyncio.sleep(STATUS_S)
-            # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STATUS_AT_LEAST_S - STATUS_S):
-                    await self._wake.wait()
-
-    def _answer(self, reply: Reply) -> None:
-        told = asks.answer(reply, self._status(), self._faults(), self._config.cache.reserve_gb)
-        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "answer")
-
-    def _tell_record(self, body: bytes, seq: int | None) -> None:
-        self._sessions.publish(f"venue/{self._config.venue}/asrun", body, "asrun", seq)
-
-    def _recalled(self, ask: Ask, found: list[AsRunPage] | Refusal) -> None:
-        """Each page is an answer of its own."""
-        if isinstance(found, Refusal):
-            self._answer(Reply(ask.ask, ask.want, found))
-            return
-        head = Answer(ask=ask.ask, venue=self._config.venue, boot=self._boot, time=self._now().utc, want=ask.want)
-        for page in found:
-            told = head.model_copy(update={"asrun": page})
-            self._sessions.publish(f"venue/{self._config.venue}/answer", encode(told), "page")
+    def _judged(self, reply: Reply) -> Answer:
+        return asks.answer(reply, self._status(), self._faults(), self._config.cache.reserve_gb)
 
     def _moment(self, raw: RawNs) -> Moment:
         """What is on the wall, for a display that was copied at this instant: some milliseconds ago."""
         return Moment(self._now(raw), self._conductor.snapshot(self._now()))
 
     def _on_shot(self, order: Shoot, outcome: tuple[Print, Moment] | Refusal) -> None:
-        told: Shot | Refusal
-        if isinstance(outcome, Refusal):
-            log.warning("no picture", reason=outcome.code, detail=outcome.detail)
-            told = outcome
-        else:
-            told = shots.shot(*outcome, self._now(), round(self._config.display.latency_ms * 1000))
-        answer = shots.answer(order.ask, told, self._status())
-        self._sessions.publish(f"venue/{self._config.venue}/answer", encode(answer), "shot")
+        self._telling.shot(order, outcome, round(self._config.display.latency_ms * 1000))
+
+    def _newest(self) -> Status:
+        """A new status; the next scrape gets its figures."""
+        self._told = self._status()
+        self._metrics.refresh()
+        return self._told
 
     def _status(self) -> Status:
         now = self._now()
@@ -416,20 +365,16 @@ class Daemon:
         return build_status(self._conductor.snapshot(now), now, surroundings)
 
     def _figures(self) -> Iterable[Family]:
-        return families(self._newest or self._status(), self._showings, __version__)
+        return families(self._told or self._status(), self._showings, __version__)
 
     def _faults(self) -> tuple[Refusal, ...]:
         """What is amiss around the conductor."""
         return (
-            *self._trust_faults(),
+            *self._keys.faults,
             *self._broker_faults(),
             *filter(None, [self._commits.fault]),
             *self._fetcher.faults,
         )
-
-    def _trust_faults(self) -> list[Refusal]:
-        """A venue that will refuse every cue is not ready, however well all the rest is."""
-        return [*self._keys.faults, *trust_faults(self._trust())] if self._config.trust.require else []
 
     def _broker_faults(self) -> list[Refusal]:
         """A broker that is connected and does not serve us is worse than one that is away: it looks well."""
@@ -451,13 +396,6 @@ def _slate_fault(path: str) -> Refusal | None:
     if not path or os.access(path, os.R_OK):
         return None
     return Refusal(code="slate_broken", detail=f"display.slate: {path} is not there or cannot be read; correct it")
-
-
-def _gist(status: Status) -> Status:
-    """A status without what changes all the time; that a film's place is known at all is news."""
-    still = {"time": None, "error_us": None, "clock": None, "host": None}
-    place = {"position_us": None, "frame": None if status.frame is None else 0}
-    return status.model_copy(update={**still, **place})
 
 
 def _usable(outcome: T | Refusal) -> T:

@@ -15,12 +15,17 @@ _HELD_BACK_NOW = 0xF
 (Raspberry Pi documentation, vcgencmd get_throttled)."""
 
 
+LEAST_JIFFIES = 50
+"""Load is measured over at least so much time of all cores: whoever asks in between changes no figure."""
+
+
 class Host:
     """Readings of one machine; load is measured between two readings."""
 
     def __init__(self, disk: Path, sys: Path = SYS) -> None:
         self._disk = disk
         self._last = cpu_times()
+        self._load = 0.0
         self._thermometers = thermometers(sys)
         self._throttled = sys / "devices/platform/soc/soc:firmware/get_throttled"
         self._voltages = _named(sys, "hwmon/hwmon*/name", ("rpi_volt",), "in0_lcrit_alarm")
@@ -29,15 +34,16 @@ class Host:
         """Load of the machine since the last reading, memory of these processes, space beside the films."""
         busy, total = cpu_times()
         spent = total - self._last[1]
-        load = (busy - self._last[0]) / spent if spent else 0.0
-        self._last = (busy, total)
+        if spent >= LEAST_JIFFIES:
+            self._load = (busy - self._last[0]) / spent
+            self._last = (busy, total)
         memory = sum(_resident_bytes(pid) for pid in pids)
         try:
             free_gb = round(shutil.disk_usage(self._disk).free / 1e9, 1)
         except OSError:
             free_gb = None  # the disk is gone; films that play may go on
         return HostStatus(
-            cpu=round(load, 3),
+            cpu=round(self._load, 3),
             mem_mb=memory // 2**20,
             disk_free_gb=free_gb,
             temp_c=self._hottest_c(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.effects import Now
 from agent.messages import Refusal
 from agent.scene import Scene
-from agent.told import Answer, Shot, Status
+from agent.told import Answer, Shot
 from agent.units import NS_PER_US, US_PER_S, RawNs, UtcUs
 
 FRESH_US = 2 * US_PER_S
@@ -113,15 +113,6 @@ def shot(made: Print, moment: Moment, now: Now, latency_us: int) -> Shot:
     )
 
 
-def answer(ask: str, outcome: Shot | Refusal, status: Status) -> Answer:
-    """The message that answers an ask for a picture."""
-    refused, picture = (outcome, None) if isinstance(outcome, Refusal) else (None, outcome)
-    return Answer(
-        ask=ask,
-        venue=status.venue,
-        boot=status.boot,
-        time=status.time,
-        want="shot",
-        refused=refused,
-        shot=picture,
-    )
+def answer(head: Answer, outcome: Shot | Refusal) -> Answer:
+    """The message that answers an ask for a picture; `head` says whose and when."""
+    return head.model_copy(update={"refused" if isinstance(outcome, Refusal) else "shot": outcome})

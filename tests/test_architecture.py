@@ -95,7 +95,16 @@ LAYERS = {
     "player child": {"agent.player.*"},
     "player parent": {"agent.player.benchmark", "agent.player.camera", "agent.player.floor", "agent.player.proxy"},
     "channel": {"agent.access", "agent.connection", "agent.log"},
-    "daemon": {"agent.beside", "agent.commits", "agent.daemon", "agent.metrics", "agent.mqtt", "agent.scribe"},
+    "daemon": {
+        "agent.beside",
+        "agent.commits",
+        "agent.daemon",
+        "agent.keywatch",
+        "agent.metrics",
+        "agent.mqtt",
+        "agent.scribe",
+        "agent.telling",
+    },
     # What an operator's tools conclude from what they have heard: pure, as the core is.
     "operator core": {
         "agent.control.addresses",

@@ -1,6 +1,9 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from agent import host as module
 from agent.host import Host
 
 
@@ -14,6 +17,13 @@ def test_readings_are_plausible_and_a_process_that_is_gone_has_no_memory(tmp_pat
     assert Host(tmp_path / "gone").read([]).disk_free_gb is None
     gone = host.read([2**22 + 1])
     assert gone.mem_mb == 0
+
+
+def test_a_look_in_between_changes_no_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([(0, 0), (80, 100), (81, 101), (90, 200)])
+    monkeypatch.setattr(module, "cpu_times", lambda: next(times))
+    host = Host(tmp_path, tmp_path)
+    assert [host.read([]).cpu for _ in range(3)] == [0.8, 0.8, 0.1]
 
 
 def machine(sys: Path, **files: str) -> Host:

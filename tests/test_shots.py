@@ -4,14 +4,12 @@ from dataclasses import replace
 
 import pytest
 from makers import T0, S, cue_body, item_body, now_at, panic_body, program_body, uuid_of
-from test_status import around
 from walls import FakeWall
 
 from agent.effects import Received
 from agent.messages import Refusal, decode, encode
 from agent.scene import Scene
 from agent.shots import BURST, EVERY_US, NO_DISPLAY, Moment, Pace, Print, answer, due, shot
-from agent.status import build_status
 from agent.told import Answer
 from agent.units import RawNs, UtcUs
 
@@ -128,23 +126,23 @@ def test_an_overlay_is_told_while_it_lies_there() -> None:
     assert told == [False, True, False]
 
 
+HEAD = Answer(ask=uuid_of(1), venue="paris", boot=uuid_of(2), time=UtcUs(T0), want="shot")
+
+
 @pytest.mark.parametrize("outcome", [NO_DISPLAY, Refusal(code="display_absent", detail="start the X server")])
 def test_what_is_no_picture_is_told_with_its_reason(outcome: Refusal) -> None:
-    wall = FakeWall()
-    status = build_status(wall.conductor.snapshot(wall.now()), wall.now(), around())
-    made = answer(uuid_of(1), outcome, status)
+    made = answer(HEAD, outcome)
     assert decode(Answer, encode(made)) == made
-    assert (made.want, made.refused, made.shot, made.venue) == ("shot", outcome, None, status.venue)
+    assert (made.want, made.refused, made.shot, made.venue) == ("shot", outcome, None, HEAD.venue)
 
 
 def test_an_answer_with_the_largest_picture_can_be_read() -> None:
     wall = wall_at(T0 + S)
-    status = build_status(wall.conductor.snapshot(wall.now()), wall.now(), around())
     moment = Moment(wall.now(), wall.conductor.snapshot(wall.now()))
     large = shot(replace(PRINT, jpeg="A" * 133_336), moment, wall.now(), 0)
-    payload = encode(answer(uuid_of(1), large, status))
+    payload = encode(answer(HEAD, large))
     assert 64 * 1024 < len(payload) < 140_000
-    assert decode(Answer, payload, 256 * 1024) == answer(uuid_of(1), large, status)
+    assert decode(Answer, payload, 256 * 1024) == answer(HEAD, large)
     assert isinstance(decode(Answer, payload), Refusal), "no other message may be that large"
 
 
