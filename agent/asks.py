@@ -12,11 +12,12 @@ from hashlib import sha256
 
 from pydantic import ConfigDict
 
+from agent.answered import Answer, Poll, PolledFilms, Question, Reason
 from agent.effects import Effect, Note, Now, Recall, Reply, Shoot
 from agent.messages import Ask, Model, Refusal, Uuid, decode
 from agent.planner import World
 from agent.shots import DEFAULT_WIDTH, Pace
-from agent.told import Answer, Fetching, Poll, PolledFilms, Question, Reason, Status
+from agent.told import Fetching, Status
 from agent.units import US_PER_S, format_utc
 
 RATE_PER_S = 5

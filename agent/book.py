@@ -15,9 +15,10 @@ from pathlib import Path
 
 import structlog
 
+from agent.answered import AsRunPage
 from agent.messages import Ask, Refusal, encode
 from agent.pages import MOST_RAW_BYTES, pack
-from agent.told import AsRun, AsRunPage
+from agent.told import AsRun
 from agent.units import US_PER_S, UtcUs
 
 log = structlog.get_logger()

@@ -7,7 +7,8 @@ program that says otherwise would start at wrong frames, on all walls or on some
 from fractions import Fraction
 from functools import lru_cache
 
-from agent.messages import Count, Item, Model, Refusal, Variant
+from agent.messages import Count, Model, Refusal
+from agent.programs import Item, Variant
 from agent.units import US_PER_S, parse_rate
 
 SLACK_FRAMES = 2

@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 
 from agent import __version__, asks, shots
+from agent.answered import Answer
 from agent.beside import beside
 from agent.book import Book
 from agent.cache.fetch import Fetcher, FilmState, Wanted
@@ -76,10 +77,10 @@ from agent.player.wire import Report, Running, Screen, Start
 from agent.scribe import Scribe
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
-from agent.telling import Telling
-from agent.told import Answer, Presence, Status
+from agent.told import Presence, Status
 from agent.trust import Trust
 from agent.units import NS_PER_US, US_PER_S, RawNs
+from agent.voice import Voice
 from agent.wishes import NO_REST
 
 log = structlog.get_logger()
@@ -114,11 +115,11 @@ class Daemon:
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
         self._commits = Commits(self._journal, self._handle)
-        self._telling = Telling(
+        self._voice = Voice(
             config.venue, self._boot, self._publish, now=self._now, status=self._newest, judged=self._judged
         )
         book = Book(config.state_dir)
-        self._scribe = Scribe(book, self._telling.record, self._telling.pages, lambda: self._now().vouched)
+        self._scribe = Scribe(book, self._voice.record, self._voice.pages, lambda: self._now().vouched)
         self._rest = NO_REST
         store, look = Store(config.cache.dir), Probe().look
         store.open()  # what is amiss with it stands in the status: a wall whose agent does not start stays dark
@@ -170,7 +171,7 @@ class Daemon:
                 tasks.create_task(self._fetcher.run(), name="films")
                 tasks.create_task(self._upkeep.run(), name="upkeep")
                 tasks.create_task(self._tick(), name="tick")
-                tasks.create_task(self._telling.run(), name="status")
+                tasks.create_task(self._voice.run(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(beside("as-run", self._scribe.run), name="as-run")
                 tasks.create_task(beside("figures", self._metrics.run), name="figures")
@@ -227,7 +228,7 @@ class Daemon:
             log.debug("handled", now=now, handled=event, effects=effects)
         for effect in effects:
             self._carry_out(effect)
-        self._telling.changed()
+        self._voice.changed()
 
     def _on_message(self, message: Message) -> None:
         try:
@@ -237,7 +238,7 @@ class Daemon:
             log.exception("message dropped: it broke the agent's reading of it", topic=message.topic)
 
     def _on_broker(self, _change: BrokerChange) -> None:
-        self._telling.changed()
+        self._voice.changed()
 
     def _on_clock(self, report: ClockReport, mapping: Mapping | None) -> None:
         self._clock_report, self._mapping = report, mapping
@@ -261,16 +262,16 @@ class Daemon:
             case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram() | KeepPanic():
                 self._commits.add(effect)
             case Acknowledge(ack):
-                self._telling.ack(ack)
+                self._voice.ack(ack)
                 self._showings.acknowledge(ack)
             case Record(asrun):
                 self._scribe.record(asrun)
                 self._showings.record(asrun)
             case Reply():
-                self._telling.answer(effect)
+                self._voice.answer(effect)
             case Recall(ask):
                 if (busy := self._scribe.ask(ask)) is not None:
-                    self._telling.answer(Reply(ask.ask, ask.want, busy))
+                    self._voice.answer(Reply(ask.ask, ask.want, busy))
             case Shoot():
                 if self._camera is not None:
                     self._camera.shoot(effect)
@@ -337,7 +338,7 @@ class Daemon:
         return Moment(self._now(raw), self._conductor.snapshot(self._now()))
 
     def _on_shot(self, order: Shoot, outcome: tuple[Print, Moment] | Refusal) -> None:
-        self._telling.shot(order, outcome, round(self._config.display.latency_ms * 1000))
+        self._voice.shot(order, outcome, round(self._config.display.latency_ms * 1000))
 
     def _newest(self) -> Status:
         """A new status; the next scrape gets its figures."""

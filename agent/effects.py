@@ -7,11 +7,12 @@ journal are gathered for a moment and answered together by Kept, so that a burst
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.answered import PolledFilms, Reason
 from agent.clock.mapping import ClockState
 from agent.contents import Contents
 from agent.messages import Ask, Refusal
 from agent.player.wire import Identify, Report, Start
-from agent.told import Ack, AsRun, PolledFilms, Reason
+from agent.told import Ack, AsRun
 from agent.trust import KeyId, Trust
 from agent.units import EPOCH, RawNs, UtcUs
 

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from agent.effects import Now
-from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Program, Refusal, decode
+from agent.messages import MAX_BODY_BYTES, UUID_PATTERN, Cue, Lift, Name, Panic, Refusal, decode
+from agent.programs import Program
 from agent.trust import KeyId, Kind, Opened, Trust, open_body, unverified_body
 from agent.units import UtcUs, format_utc
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.intake import Taken
-from agent.messages import Program, Refusal
+from agent.messages import Refusal
+from agent.programs import Program
 from agent.schedule import ProgramKey
 from agent.trust import KeyId
 

@@ -1,4 +1,4 @@
-"""Every message on the wire as a strict model, and the way between bytes and models.
+"""What operators send as strict models (programs: `agent.programs`), and the way between bytes and models.
 
 The texts of cues and programs come from outside: what does not fit is answered by a `Refusal`
 that names the field, never by an exception that reaches a log as a traceback.
@@ -22,9 +22,8 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic.config import JsonDict
 
-from agent.units import MediaUs, UtcUs, format_utc, frames_to_us, parse_rate, parse_utc
+from agent.units import UtcUs, format_utc, parse_utc
 
 WIRE_VERSIONS = (1,)
 MAX_BODY_BYTES = 64 * 1024
@@ -32,7 +31,6 @@ MAX_ANSWER_BYTES = 256 * 1024
 """An answer may carry a picture; every other message keeps to `MAX_BODY_BYTES`."""
 
 MAX_LIFE_US = 31 * 86_400 * 1_000_000
-MIN_ITEM_US = 2_000_000
 MAX_DETAIL_CHARS = 500
 MAX_DIGITS = 40
 _LONG_NUMBER = re.compile(rb"[0-9]{%d}" % (MAX_DIGITS + 1))
@@ -40,13 +38,12 @@ MAX_FAULTS = 5
 MAX_IDENTIFY_S = 600
 MOST_PAGES = 8
 UUID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-# What a schema can say of the texts that `parse_utc` and `parse_rate` read.
+# What a schema can say of the texts that `parse_utc` reads.
 _TIME_PATTERN = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$"
 )
 # What agent.printable leaves as it is: no control characters, no change of direction.
 _REMARK_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,64}$"
-_RATE_PATTERN = r"^(?!0+(/|$))[0-9]{1,7}(/(?!0+$)[0-9]{1,7})?$"
 _FROM_WIRE = {"wire": True}
 
 
@@ -61,12 +58,6 @@ def _utc(value: Any, info: ValidationInfo) -> Any:
 def _whole(value: Any) -> Any:
     if type(value) is not int:  # to Python `true` and 1.0 equal 1, and a Literal takes what equals it
         raise ValueError("Input should be 1")
-    return value
-
-
-def _rate(value: Any) -> Any:
-    if isinstance(value, str):  # anything else is refused by the type, with its own words
-        parse_rate(value)
     return value
 
 
@@ -90,12 +81,6 @@ _PATTERNS_MEAN = {
     r"^(|\d+,\d+,\d+,\d+)$": "write x,y,width,height in pixels",
 }
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Rate = Annotated[
-    str,
-    StringConstraints(max_length=15),
-    BeforeValidator(_rate),
-    WithJsonSchema({"type": "string", "pattern": _RATE_PATTERN, "maxLength": 15}),
-]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Remark = Annotated[str, StringConstraints(pattern=_REMARK_PATTERN)]
 By = Annotated[
@@ -112,7 +97,6 @@ Venues = Annotated[
         description="Venue ids, `@group`, or `*` for all; whatever the topic says, only this counts.",
     ),
 ]
-Urls = Annotated[list[Url], Field(min_length=1, max_length=8, description="Where it may be had, tried in this order.")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Positive = Annotated[int, Field(gt=0, lt=2**53)]
 
@@ -266,107 +250,6 @@ class Lift(Brief):
     def names(self, venue: str, groups: tuple[str, ...]) -> bool:
         """Whether this lift is meant for a venue with these groups."""
         return _named(self.venues, venue, groups)
-
-
-# --- programs -----------------------------------------------------------------------------------
-
-
-class Variant(Model):
-    """The same film, frame for frame, in another encode for one venue or @group.
-
-    `sound` null is as the item has it. `begins_us`: see Item.
-    """
-
-    sha256: Sha256
-    """Of the file: what was fetched counts if it has this hash, wherever it came from."""
-    size: Positive
-    """In bytes."""
-    codec: Text | None = None
-    width: Positive
-    height: Positive
-    sound: bool | None = None
-    begins_us: Count | None = None
-    urls: Urls
-
-
-_RATED: JsonDict = {
-    "required": ["fps", "frames"],
-    "properties": {"fps": {"type": "string"}, "frames": {"type": "integer"}, "duration_us": {"type": "null"}},
-}
-_TIMED: JsonDict = {
-    "required": ["duration_us"],
-    "properties": {
-        "fps": {"type": "null"},
-        "frames": {"type": "null"},
-        "duration_us": {"type": "integer", "minimum": MIN_ITEM_US},
-    },
-}
-
-
-class Item(Model):
-    """One film of a program.
-
-    A still, or a film of variable frame rate, has `duration_us` instead of `fps` and `frames`. `begins_us` is the
-    file's own time stamp of its first frame, which need not be 0 (sound before it, no edit list); null: not looked at.
-    """
-
-    # What `_length` asks for, as far as a schema can say it.
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_RATED, _TIMED]})
-
-    name: Text
-    """For people and logs."""
-    sha256: Sha256
-    """Of the file: what was fetched counts if it has this hash, wherever it came from."""
-    size: Positive
-    """In bytes."""
-    codec: Text
-    """As ffprobe calls it."""
-    width: Positive
-    height: Positive
-    fps: Rate | None = None
-    """Frames per second as a rational, at most 240."""
-    frames: Positive | None = None
-    duration_us: Positive | None = None
-    sound: bool
-    begins_us: Count | None = None
-    urls: Urls
-    variants: Annotated[dict[VenuePattern, Variant], Field(json_schema_extra={"additionalProperties": False})] = {}
-    """By venue id or `@group`; a venue's own goes before its groups', and those before the item itself."""
-
-    @model_validator(mode="after")
-    def _length(self) -> Self:
-        if (self.fps is None) != (self.frames is None) or (self.fps is None) == (self.duration_us is None):
-            raise ValueError("an item has either fps and frames, or duration_us")
-        if self.length_us < MIN_ITEM_US:
-            raise ValueError("an item is at least 2 s long")
-        return self
-
-    @property
-    def length_us(self) -> MediaUs:
-        """How long the item lasts."""
-        if self.fps is not None and self.frames is not None:
-            return frames_to_us(self.frames, parse_rate(self.fps))
-        return MediaUs(self.duration_us or 0)
-
-    def for_venue(self, venue: str, groups: tuple[str, ...]) -> "Item | Variant":
-        """The encode that a venue plays: its own variant, else a group's, else the item itself."""
-        for key in (venue, *(f"@{group}" for group in groups)):
-            if key in self.variants:
-                return self.variants[key]
-        return self
-
-
-class Program(Model):
-    """Films in order. Immutable: a change is the next `rev`."""
-
-    v: Version
-    program: Name
-    rev: Positive
-    """Its revision: what was published under one never changes."""
-    show: Show
-    issued: WireTime
-    """When it was written."""
-    items: Annotated[list[Item], Field(min_length=1, max_length=1000)]
 
 
 # --- asks ---------------------------------------------------------------------------------------

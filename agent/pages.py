@@ -9,8 +9,9 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 
+from agent.answered import AsRunPage
 from agent.messages import Refusal, decode
-from agent.told import AsRun, AsRunPage
+from agent.told import AsRun
 
 PAGE_CHARS = 60 * 1024
 """Of an answer of at most 64 KiB; what else is in it needs less than 2."""

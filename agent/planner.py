@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from agent.contents import Contents, mismatch
-from agent.messages import Cue, Item, Panic, Play, Program, Refusal, Variant
+from agent.messages import Cue, Panic, Play, Refusal
 from agent.player.wire import Start
+from agent.programs import Item, Program, Variant
 from agent.schedule import Agenda, ProgramKey, program_key
 from agent.timeline import Piece, Timeline, still
 from agent.units import US_PER_S, UtcUs, parse_rate

@@ -15,7 +15,8 @@ from agent.effects import AskAgain, Effect, ForgetCue, ForgetId, ForgetProgram, 
 from agent.intake import Taken
 from agent.ledger import Entry, Ledger
 from agent.library import Library
-from agent.messages import Cancel, Cue, Play, Program, Refusal
+from agent.messages import Cancel, Cue, Play, Refusal
+from agent.programs import Program
 from agent.schedule import Agenda, ProgramKey, program_key
 from agent.teller import Teller
 from agent.trust import Trust

@@ -13,10 +13,11 @@ from typing import TypeVar
 
 import structlog
 
+from agent.answered import AsRunPage
 from agent.book import Book
 from agent.messages import Ask, Refusal, encode
 from agent.outbox import ROOMS
-from agent.told import AsRun, AsRunPage
+from agent.told import AsRun
 from agent.units import UtcUs
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ with `rate`: a picture is a hundred times the size of a status, and acks travel 
 
 from dataclasses import dataclass
 
+from agent.answered import Answer, Shot
 from agent.effects import Now
 from agent.messages import Refusal
 from agent.scene import Scene
-from agent.told import Answer, Shot
 from agent.units import NS_PER_US, US_PER_S, RawNs, UtcUs
 
 FRESH_US = 2 * US_PER_S

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from agent.messages import Black, Cue, Item, Play, Program
+from agent.messages import Black, Cue, Play
+from agent.programs import Item, Program
 from agent.units import US_PER_S, MediaUs, UtcUs, parse_rate
 
 Kind = Literal["film", "slate", "black"]

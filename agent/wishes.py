@@ -5,8 +5,9 @@ nice to have: somebody may cue it any moment.
 """
 
 from agent.effects import Effect, Fetch, Rest, Wish
-from agent.messages import Cue, Item, Play, Program
+from agent.messages import Cue, Play
 from agent.planner import World
+from agent.programs import Item, Program
 from agent.timeline import Timeline
 from agent.units import US_PER_S, UtcUs
 

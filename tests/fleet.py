@@ -30,8 +30,9 @@ from typing import TypedDict
 
 from fake_venue import BOOT, ROOT, presence, status
 
+from agent.answered import Answer, Poll
 from agent.messages import encode
-from agent.told import Ack, Answer, ClockSource, ClockStatus, ErrorWindow, HostStatus, Poll, Told
+from agent.told import Ack, ClockSource, ClockStatus, ErrorWindow, HostStatus, Told
 from agent.units import UtcUs, format_utc
 
 PLACEHOLDER = "venue-of-the-fleet"

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from agent.clock.mapping import ClockState
 from agent.effects import Now
 from agent.intake import Venue
-from agent.messages import Cue, Panic, Program, Refusal, decode
+from agent.messages import Cue, Panic, Refusal, decode
+from agent.programs import Program
 from agent.trust import PublicKey, Role, Trust
 from agent.units import RawNs, UtcUs, format_utc, parse_utc
 

@@ -19,6 +19,7 @@ from statistics import median
 from PIL import Image
 
 from agent.access import Access
+from agent.answered import MAX_JPEG_BYTES
 from agent.control import shot as shots
 from agent.control.link import Link
 from agent.control.shot import Picture, Row
@@ -33,7 +34,6 @@ from agent.lab.reel import Reel
 from agent.lab.venues import VENUES
 from agent.lab.world import Wishes, World
 from agent.messages import Refusal
-from agent.told import MAX_JPEG_BYTES
 from agent.units import UtcUs, format_utc
 
 FILM_S = 30

@@ -77,6 +77,8 @@ CORE = {
     "agent.tally",
     "agent.teller",
     "agent.timeline",
+    "agent.answered",
+    "agent.programs",
     "agent.told",
     "agent.trust",
     "agent.units",
@@ -103,7 +105,7 @@ LAYERS = {
         "agent.metrics",
         "agent.mqtt",
         "agent.scribe",
-        "agent.telling",
+        "agent.voice",
     },
     # What an operator's tools conclude from what they have heard: pure, as the core is.
     "operator core": {

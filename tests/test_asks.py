@@ -9,13 +9,14 @@ from test_planner import FILMS, world
 from test_status import around
 from walls import FakeWall
 
+from agent.answered import Answer
 from agent.asks import MAX_ASK_BYTES, NAMES_TOLD, RATE_PER_S, Asks, Shorts, answer
 from agent.clock.mapping import ClockState
 from agent.effects import Effect, Note, Now, Recall, Reply, Shoot
 from agent.messages import MAX_BODY_BYTES, Refusal, decode, encode
 from agent.planner import Film
 from agent.status import build_status
-from agent.told import Answer, Fetching, HostStatus, Status
+from agent.told import Fetching, HostStatus, Status
 from agent.units import UtcUs, format_utc
 
 NO_SHORTS: Shorts = ()

@@ -14,10 +14,11 @@ from hypothesis import strategies as some
 from makers import T0, uuid_of
 
 from agent import book as books
+from agent.answered import AsRunPage
 from agent.book import FILE_NAME, KEPT_US, Book
 from agent.messages import Ask, Refusal, decode
 from agent.pages import unpack
-from agent.told import AsRun, AsRunPage
+from agent.told import AsRun
 from agent.units import UtcUs
 
 

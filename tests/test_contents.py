@@ -5,7 +5,8 @@ import pytest
 from makers import item_body
 
 from agent.contents import Contents, mismatch
-from agent.messages import Item, Refusal, decode
+from agent.messages import Refusal, decode
+from agent.programs import Item
 
 GOOD = Contents(codec="h264", width=320, height=180, rates=("30/1", "30/1"), frames=90, length_us=3_000_000)
 

@@ -6,7 +6,7 @@ from makers import ANYBODY, T0, VENUE, S, now_at, program_body
 from agent import library as libraries
 from agent.intake import Taken, take_program
 from agent.library import Library
-from agent.messages import Program
+from agent.programs import Program
 from agent.units import UtcUs, format_utc
 
 

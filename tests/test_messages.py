@@ -17,16 +17,15 @@ from agent.messages import (
     Ask,
     Cancel,
     Cue,
-    Item,
     Lift,
     Panic,
     Play,
-    Program,
     Refusal,
     decode,
     decode_often,
     encode,
 )
+from agent.programs import Item, Program
 from agent.told import Ack, Presence, Status, Told
 from agent.units import UtcUs, format_utc
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 from makers import T0, uuid_of
 
+from agent.answered import Answer, AsRunPage
 from agent.messages import MAX_BODY_BYTES, Refusal, encode
 from agent.pages import PAGE_CHARS, STEP, pack, unpack
-from agent.told import Answer, AsRunPage
 from agent.units import UtcUs
 
 BOOK = uuid_of(77)

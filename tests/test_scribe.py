@@ -11,10 +11,11 @@ from asruns import record
 from makers import uuid_of
 
 from agent import scribe as scribes
+from agent.answered import AsRunPage
 from agent.book import Book, Written
 from agent.messages import Ask, Refusal, decode
 from agent.scribe import MOST_ASKS, Scribe
-from agent.told import AsRun, AsRunPage
+from agent.told import AsRun
 
 
 class SlowBook(Book):

@@ -6,11 +6,11 @@ import pytest
 from makers import T0, S, cue_body, item_body, now_at, panic_body, program_body, uuid_of
 from walls import FakeWall
 
+from agent.answered import Answer
 from agent.effects import Received
 from agent.messages import Refusal, decode, encode
 from agent.scene import Scene
 from agent.shots import BURST, EVERY_US, NO_DISPLAY, Moment, Pace, Print, answer, due, shot
-from agent.told import Answer
 from agent.units import RawNs, UtcUs
 
 PRINT = Print("/9j/", 320, 180, 1920, 1080)

@@ -24,7 +24,7 @@ from agent.control.proof_files import csv_lines, json_parts
 from agent.control.proof_record import Record
 from agent.control.times import TimeError, parse_instant, parse_span
 from agent.control.view import View
-from agent.messages import Item, Program
+from agent.programs import Item, Program
 from agent.units import UtcUs
 
 PATIENCE_S = 8.0

@@ -49,7 +49,7 @@ from agent.control.tables import fitting
 from agent.control.times import parse_span, show_span
 from agent.control.venue_cli import app_venue
 from agent.control.waiting import awaited, waiting
-from agent.messages import Item
+from agent.programs import Item
 from agent.units import UtcUs
 
 UNSIGNED_PROGRAM = (

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from agent.control.cue import CueError, Draft
 from agent.control.times import TimeError, parse_position
 from agent.control.view import View
-from agent.messages import Cue, Play, Program, explain
+from agent.messages import Cue, Play, explain
+from agent.programs import Program
 from agent.schedule import Agenda
 from agent.timeline import Timeline
 from agent.units import US_PER_S, MediaUs, UtcUs, format_utc

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Group
 from rich.text import Text
 
+from agent.answered import Answer, Poll, PolledFilms, Reason
 from agent.control.answers import unsigned_line
 from agent.control.cue import CueError, nobody_for
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
@@ -19,7 +20,7 @@ from agent.control.tables import fitting, shortlist
 from agent.control.times import show_span
 from agent.control.view import Awaited, View
 from agent.messages import Ask, encode, explain
-from agent.told import Answer, Poll, PolledFilms, Presence, Reason
+from agent.told import Presence
 from agent.units import UtcUs
 
 PATIENCE_S = 2.5

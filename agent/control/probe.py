@@ -13,7 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from agent.messages import MIN_ITEM_US, Refusal
+from agent.messages import Refusal
+from agent.programs import MIN_ITEM_US
 from agent.units import US_PER_S, frames_to_us, parse_rate
 
 STILL_FORMATS = ("image2", "_pipe")

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from agent.control.link import Delivery, Link
 from agent.control.probe import Film, probe
-from agent.messages import MAX_BODY_BYTES, Item, Program, Refusal, Variant, encode, explain
+from agent.messages import MAX_BODY_BYTES, Refusal, encode, explain
+from agent.programs import Item, Program, Variant
 from agent.units import UtcUs
 
 CHUNK_BYTES = 1 << 20
 MOST_URLS = 8
-"""As many as an item may have, see agent.messages.Item."""
+"""As many as an item may have, see agent.programs.Item."""
 Progress = Callable[[int], None]
 _VARIANT = re.compile(r"(?P<name>.+?)=(?P<venue>@?[a-z0-9-]{1,63}):(?P<file>.+)", re.DOTALL)
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from agent.answered import MAX_JPEG_BYTES, Answer, Shot
 from agent.control.cue import CueError
 from agent.control.link import Delivery, Link
 from agent.control.view import Awaited
 from agent.messages import Ask, Refusal, encode, explain
-from agent.told import MAX_JPEG_BYTES, Answer, Presence, Shot
+from agent.told import Presence
 from agent.units import UtcUs
 
 TOPICS = ["venue/+/presence", "venue/+/answer"]

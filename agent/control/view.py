@@ -12,6 +12,7 @@ from hashlib import sha256
 from itertools import islice, takewhile
 from typing import TypeVar
 
+from agent.answered import Answer, AsRunPage
 from agent.connection import Received
 from agent.control.claims import Claim, Contest
 from agent.control.desk import Order
@@ -23,13 +24,13 @@ from agent.messages import (
     Cue,
     Lift,
     Panic,
-    Program,
     Refusal,
     decode,
     decode_often,
 )
 from agent.printable import printable
-from agent.told import Ack, Answer, AsRun, AsRunPage, Presence, Status
+from agent.programs import Program
+from agent.told import Ack, AsRun, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body, unverified_body
 from agent.units import US_PER_S, UtcUs
 

@@ -10,7 +10,7 @@ from agent.lab.films import make_program
 from agent.lab.processes import LabError
 from agent.lab.readings import Mode
 from agent.lab.rundir import FilmFacts
-from agent.messages import Program
+from agent.programs import Program
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".m4v", ".ts", ".avi")
 

@@ -16,7 +16,8 @@ from pydantic import Field, ValidationError
 
 from agent.lab.processes import LabError
 from agent.lab.programme import Item, Programme
-from agent.messages import Model, Name, Positive, Rate, Text, WireTime, explain
+from agent.messages import Model, Name, Positive, Text, WireTime, explain
+from agent.programs import Rate
 from agent.units import NS_PER_US, parse_rate
 
 RUN, METER, REPORT = "run.json", "meter.jsonl", "report.json"

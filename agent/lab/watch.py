@@ -15,7 +15,7 @@ from agent.lab.agents import Place
 from agent.lab.processes import LabError, Processes
 from agent.lab.rundir import ClockSample
 from agent.lab.world import World
-from agent.messages import Program
+from agent.programs import Program
 from agent.told import Status
 from agent.units import UtcUs
 

@@ -4,9 +4,9 @@ import io
 
 from PIL import Image
 
+from agent.answered import MAX_JPEG_BYTES
 from agent.player.fitting import fitted
 from agent.player.lens import Copy
-from agent.told import MAX_JPEG_BYTES
 
 QUALITIES = (88, 78, 66, 52, 38, 26)
 SHRINK = 0.75

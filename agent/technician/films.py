@@ -6,7 +6,8 @@ from pathlib import Path
 from agent.cache.disk import place_of
 from agent.config import Config
 from agent.journal import peek
-from agent.messages import Program, Refusal, decode
+from agent.messages import Refusal, decode
+from agent.programs import Program
 
 STILLS = frozenset(["png", "mjpeg", "webp", "bmp", "tiff", "gif", "jpegxl"])
 

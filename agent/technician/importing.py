@@ -23,8 +23,9 @@ from agent.cache.store import Store
 from agent.config import Config
 from agent.contents import Contents, mismatch
 from agent.journal import peek
-from agent.messages import Item, Program, Refusal, Variant, decode
+from agent.messages import Refusal, decode
 from agent.printable import printable
+from agent.programs import Item, Program, Variant
 
 _NAMED = re.compile(r"(?P<sha256>[0-9a-f]{64})(\.[a-z0-9]{1,7})?")
 _OF_A_CACHE = (".part", ".from", ".seal", ".bad", ".gone", ".new")

@@ -9,8 +9,8 @@ from typing import Any
 from brokers import Mosquitto
 from fake_venue import BOOT, ROOT, connected, now_us, presence, status
 
+from agent.answered import Answer, Shot
 from agent.messages import Ask, Refusal, decode, encode
-from agent.told import Answer, Shot
 
 
 def shot_of(jpeg: bytes) -> Shot:

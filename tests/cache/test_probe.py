@@ -11,7 +11,7 @@ from agent.cache import probe
 from agent.cache.probe import Probe, contents_of
 from agent.contents import Contents, mismatch
 from agent.control.publish import probe_all, store
-from agent.messages import Item
+from agent.programs import Item
 
 pytestmark = pytest.mark.needs("ffmpeg", "ffprobe")
 

@@ -12,21 +12,9 @@ from typing import Any
 import aiomqtt
 from brokers import Mosquitto
 
+from agent.answered import Answer, Poll, PolledFilms, Reason
 from agent.messages import Ask, Cue, Lift, Panic, Refusal, decode, encode
-from agent.told import (
-    Ack,
-    Answer,
-    CacheStatus,
-    ClockStatus,
-    Fetching,
-    HostStatus,
-    NextCue,
-    Poll,
-    PolledFilms,
-    Presence,
-    Reason,
-    Status,
-)
+from agent.told import Ack, CacheStatus, ClockStatus, Fetching, HostStatus, NextCue, Presence, Status
 from agent.units import US_PER_S, UtcUs
 
 ROOT = "framezero/v1"

@@ -16,11 +16,12 @@ from fake_venue import BOOT, ROOT, connected, framezero, now_us, presence, retai
 from test_json_shapes import same
 
 from agent.access import Access
+from agent.answered import Answer
 from agent.book import Book
 from agent.control import collect
 from agent.control.link import Link
 from agent.messages import Ask, Refusal, decode, encode
-from agent.told import Answer, AsRun
+from agent.told import AsRun
 from agent.units import UtcUs
 
 pytestmark = pytest.mark.needs("mosquitto")

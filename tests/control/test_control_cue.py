@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from agent.control.cli import app_cue
 from agent.control.cue import CueError, Draft, build, cue_id
-from agent.messages import Cue, Item, Play, Program, Stop, decode, encode
+from agent.messages import Cue, Play, Stop, decode, encode
+from agent.programs import Item, Program
 from agent.units import US_PER_S, UtcUs, format_utc
 
 SHOW = ("--show", "demo")

@@ -19,11 +19,11 @@ from fake_venue import (
 from rich.console import Console
 from test_control_cue import keep_program
 
+from agent.answered import Answer, Poll, Reason
 from agent.connection import Received
 from agent.control.poll import Polled, build_ask, judge, page
 from agent.control.view import View
 from agent.messages import Ask, Refusal, decode, encode
-from agent.told import Answer, Poll, Reason
 
 URL = "mqtt://a:1"
 

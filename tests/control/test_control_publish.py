@@ -14,7 +14,8 @@ from test_json_shapes import same
 
 from agent.control.probe import Film, probe
 from agent.control.publish import PublishError, VariantWish, parse_variants
-from agent.messages import Program, Refusal, decode
+from agent.messages import Refusal, decode
+from agent.programs import Program
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed: apt install ffmpeg")
 

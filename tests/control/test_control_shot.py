@@ -15,6 +15,7 @@ from fake_venue import BOOT, ROOT, connected, framezero, now_us, presence, retai
 from test_json_shapes import same
 
 from agent.access import Access
+from agent.answered import Answer, Shot
 from agent.connection import Received
 from agent.control import shot as shots
 from agent.control import view as views
@@ -24,7 +25,6 @@ from agent.control.shot import Picture, Row
 from agent.control.shot_cli import exit_code, on_wall, page, place_of
 from agent.control.view import View
 from agent.messages import MAX_ANSWER_BYTES, Ask, Refusal, decode, encode
-from agent.told import Answer, Shot
 from agent.units import UtcUs
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 300

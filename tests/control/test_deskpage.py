@@ -8,13 +8,14 @@ from fake_venue import polled, presence, status
 from makers import T0, S, cue, panic, uuid_of
 from rich.console import Console
 
+from agent.answered import Answer
 from agent.control.desk import Desk, Order
 from agent.control.deskpage import countdown, draw
 from agent.control.deskwalls import Scene
 from agent.control.poll import Row
 from agent.control.showfile import parse_show
 from agent.control.status import Wall
-from agent.told import Ack, Answer, ClockStatus
+from agent.told import Ack, ClockStatus
 from agent.units import UtcUs
 
 HEAD = b'show = "reel-show"\ntitle = "Koi night"\n[[venue]]\nid = "tokyo"\ncity = "Tokyo"\n[[venue]]\nid = "paris"\n'

@@ -10,6 +10,7 @@ from fake_venue import BOOT, now_us, polled, presence, status
 from pydantic import BaseModel
 from rich.console import Console
 
+from agent.answered import Answer
 from agent.control import answers, clocks
 from agent.control import poll as polls
 from agent.control import status as statuses
@@ -17,7 +18,7 @@ from agent.control.cue import Draft, Sent, build
 from agent.control.times import local_time
 from agent.control.verdict import Outcome
 from agent.messages import Black, Refusal, decode, encode
-from agent.told import Ack, Answer, ClockSource, Fetching, Presence, Status
+from agent.told import Ack, ClockSource, Fetching, Presence, Status
 
 EVIL = ["[/nothing]", "[red", "\x1b]0;a window\x07\x1b[2J\x9b31m", "Asia", "x" * 5000, "\\"]
 VAST = [10**19, -(10**19)]

@@ -11,6 +11,7 @@ from typing import Any
 from forger import Forger, Made, keys_of
 from makers import T0, now_at, uuid_of
 
+from agent.answered import Answer
 from agent.conductor import Conductor, Limits
 from agent.connection import Received as Heard
 from agent.control.view import View
@@ -31,9 +32,10 @@ from agent.effects import (
     Reply,
 )
 from agent.intake import Venue, take_cue, take_panic, take_program
-from agent.messages import MAX_BODY_BYTES, Ask, Cue, Lift, Panic, Program, Refusal, decode, encode
+from agent.messages import MAX_BODY_BYTES, Ask, Cue, Lift, Panic, Refusal, decode, encode
 from agent.player.wire import Hello
-from agent.told import Ack, Answer, AsRun, Presence, Status
+from agent.programs import Program
+from agent.told import Ack, AsRun, Presence, Status
 from agent.trust import KINDS, PublicKey, Trust, open_body, unverified_body
 from agent.units import UtcUs
 

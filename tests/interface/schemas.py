@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agent.answered import Answer
 from agent.control.claims import Claim
-from agent.messages import Ask, Cue, Lift, Panic, Program
-from agent.told import Ack, Answer, AsRun, Presence, Status
+from agent.messages import Ask, Cue, Lift, Panic
+from agent.programs import Program
+from agent.told import Ack, AsRun, Presence, Status
 from agent.trust import Envelope
 
 INTERFACE = Path(__file__).parents[2] / "deploy" / "interface"

@@ -5,7 +5,7 @@ import pytest
 from agent.lab import reel
 from agent.lab.processes import LabError
 from agent.lab.reel import Reel
-from agent.messages import Item, Program
+from agent.programs import Item, Program
 
 
 def item(name: str, **length: object) -> Item:

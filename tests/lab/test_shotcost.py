@@ -10,11 +10,11 @@ import shotcost
 from PIL import Image
 from shotcost import Cost, Result, Span, Taken, standing
 
+from agent.answered import Answer, Shot
 from agent.control.shot import Picture
 from agent.lab.programme import Item, Programme
 from agent.lab.readings import Change, Readings
 from agent.messages import Refusal
-from agent.told import Answer, Shot
 
 S = 1_000_000_000
 PROGRAMME = Programme([Item("film.mp4", 1, Fraction(25), 250)], due_ns=0, loop=True)

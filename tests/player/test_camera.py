@@ -21,6 +21,7 @@ from test_process import screen_on
 from Xlib import X
 from Xlib import display as xdisplay
 
+from agent.answered import MAX_JPEG_BYTES
 from agent.effects import Shoot
 from agent.lab import displays
 from agent.lab.displays import Display
@@ -35,7 +36,6 @@ from agent.player.raster import Rect
 from agent.player.stage import StageError
 from agent.player.wire import Screen
 from agent.shots import Print
-from agent.told import MAX_JPEG_BYTES
 from agent.units import RawNs
 
 pytestmark = [pytest.mark.needs("Xvfb"), pytest.mark.timeout(60)]

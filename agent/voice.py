@@ -8,11 +8,12 @@ from typing import Protocol
 import structlog
 
 from agent import shots
+from agent.answered import Answer, AsRunPage, Shot
 from agent.effects import Now, Reply, Shoot
 from agent.messages import Ask, Refusal, encode
 from agent.outbox import Kind
 from agent.shots import Moment, Print
-from agent.told import Ack, Answer, AsRunPage, Shot, Status
+from agent.told import Ack, Status
 
 STATUS_S = 1.0
 STATUS_AT_LEAST_S = 5.0
@@ -28,7 +29,7 @@ class Publish(Protocol):
         """Send a message; never waits."""
 
 
-class Telling:
+class Voice:
     """One venue's word to its brokers.
 
     `status` makes a new status, `judged` the answer to an ask that is about it; `now` is the present instant.
