@@ -93,7 +93,7 @@ class Live:
         self._house = HouseTime(link, desk.show)
         link.now = self._house.now
         self._fix: Fix | None = None
-        self._lookout = Lookout(link.view)
+        self._lookout = Lookout(link.view, desk.show, choices.expected)
         self._alarms = Alarms(choices.rules.model_copy(update={"venues": sorted(choices.expected)}))
         # What becomes of what is sent stands on the page, so there is nobody else to tell.
         self._notifier = Notifier(targets_of(choices.rules), desk.show, lambda said: None)
@@ -248,9 +248,7 @@ class Live:
         changes = self._alarms.look(self._lookout.facts(now_us, now_s, self._link.brokers, self._link.faults))
         self._notifier.tell(changes, now_us)
         off_us = self.clock()[0] - now_us
-        others = {venue for venue, _ in self._room.others}
-        ours = (raised for raised in self._alarms.current if raised.venue not in others)
-        self._raised = tuple(_alarm(raised, off_us) for raised in ours)
+        self._raised = tuple(_alarm(raised, off_us) for raised in self._alarms.current)
 
     async def _expire(self) -> None:
         # An hour late: a cue that has just expired is still something that somebody looks for.

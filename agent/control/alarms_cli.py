@@ -38,7 +38,7 @@ def alarms(
         Path | None, typer.Option("--rules", metavar="FILE", help="TOML with \\[alarms] \\[those of the profile].")
     ] = None,
 ) -> None:
-    """Watch all walls and say what is wrong, in a line each: when it begins, and when it is over.
+    """Watch all walls of the show and say what is wrong, in a line each: when it begins, and when it is over.
 
     It runs until it is told to end, as a service does. The alarms and their limits stand in the table \\[alarms] of the
     profile; with --command or --webhook they are sent as well. A --json line is what a webhook gets. A board with the

@@ -55,10 +55,10 @@ class DeskRun:
         self._desk = desk
         self._console = console
         self._readiness = Readiness(link, desk.show)
-        self._lookout = Lookout(link.view)
         rules = desk.file.alarms or rules
         expected = [] if desk.rehearsing else [place.id for place in desk.file.venue]
         self._alarms = Alarms(rules.model_copy(update={"venues": [*dict.fromkeys([*rules.venues, *expected])]}))
+        self._lookout = Lookout(link.view, desk.show, self._alarms.rules.venues)
         self._looked_s = 0.0
         self._armed: _Armed | None = None
         self._message = ("; ".join(warnings), DOUBT)

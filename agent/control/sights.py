@@ -1,7 +1,7 @@
 """What an operator's long-lived tool hears, as the facts that its alarms are concluded from."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from agent.control.alarms import Facts, Sight
 from agent.control.view import View, version_fault
@@ -24,21 +24,31 @@ def sight_of(view: View, venue: str, now: UtcUs, now_s: float) -> Sight:
 
 
 class Lookout:
-    """Takes the facts from a view again and again, with the acks that have come in between."""
+    """Takes the facts from a view again and again, with the acks that have come in between.
 
-    def __init__(self, view: View) -> None:
+    Walls that play another show than `show` are none of its facts (None: all are); those of `expected` are always.
+    """
+
+    def __init__(self, view: View, show: str | None, expected: Iterable[str] = ()) -> None:
         self._view = view
+        self._show = show
+        self._expected = frozenset(expected)
         self._read: Counter[str] = Counter()
 
     def facts(self, now: UtcUs, now_s: float, brokers: Mapping[str, bool], broker_faults: Mapping[str, str]) -> Facts:
         """All that is known now: UTC by this host's clock, and monotonic."""
         view = self._view
+        others = {
+            venue
+            for venue, presence in view.presences.items()
+            if self._show is not None and presence.show != self._show and venue not in self._expected
+        }
         return Facts(
             now=now,
             now_s=now_s,
-            sights=[sight_of(view, venue, now, now_s) for venue in view.venues],
+            sights=[sight_of(view, venue, now, now_s) for venue in view.venues if venue not in others],
             cues=view.cues,
-            acks=self._fresh(),
+            acks=[ack for ack in self._fresh() if ack.venue not in others],
             brokers=brokers,
             broker_faults=broker_faults,
             odd=dict(view.odd_at),

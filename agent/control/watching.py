@@ -33,7 +33,7 @@ async def watch(found: Settings, alarms: Alarms) -> AsyncIterator[Look]:
         try:
             async with line_to(found, TOPICS) as link:
                 await hear(link)
-                lookout = Lookout(link.view)
+                lookout = Lookout(link.view, found.show, alarms.rules.venues)
                 while True:
                     now = utc_now()
                     facts = lookout.facts(now, time.monotonic(), link.brokers, link.faults)
@@ -51,7 +51,8 @@ async def look_once(found: Settings, rules: Rules) -> tuple[Alarms, list[str]]:
     alarms = Alarms(rules, at_once=True)
     async with line_to(found, TOPICS) as link:
         warnings = await hear(link)
-        alarms.look(Lookout(link.view).facts(utc_now(), time.monotonic(), link.brokers, link.faults))
+        lookout = Lookout(link.view, found.show, rules.venues)
+        alarms.look(lookout.facts(utc_now(), time.monotonic(), link.brokers, link.faults))
         return alarms, warnings
 
 

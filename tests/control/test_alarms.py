@@ -4,15 +4,17 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pytest
 from fake_venue import BOOT, presence, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.connection import Received
 from agent.control.alarm_facts import Trail
 from agent.control.alarms import Alarm, Alarms, Changes, Facts, Rules, Sight
 from agent.control.sights import Lookout
 from agent.control.view import View
-from agent.messages import Black, Cue, Play, Refusal
+from agent.messages import Black, Cue, Play, Refusal, encode
 from agent.told import Ack, CacheStatus, ClockStatus, ErrorWindow, Fetching, HostStatus, NextCue, Presence, Status
 from agent.units import US_PER_S, UtcUs, parse_utc
 
@@ -304,9 +306,21 @@ def test_a_flood_of_what_nobody_has_signed_is_one_alarm() -> None:
     assert [alarm.code for alarm in desk.lives(2, {"a": {}})[0]] == ["odd"], "the same again, later, is news"
 
 
+@pytest.mark.parametrize(("show", "seen"), [(None, "abc"), ("demo", "ac"), ("other", "bc")])
+def test_walls_of_another_show_are_nobodys_alarm_here_unless_they_are_expected(show: str | None, seen: str) -> None:
+    view = View()
+    for venue in "abc":
+        here = presence(venue).model_copy(update={"show": "other" if venue == "b" else "demo"})
+        view.take(Received(f"venue/{venue}/presence", encode(here), True, "mqtt://a"), 0.0)
+        view.take(Received(f"venue/{venue}/ack", encode(ack("refused", venue)), False, "mqtt://a"), 0.0)
+    facts = Lookout(view, show, ["c"]).facts(T0, 1.0, {}, {})
+    assert "".join(sight.venue for sight in facts.sights) == seen
+    assert "".join(found.venue for found in facts.acks) == seen
+
+
 def test_acks_are_read_once_also_when_the_view_forgets_and_hears_again() -> None:
     view = View()
-    lookout = Lookout(view)
+    lookout = Lookout(view, None)
 
     def stages() -> list[str]:
         return [found.stage for found in lookout.facts(T0, 1.0, {}, {}).acks]

@@ -45,6 +45,7 @@ async def test_one_look_tells_all_and_its_exit_status_can_be_trusted(mosquitto: 
     code, out, err = await framezero("alarms", "--once", *where)
     assert (code, out.strip(), err) == (0, "no alarm", "")
     await retain(mosquitto, "venue/paris/presence", encode(presence("paris", online=False)))
+    await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo", unsigned=False, next=None)))
     code, out, _ = await framezero("alarms", "--once", *where, "--json")
     assert (code, [alarm["code"] for alarm in told(out)["alarms"]]) == (3, ["silent"])
     await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo", next=None, state="fault")))
