@@ -26,7 +26,7 @@ th { text-align: right; font-weight: 600; color: var(--soft); border-bottom: 1.5
 td { text-align: right; padding: 4px 0 4px 10px; border-bottom: 1px solid var(--line); vertical-align: top }
 th:first-child, td:first-child, .l { text-align: left; padding-left: 0 }
 .l + .l, td + .l, th + .l { padding-left: 10px }
-td.l { overflow-wrap: anywhere; min-width: 11em }
+td + td { white-space: nowrap } td.l { overflow-wrap: anywhere; min-width: 11em; white-space: normal }
 thead { display: table-header-group } tr { break-inside: avoid }
 td small, th small { display: block; color: var(--soft); font-weight: normal; font-size: 11.5px }
 .bad { color: var(--bad) } .verdict.bad { color: inherit } a { color: inherit } .nowrap { white-space: nowrap }
