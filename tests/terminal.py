@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -32,6 +33,7 @@ class Terminal:
             start_new_session=True,
         )
         self.text = ""
+        self._gone = False
         asyncio.get_running_loop().add_reader(self._master, self._read)
 
     def _read(self) -> None:
@@ -58,12 +60,22 @@ class Terminal:
         await until(lambda: self.process.poll() is not None, lambda: "still runs")
         return self.process.returncode
 
-    def close(self) -> None:
+    def resize(self, columns: int, lines: int) -> None:
+        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self.process.send_signal(signal.SIGWINCH)
+
+    def hang_up(self) -> None:
+        """The terminal is gone, as with the line that it came over."""
         asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        self._gone = True
+
+    def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._master)
+        if not self._gone:
+            self.hang_up()
         os.close(self._slave)
 
 

@@ -27,7 +27,7 @@ class Desks:
         desk = self._desk
         if not desk.lines:
             return self._deck
-        last = desk.last(contest)
+        last = desk.last(contest, moment.now_s)
         until_s = last.came_s + desk.gap_s if last is not None else 0.0
         refused = desk.may_go(desk.standby, contest, moment.now_us, moment.now_s)
         deck = Deck(

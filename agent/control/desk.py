@@ -10,13 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agent.control.claims import Contest
+from agent.control.claims import PATIENCE_S, Contest
 from agent.control.showfile import CueLine, ShowFile, instant_of
-from agent.messages import Cancel, Cue, Identify, Lift, Panic
+from agent.messages import Cancel, Cue, Identify, Lift, Panic, Play
 from agent.units import US_PER_S, UtcUs
 
 SOMEBODY = "somebody"
 HISTORY = 500
+DAILY_US = 12 * 3600 * US_PER_S
+"""So long after its instant a cue for a time of day is still that of its line; then the line is for the next day."""
+
+CLAIM_COUNTS_S = 5.0
+"""For so long a claim keeps others waiting whose cue does not come: its desk was beaten, or has died."""
+
+OLD_US = 3600 * US_PER_S
+"""What was written so long ago and comes now is no GO of anybody: it was sent again, by whomever. Longer than clocks of
+operators differ whose cues could be of any use."""
 
 Why = Literal["gap", "busy", "end", "sent", "rival", "cue", "no_broker", "untaken"]
 """Why a desk does not do what was pressed: another GO less than the gap ago · a GO of its own under way · no line
@@ -93,6 +102,8 @@ class Desk:
         """What everybody has sent to this show, in the order in which it came."""
         self.busy = False
         """A GO of this desk waits for the others."""
+        self.sending = False
+        """Timed lines are on their way from this desk."""
         self._standby = 0
         self._by_label = {line.label: line for line in self.lines}
         self._sent: dict[str, Order] = {}  # line → the newest cue that was sent for it
@@ -148,12 +159,34 @@ class Desk:
         return cue if cue is not None and cue.at > now else None
 
     def unsent(self, now: UtcUs) -> list[CueLine]:
-        """The timed lines whose instant is to come and that nobody has sent yet, in their order."""
+        """The timed lines still to come that nobody has sent yet as the file has them, in their order."""
         return [
             line
             for line in self.lines
-            if line.at is not None and instant_of(line.at, now) > now and self.sent(line, now) is None
+            if line.at is not None
+            and instant_of(line.at, now) > now
+            and ((cue := self.sent(line, now)) is None or not self._as_written(line, line.at, cue, now))
         ]
+
+    def otherwise(self, line: CueLine, now: UtcUs) -> Cue | None:
+        """The cue of a timed line that is out, is still to come, and is not what the file says (any more)."""
+        cue = self.ahead(line, now)
+        return None if cue is None or line.at is None or self._as_written(line, line.at, cue, now) else cue
+
+    def _as_written(self, line: CueLine, at: str, cue: Cue, now: UtcUs) -> bool:
+        """Whether a cue is what its line says: the file may have been changed since it was sent."""
+        if cue.at != instant_of(at, now) and (instant_of(at, cue.issued) != cue.at or now - cue.at > DAILY_US):
+            return False
+        do = cue.do
+        if do.action != line.action or cue.venues != line.venues:
+            return False
+        if isinstance(line.lasts, int) and cue.expires - cue.at != line.lasts:
+            return False
+        if isinstance(do, Play):
+            pinned = self.file.pinned(line)
+            written = (line.program, pinned or do.rev, line.loop, line.from_us)
+            return (do.program, do.rev, do.loop, do.from_us) == written
+        return not isinstance(do, Identify) or do.seconds == line.seconds
 
     # --- what is heard ------------------------------------------------------------------------
 
@@ -174,16 +207,19 @@ class Desk:
             self._cancelled.add(cue.do.cue)
             return
         line = self._by_label.get(order.label)
+        fresh = order.live and now - cue.issued < OLD_US
         # What came while the connection was lost is found retained: it moves the standby, and keeps nobody waiting.
-        missed = self._placed and all(cue.issued > known.message.issued for known in self._sent.values())
+        newer = all(cue.issued > known.message.issued for known in self._sent.values())
+        missed = self._placed and not order.live and newer
         if line is not None:
             known = self._sent.get(line.id)
-            if known is None or (known.message.issued, known.id) <= (cue.issued, cue.cue):
+            # What comes live is the newest, whatever the clocks of other operators say.
+            if known is None or fresh or (known.message.issued, known.id) <= (cue.issued, cue.cue):
                 self._sent[line.id] = order
-        if order.live and not isinstance(cue.do, Identify) and order.id not in self._moves:
+        if fresh and not isinstance(cue.do, Identify) and order.id not in self._moves:
             self._keep(Went(order.id, order.by, order.label, order.came_s))
         # A timed cue that is sent ahead moves nothing, unless it was its turn.
-        if line is not None and (order.live or missed) and (line.at is None or line == self.standby):
+        if line is not None and (fresh or missed) and (line.at is None or line == self.standby):
             self._placed = True
             self._standby = self._behind(line, now)
 
@@ -215,8 +251,10 @@ class Desk:
         if self.busy:
             return Refused("busy", "the GO before is still waiting for the other desks", self.me)
         if (cue := self.ahead(line, now)) is not None:
-            return Refused("sent", f"cue {line.id} is out and waits for its instant; take it back first", cue.by)
-        went = self.last(contest)
+            other = self.otherwise(line, now)
+            remedy = "t sends it as the file has it now" if other else f"framezero cue cancel {cue.cue} takes it back"
+            return Refused("sent", f"cue {line.id} is out and waits for its instant; {remedy}", cue.by)
+        went = self.last(contest, now_s)
         if went is None or now_s - went.came_s >= self.gap_s:
             return None
         who = "you" if went.id in self._mine else went.by
@@ -225,21 +263,45 @@ class Desk:
         detail = f"{who} {did} {ago_s:.1f} s ago; {self.gap_s:g} s have to lie between two GOs"
         return Refused("gap", detail, went.by)
 
-    def last(self, contest: Contest) -> Went | None:
-        """The newest GO, or claim to one, that anybody has made while this desk listened."""
-        began = contest.came_s
-        found = [
-            replace(went, came_s=min(went.came_s, began.get(key, went.came_s))) for key, went in self._went.items()
-        ]
+    def may_send_timed(self, contest: Contest, now_s: float) -> Refused | None:
+        """Why the timed lines are not sent now: that is under way already, at this desk or at another one."""
+        if self.sending:
+            return Refused("busy", "the timed cues are being sent already", self.me)
         for key, claim in contest.claims.items():
-            if key not in self._went and key not in self._mine:
-                found.append(Went(key, claim.by, claim.label or "", contest.came_s[key]))
-        return max(found, key=lambda went: went.came_s, default=None)
+            if key not in self._mine and now_s - contest.came_s[key] < PATIENCE_S:
+                return Refused(
+                    "gap", f"{claim.by} sends {claim.label or 'a cue'} just now; look, then press again", claim.by
+                )
+        return None
+
+    def last(self, contest: Contest, now_s: float) -> Went | None:
+        """The newest GO, or claim to one, that anybody has made while this desk listened.
+
+        Of claims whose cue is not here yet only those count that may still go: not within the gap of one before, for
+        that one was beaten, and not for long, for the cue follows at once.
+        """
+        began = contest.came_s
+        cues = [replace(went, came_s=min(went.came_s, began.get(key, went.came_s))) for key, went in self._went.items()]
+        claims = [
+            Went(key, claim.by, claim.label or "", began[key])
+            for key, claim in contest.claims.items()
+            if key not in self._went and key not in self._mine and now_s - began[key] < CLAIM_COUNTS_S
+        ]
+        newest: Went | None = None
+        for went in sorted([*cues, *claims], key=lambda went: went.came_s):
+            if newest is None or went.id in self._went or went.came_s - newest.came_s >= self.gap_s:
+                newest = went
+        return newest
 
     def pressed(self, cue: str) -> None:
         """GO was pressed here, for a cue of this id: from now on it is under way, and its claim is our own."""
         self.busy = True
         self._mine.add(cue)
+
+    def sends(self, claim: str) -> None:
+        """The timed lines are being sent from here, under a claim of this id, until `sending` is false again."""
+        self.sending = True
+        self._mine.add(claim)
 
     def granted(self, cue: str, label: str, pressed_s: float) -> None:
         """The other desks let this one's GO go; the gap begins with its press."""

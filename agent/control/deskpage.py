@@ -206,16 +206,23 @@ def _alarms(scene: Scene, width: int) -> list[Text]:
     for panic in scene.panics[:1]:
         where = "" if panic.venues == ["*"] else f" on {few(panic.venues)}"
         ago = show_span(scene.now - panic.issued)
-        text = f" ✗ PANIC to {panic.to}{where} holds, raised {ago} ago by {panic.by or 'somebody'}; l lifts it"
+        more = f" (+{len(scene.panics) - 1})" if len(scene.panics) > 1 else ""
+        text = f" ✗ PANIC to {panic.to}{where} holds{more}, raised {ago} ago by {panic.by or 'somebody'}; l lifts it"
         lines.append(Text(printable(text).ljust(width)[:width], style="bold white on red"))
     lines += [
         markup(f" [bold red]✗ no connection to {shown(url)}[/] [red]{shown(scene.faults.get(url, 'trying again'))}[/]")
         for url, up in scene.brokers.items()
         if not up
     ][:2]
+    if scene.clock:
+        lines.append(markup(f" [bold red]✗ {shown(scene.clock)}[/]"))
     late = scene.desk.unsent(scene.now)
-    if late:
-        ids = ", ".join(line.id for line in late)
+    other = [line for line in late if scene.desk.otherwise(line, scene.now) is not None]
+    if other:
+        ids = ", ".join(line.id for line in other)
+        lines.append(markup(f" [yellow]! out, and not as the file has them: {escape(ids)} – t replaces them[/]"))
+    if len(late) > len(other):
+        ids = ", ".join(line.id for line in late if line not in other)
         lines.append(markup(f" [yellow]! timed cues not sent yet: {escape(ids)} – t sends them ahead[/]"))
     if scene.alarms:
         first = scene.alarms[0]

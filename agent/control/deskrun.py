@@ -1,7 +1,9 @@
 """The terminal desk at work: keys become what an operator does, and the page is drawn anew some times a second."""
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +15,17 @@ from rich.live import Live
 from agent.control import operate
 from agent.control.alarm_rules import Rules
 from agent.control.alarms import Alarms
-from agent.control.desk import Desk, Refused
+from agent.control.desk import SOMEBODY, Desk, Refused
 from agent.control.deskpage import draw
 from agent.control.deskwalls import Scene, last_cue, why
 from agent.control.keyboard import keys
-from agent.control.link import Link
+from agent.control.link import Link, utc_now
 from agent.control.operate import Gone
 from agent.control.poll import Row
 from agent.control.readiness import Question, Readiness
 from agent.control.sights import Lookout
-from agent.control.status import Wall, walls
+from agent.control.spans import show_clock, show_span
+from agent.control.status import Wall, clock_warning, walls
 from agent.control.tables import few
 from agent.messages import Cue, Lift, Panic
 from agent.units import US_PER_S
@@ -32,6 +35,8 @@ SOON_US = 15 * US_PER_S
 """So close to an instant the countdown is drawn ten times a second."""
 
 CONFIRM_S = 2.0
+OFF_US = 200_000
+AFTER_FAULT_S = 5.0
 HELD_S = 0.7
 """A key that is held down repeats after at most so long, and then more often: that is one press."""
 
@@ -61,6 +66,7 @@ class DeskRun:
         self._lookout = Lookout(link.view, desk.show, self._alarms.rules.venues)
         self._looked_s = 0.0
         self._armed: _Armed | None = None
+        self._held: list[Panic] = []  # that a number lifts
         self._message = ("; ".join(warnings), DOUBT)
         self._seen = 0
         self._space_s = 0.0
@@ -75,25 +81,42 @@ class DeskRun:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._ended.set)
-        with keys() as pressed, Live(console=self._console, auto_refresh=False, screen=True) as live:
-            asking = loop.create_task(self._readiness.keep(self._question))
-            reading = loop.create_task(self._read(pressed))
+        try:
+            with keys() as pressed, Live(console=self._console, auto_refresh=False, screen=True) as live:
+                await self._work(pressed, live)
+        except OSError:
+            if os.isatty(sys.stdin.fileno()):
+                raise  # else the terminal is gone, and nobody looks any more
+        finally:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+            # What was pressed last is not taken back by leaving.
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, pressed: "asyncio.Queue[str | None]", live: Live) -> None:
+        loop = asyncio.get_running_loop()
+        asking, reading = loop.create_task(self._ask()), loop.create_task(self._read(pressed))
+        try:
+            while not self._ended.is_set():
+                self._listen()
+                self._look()
+                width, height = self._console.size
+                live.update(draw(self._scene(), width, height), refresh=True)
+                await self._pause()
+        finally:
+            for task in (asking, reading):
+                task.cancel()
+            await asyncio.gather(asking, reading, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        """Ask the walls all the time; where that fails what they said before is not held up as new."""
+        while True:
             try:
-                while not self._ended.is_set():
-                    self._listen()
-                    self._look()
-                    width, height = self._console.size
-                    live.update(draw(self._scene(), width, height), refresh=True)
-                    await self._pause()
-            finally:
-                for task in (asking, reading):
-                    task.cancel()
-                await asyncio.gather(asking, reading, return_exceptions=True)
-                for number in (signal.SIGTERM, signal.SIGHUP):
-                    loop.remove_signal_handler(number)
-        # What was pressed last is not taken back by leaving.
-        if self._tasks:
-            await asyncio.gather(*self._tasks)
+                await self._readiness.keep(self._question)
+            except Exception as error:
+                self._readiness = Readiness(self._link, self._desk.show)
+                self._at_fault(error)
+            await asyncio.sleep(AFTER_FAULT_S)
 
     async def _pause(self) -> None:
         order, now = last_cue(self._desk), self._link.now()
@@ -139,6 +162,23 @@ class DeskRun:
         order = {place.id: number for number, place in enumerate(self._desk.file.venue)}
         return sorted([*found, *missing], key=lambda wall: (order.get(wall.venue, len(order)), wall.venue))
 
+    def _clock(self) -> str:
+        """That this computer's clock is off: what is sent here is right all the same where the walls tell the time."""
+        off_us = utc_now() - self._link.now()
+        if abs(off_us) < OFF_US:
+            return self._clock_doubt()
+        side = "ahead of" if off_us > 0 else "behind"
+        return (
+            f"this computer's clock is {show_span(abs(off_us))} {side} the walls'; set it: what is sent from this desk "
+            "is for the right instant all the same, but what is sent by other commands is not"
+        )
+
+    def _clock_doubt(self) -> str:
+        return clock_warning(walls(self._link, self._link.now(), time.monotonic()))
+
+    def _panics(self) -> list[Panic]:
+        return [found for found in self._link.view.panics.values() if found.show == self._desk.show]
+
     def _rows(self) -> list[Row]:
         return [row for row in self._readiness.rows if self._ours(row.venue)]
 
@@ -147,7 +187,7 @@ class DeskRun:
         if self._armed is not None and now_s >= self._armed.until_s:
             self._armed = None
         order = last_cue(self._desk)
-        went = self._desk.last(self._link.view.contest(self._desk.show))
+        went = self._desk.last(self._link.view.contest(self._desk.show), now_s)
         return Scene(
             desk=self._desk,
             now=self._link.now(),
@@ -156,12 +196,13 @@ class DeskRun:
             rows=self._rows(),
             asked=self._readiness.about == self._question(),
             acks=self._link.view.acks.get(order.id, []) if order else [],
+            clock=self._clock(),
             brokers=self._link.brokers,
             faults=self._link.faults,
             alarms=self._alarms.current,
             armed=self._armed.what if self._armed else "",
             message=self._message,
-            panics=[found for found in self._link.view.panics.values() if found.show == self._desk.show],
+            panics=self._panics(),
             gap_left_s=max(0.0, self._desk.gap_s - (now_s - went.came_s)) if went else 0.0,
         )
 
@@ -182,18 +223,25 @@ class DeskRun:
         if armed is not None and now_s < armed.until_s:
             if key == "y":
                 self._second(armed.what)
-            else:
-                self._message = (f"{armed.what}: not done", "")
-            return
-        self._message = ("", "")
+                return
+            self._message = (f"{armed.what}: not done", "")
+            # Whoever asks for another thing wants that: a panic is not to wait for a key that was pressed by mistake.
+            if key not in _SECOND:
+                return
+        else:
+            self._message = ("", "")
         if key in _SECOND:
             self._armed = _Armed(_SECOND[key], now_s + CONFIRM_S)
             return
         link, desk = self._link, self._desk
+        held, self._held = self._held, []
+        if key.isdecimal() and 0 < int(key) <= len(held):
+            self._do(operate.lift(link, desk, held[int(key) - 1].panic))
+            return
         match key:
             case "space":
-                held, self._space_s = now_s - self._space_s < HELD_S, now_s
-                if held:
+                again, self._space_s = now_s - self._space_s < HELD_S, now_s
+                if again:
                     self._message = ("GO once: the key was held down, or bounced", DOUBT)
                 else:
                     self._do(operate.go(link, desk), self._unready())
@@ -210,11 +258,21 @@ class DeskRun:
             case "r":
                 self._do(operate.resume(link, desk))
             case "l":
-                self._do(operate.lift(link, desk))
+                self._lift()
             case "i":
                 self._do(operate.identify(link, desk))
             case "t":
                 self._start(self._timed())
+
+    def _lift(self) -> None:
+        """Lift the panic that holds; where two operators have raised one each, a number says which."""
+        held = self._panics()[:9]
+        if len(held) < 2:
+            self._do(operate.lift(self._link, self._desk))
+            return
+        self._held = held
+        told = [f"{number} {_raised(panic)}" for number, panic in enumerate(held, 1)]
+        self._message = (f"{len(held)} panics hold; press the number of the one to lift: {' · '.join(told)}", DOUBT)
 
     def _second(self, what: str) -> None:
         match what:
@@ -230,15 +288,27 @@ class DeskRun:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._at_fault(error)
+
+    def _at_fault(self, error: BaseException) -> None:
+        said = f"✗ the desk itself is at fault ({type(error).__name__}: {error}); who sent what tells whether it is out"
+        self._message = (said, BAD)
+        self._news.set()
 
     def _unready(self) -> str:
-        """What GO goes in spite of; empty where every wall is ready, as far as they have told."""
+        """What GO goes in spite of: a clock that is off, walls that have told that they are not ready; else empty."""
         bad = [row for row in self._rows() if row.verdict != "go"]
+        clock = self._clock_doubt()
         if self._readiness.about != self._question() or not bad:
-            return ""
+            return clock
         names = few([f"{self._name(row.venue)} {why(row)}" for row in bad])
-        return f"{len(bad)} of {len(self._rows())} walls were not ready: {names}"
+        unready = f"{len(bad)} of {len(self._rows())} walls were not ready: {names}"
+        return f"{clock}; {unready}" if clock else unready
 
     def _name(self, venue: str) -> str:
         place = self._desk.file.place(venue)
@@ -270,6 +340,11 @@ class DeskRun:
             case None:
                 pass
         self._news.set()
+
+
+def _raised(panic: Panic) -> str:
+    where = "" if panic.venues == ["*"] else f" on {few(panic.venues)}"
+    return f"to {panic.to}{where} by {panic.by or SOMEBODY}, raised {show_clock(panic.issued)}"
 
 
 def _sent(message: Cue | Panic | Lift) -> str:

@@ -30,7 +30,8 @@ class Scene:
     """All that is drawn: the desk, what its walls tell, and what its operator has to be told.
 
     `rows` are the answers on readiness, `asked` whether they are about what stands by; `acks` those to the last cue.
-    `armed` is what a second key would do, `message` the outcome of the last key with its style.
+    `armed` is what a second key would do, `message` the outcome of the last key with its style. `clock` says that this
+    computer's clock is off, and else nothing.
     """
 
     desk: Desk
@@ -47,6 +48,7 @@ class Scene:
     message: tuple[str, str] = ("", "")
     gap_left_s: float = 0.0
     panics: Sequence[Panic] = ()
+    clock: str = ""
 
 
 def markup(text: str) -> Text:
@@ -189,7 +191,7 @@ def cue_list(scene: Scene, most: int) -> list[Text]:
             "" if line.at is None else f" [dim]{format_utc(instant_of(line.at, scene.now))[5:16].replace('T', ' ')}Z[/]"
         )
         if desk.ahead(line, scene.now) is not None:
-            state = "[cyan]● sent[/]"
+            state = "[yellow]● sent otherwise[/]" if line in unsent else "[cyan]● sent[/]"
         elif went is not None:
             state = f"[green]✓[/] [dim]{show_clock(went.message.issued)}[/]"
         else:

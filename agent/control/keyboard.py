@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _PASTE_ON, _PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
-_PASTED = re.compile(rb"\x1b\[200~.*?(?:\x1b\[201~|\Z)", re.DOTALL)
+_PASTE_BEGINS, _PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~])")
+_BEGUN = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
+_LONGEST = 32  # a sequence that has not ended by then is none
 _NAMES = {
     b"\x1b[A": "up",
     b"\x1bOA": "up",
@@ -34,21 +36,42 @@ _NAMES = {
 _PLAIN = {b" ": "space", b"\r": "enter", b"\n": "enter", b"\x1b": "escape", b"\x7f": "backspace"}
 
 
-def keys_in(data: bytes) -> list[str]:
-    """The keys that these bytes are: letters as themselves, others by a name; what is pasted is no key at all."""
-    data = _PASTED.sub(b"", data)
-    found, place = [], 0
-    while place < len(data):
-        sequence = _SEQUENCE.match(data, place)
-        if sequence:
-            if name := _NAMES.get(sequence[0]):
-                found.append(name)
-            place = sequence.end()
-            continue
-        one = data[place : place + 1]
-        found.append(_PLAIN.get(one) or one.decode("ascii", "ignore"))
-        place += 1
-    return [key for key in found if key and (len(key) > 1 or key.isprintable())]
+class Decoder:
+    """What bytes from a terminal are as keys, in whatever pieces they come: letters as themselves, others by a name.
+
+    What is pasted is no key at all, and a long text comes in many pieces. An escape is known as that by the next key.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._pasting = False
+
+    def keys(self, data: bytes) -> list[str]:
+        """The keys that are whole with these bytes."""
+        data, self._rest = self._rest + data, b""
+        found, place = [], 0
+        while place < len(data):
+            if self._pasting:
+                end = data.find(_PASTE_ENDS, place)
+                if end < 0:
+                    self._rest = data[max(place, len(data) - len(_PASTE_ENDS) + 1) :]
+                    break
+                self._pasting, place = False, end + len(_PASTE_ENDS)
+                continue
+            sequence = _SEQUENCE.match(data, place)
+            if sequence:
+                self._pasting = sequence[0] == _PASTE_BEGINS
+                if name := _NAMES.get(sequence[0]):
+                    found.append(name)
+                place = sequence.end()
+                continue
+            if len(data) - place < _LONGEST and _BEGUN.match(data, place):
+                self._rest = data[place:]
+                break
+            one = data[place : place + 1]
+            found.append(_PLAIN.get(one) or one.decode("ascii", "ignore"))
+            place += 1
+        return [key for key in found if key and (len(key) > 1 or key.isprintable())]
 
 
 @contextmanager
@@ -61,6 +84,7 @@ def keys() -> Iterator["asyncio.Queue[str | None]"]:
     before = termios.tcgetattr(fd)
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
+    decoder = Decoder()
 
     def read() -> None:
         try:
@@ -70,7 +94,7 @@ def keys() -> Iterator["asyncio.Queue[str | None]"]:
         if not data:
             loop.remove_reader(fd)
             queue.put_nowait(None)
-        for key in keys_in(data):
+        for key in decoder.keys(data):
             queue.put_nowait(key)
 
     stopping = signal.signal(signal.SIGTSTP, signal.SIG_IGN)

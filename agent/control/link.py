@@ -266,7 +266,7 @@ class Link:
                         self.view.recounted(access.url)
                 else:
                     received = Received(topic, message.payload, message.retained, message.url)
-                    self.view.take(received, self._arrived_s)
+                    self.view.take(received, self._arrived_s, self.now)
                 self._news.set()
 
     async def _end(self) -> None:

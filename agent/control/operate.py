@@ -20,9 +20,10 @@ from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken
 from agent.control.remarks import understood
 from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show
 from agent.control.times import TimeError, warn_of
-from agent.messages import Black, Cue, Identify, Lift, Panic, Play, Stop, encode
+from agent.messages import MAX_LIFE_US, Black, Cancel, Cue, Identify, Lift, Panic, Play, Stop, encode
 from agent.units import US_PER_S, UtcUs
 
+TIMED = "timed cues"
 CLAIM_LIFE_S = 5
 """A claim means nothing to who comes later."""
 
@@ -71,10 +72,10 @@ async def go(link: Link, desk: Desk, line_id: str | None = None) -> Gone | Refus
     cue, warnings = made
     desk.pressed(cue.cue)
     try:
-        verdict = await _claimed(link, desk, cue, line.label, pressed_s)
+        claim = Claim(v=1, claim=cue.cue, show=desk.show, issued=cue.issued, by=desk.me, label=line.label)
+        verdict = await _claimed(link, desk, claim, pressed_s)
         if isinstance(verdict, Beaten):
-            detail = f"{verdict.by.by} pressed GO {verdict.by.label or ''!r} at the same time, and goes first"
-            return Refused("rival", detail, verdict.by.by)
+            return _rival(verdict)
         desk.granted(cue.cue, line.label, pressed_s)
         warnings += [
             f"{url} did not tell within {claims.PATIENCE_S:g} s whether another desk pressed too; GO went all the same"
@@ -86,17 +87,45 @@ async def go(link: Link, desk: Desk, line_id: str | None = None) -> Gone | Refus
 
 
 async def send_timed(link: Link, desk: Desk) -> list[Gone | Refused]:
-    """Send every timed line that is still to come and that nobody has sent, so that the walls know it early."""
-    found: list[Gone | Refused] = []
+    """Send every timed line that is still to come and that nobody has sent as the file has it, so that the walls know
+    it early; what is out for it otherwise is taken back. Of several desks that do so at once one does it.
+    """
+    now, pressed_s = link.now(), time.monotonic()
+    lines = desk.unsent(now)
+    if not lines:
+        return []
+    if (refused := desk.may_send_timed(link.view.contest(desk.show), pressed_s)) is not None:
+        return [refused]
+    if not any(link.brokers.values()):
+        return [_no_broker(link)]
+    claim = Claim(v=1, claim=cues.cue_id(now), show=desk.show, issued=now, by=desk.me, label=TIMED)
+    desk.sends(claim.claim)
+    try:
+        verdict = await _claimed(link, desk, claim, pressed_s)
+        if isinstance(verdict, Beaten):
+            return [_rival(verdict)]
+        return [sent for line in lines for sent in await _timed(link, desk, line)]
+    finally:
+        desk.sending = False
+
+
+async def _timed(link: Link, desk: Desk, line: CueLine) -> list[Gone | Refused]:
     now = link.now()
-    for line in desk.unsent(now):
-        made = _made(link, desk, line, now)
-        if isinstance(made, Refused):
-            found.append(made)
-        else:
-            desk.moved(made[0].cue)
-            found.append(await _out(link, desk, *made))
-    return found
+    out = desk.otherwise(line, now)
+    made = _made(link, desk, line, now)
+    if isinstance(made, Refused):
+        return [made]
+    desk.moved(made[0].cue)
+    sent = await _out(link, desk, *made)
+    if out is None or isinstance(sent, Refused):
+        return [sent]
+    now = link.now()
+    draft = Draft(Cancel(action="cancel", cue=out.cue), UtcUs(now + MAX_LIFE_US))
+    cancel = cues.build(
+        draft, show=desk.show, venues=out.venues, at=now, now=now, by=desk.me, label=f"{line.id} as it was"
+    )
+    taken_back = await _out(link, desk, cancel, [])
+    return [sent] if isinstance(taken_back, Gone) else [sent, taken_back]
 
 
 async def hold(link: Link, desk: Desk, venues: list[str] | None = None) -> Gone | Refused:
@@ -216,9 +245,14 @@ def _running(link: Link, desk: Desk, venues: list[str], at: UtcUs) -> moves.Runn
     return moves.running_at(link.view, desk.show, venues, at)
 
 
-async def _claimed(link: Link, desk: Desk, cue: Cue, label: str, pressed_s: float) -> Granted | Beaten:
+def _rival(verdict: Beaten) -> Refused:
+    claim = verdict.by
+    did = "sent the timed cues" if claim.label == TIMED else f"pressed GO {claim.label or ''!r}"
+    return Refused("rival", f"{claim.by} {did} at the same time, and goes first", claim.by)
+
+
+async def _claimed(link: Link, desk: Desk, claim: Claim, pressed_s: float) -> Granted | Beaten:
     contest = link.view.contest(desk.show)
-    claim = Claim(v=1, claim=cue.cue, show=desk.show, issued=cue.issued, by=desk.me, label=label)
     live = {url for url, connected in link.brokers.items() if connected}
     said = await link.publish(
         claims.topic(desk.show),
@@ -231,7 +265,7 @@ async def _claimed(link: Link, desk: Desk, cue: Cue, label: str, pressed_s: floa
     doubtful = live - asked
 
     def judged(*, over: bool) -> Granted | Beaten | None:
-        return contest.judge(cue.cue, pressed_s, asked, doubtful, over=over)
+        return contest.judge(claim.claim, pressed_s, asked, doubtful, over=over)
 
     await link.wait(lambda: judged(over=False) is not None, max(0.0, pressed_s + claims.PATIENCE_S - time.monotonic()))
     verdict = judged(over=True)

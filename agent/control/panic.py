@@ -83,8 +83,9 @@ def _told(view: View, panic: str, now: UtcUs) -> str:
 def _holding(view: View, show: str, venues: list[str], now: UtcUs, now_s: float) -> set[str]:
     found = {panic.panic for panic in view.panics.values() if panic.show == show}
     for venue in view.expected(venues):
-        heard = view.statuses.get(venue)
-        if heard is not None and heard.status.panic and not view.silent(venue, now, now_s):
+        heard, presence = view.statuses.get(venue), view.presences.get(venue)
+        ours = presence is None or presence.show == show
+        if ours and heard is not None and heard.status.panic and not view.silent(venue, now, now_s):
             found.add(heard.status.panic)
     return found
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -114,7 +115,8 @@ def run(given: RunOptions, file: File, rehearse: Rehearse = False) -> None:
     finally:
         mine = [order for order in desk.history if order.by == desk.me]
         sent = f"{len(mine)} message{'' if len(mine) == 1 else 's'} of {shown(desk.me)} went to show {shown(target)}"
-        screen().print(f"left the desk; {sent}, and what was sent goes on")
+        with suppress(OSError):  # the terminal may be gone
+            screen().print(f"left the desk; {sent}, and what was sent goes on")
     raise typer.Exit(0)
 
 

@@ -72,12 +72,22 @@ def exit_code(found: list[Wall]) -> int:
 
 
 def clock_warning(found: list[Wall]) -> str:
-    """Whether this host's clock is off: live venues agree on another time. Empty when it is not."""
-    ages = sorted(wall.age_us for wall in found if not wall.silent and wall.age_us is not None)
-    if not ages or -2 * US_PER_S <= ages[len(ages) // 2] <= 12 * US_PER_S:
+    """Whether this host's clock is off: live venues agree on another time. Empty when it is not.
+
+    How old a status was when it came live is known to the length of its way, and of a retained one only that it is
+    none of a silent venue.
+    """
+    there = [wall for wall in found if not wall.silent and wall.age_us is not None]
+    live = sorted(
+        wall.age_us - wall.heard_us for wall in there if wall.age_us is not None and wall.heard_us is not None
+    )
+    ages = live or sorted(wall.age_us for wall in there if wall.age_us is not None)
+    most_us = 2 * US_PER_S if live else 12 * US_PER_S
+    if not ages or -2 * US_PER_S <= ages[len(ages) // 2] <= most_us:
         return ""
-    off = show_span(ages[len(ages) // 2])
-    return f"this host's clock is about {off} ahead of the venues' (− is behind); set it before giving instants"
+    off_us = ages[len(ages) // 2]
+    side = "ahead of" if off_us > 0 else "behind"
+    return f"this host's clock is about {show_span(abs(off_us))} {side} the venues'; set it before giving instants"
 
 
 def as_json(link: Link, found: list[Wall], warnings: list[str]) -> dict[str, Any]:

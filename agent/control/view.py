@@ -15,7 +15,7 @@ from typing import TypeVar
 from agent.answered import Answer, AsRunPage
 from agent.connection import Received
 from agent.control.claims import Claim, Contest
-from agent.control.desk import Order
+from agent.control.desk import OLD_US, Order
 from agent.intake import panic_kind
 from agent.messages import (
     MAX_ANSWER_BYTES,
@@ -118,8 +118,11 @@ class View:
         self.unsigned: dict[str, set[str]] = {}  # topics of bare cues that `trust` passes over → urls that keep them
         self._passed_over: dict[str, set[str]] = {}  # the same of all cues that it passes over
 
-    def take(self, message: Received, now_s: float) -> None:
-        """Take in one message, its topic below the root, received at monotonic `now_s`."""
+    def take(self, message: Received, now_s: float, now: Callable[[], UtcUs] | None = None) -> None:
+        """Take in one message, its topic below the root, received at monotonic `now_s`. `now` tells UTC, if known.
+
+        UTC, which may be wrong, is only for what is far too old to be true.
+        """
         self._now_s = now_s
         if self._recounts and message.url in self._recounts:
             self._recounts[message.url].discard(message.topic)
@@ -160,13 +163,18 @@ class View:
             case ["panic"] | ["panic", _]:
                 self._take_panic(message, now_s)
             case ["desk", show, "go"]:
-                self._take_claim(show, message, now_s)
+                self._take_claim(show, message, now_s, now)
 
-    def _take_claim(self, show: str, message: Received, now_s: float) -> None:
+    def _take_claim(self, show: str, message: Received, now_s: float, now: Callable[[], UtcUs] | None) -> None:
         opened = self._open(("claim",), message)
         claim = self._read(Claim, message, opened.body) if opened else None
-        if claim is not None and claim.show == show:
-            self.contest(show).take(message.url, claim, now_s)
+        if claim is None or claim.show != show:
+            return
+        if message.retained or (now is not None and now() - claim.issued >= OLD_US):
+            # Whoever recorded it may send it as often as they like: its signature is good for ever.
+            self._say(f"{message.topic}: a claim of {claim.by} is an old one that was sent again; passed over")
+            return
+        self.contest(show).take(message.url, claim, now_s)
 
     def contest(self, show: str) -> Contest:
         """The claims to GO that desks of a show have made."""

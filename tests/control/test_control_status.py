@@ -227,6 +227,16 @@ def test_the_exit_code_never_hides_a_no_go_behind_a_silence() -> None:
     silent = Seen("c", None, status("c"), True, 0)
     assert [exit_code(walls) for walls in ([good], [good, bad], [bad, silent], [])] == [0, 1, 1, 3]
     assert clock_warning([good]) == ""
+    for age_s, heard_s, words in (
+        (4, 4, ""),
+        (304, 4, "5 m 00 s ahead of the venues'"),
+        (-296, 4, "5 m 00 s behind the venues'"),
+        (7, 4, "3.0 s ahead of"),
+        (7, None, ""),  # a retained one may be as old as that
+    ):
+        heard_us = None if heard_s is None else heard_s * US_PER_S
+        assert words in clock_warning([Seen("a", None, status("a"), False, age_s * US_PER_S, heard_us)])
+        assert bool(clock_warning([Seen("a", None, status("a"), False, age_s * US_PER_S, heard_us)])) is bool(words)
     assert BOOT in encode(status("a")).decode()
 
 

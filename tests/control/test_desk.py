@@ -14,6 +14,7 @@ from agent.messages import Cue, Lift
 from agent.units import UtcUs, format_utc
 
 NOW = UtcUs(T0)
+OPENING = {"action": "play", "program": "reel", "rev": 3}
 LIST = b"""
 show = "reel-show"
 min_gap = "2s"
@@ -156,7 +157,7 @@ def test_a_go_under_way_refuses_another() -> None:
 def test_a_timed_cue_is_sent_ahead_without_moving_the_standby_and_is_passed_over_later() -> None:
     one = desk()
     assert [found.id for found in one.unsent(NOW)] == ["2"]
-    ahead = sent(1, "2 Opening", at=T0 + 3600 * S)
+    ahead = sent(1, "2 Opening", at=T0 + 3600 * S, do=OPENING)
     one.take([ahead], NOW)
     assert at_standby(one) == "1"
     assert one.ahead(line(one, "2"), NOW) is not None and one.unsent(NOW) == []
@@ -168,6 +169,92 @@ def test_a_timed_cue_is_sent_ahead_without_moving_the_standby_and_is_passed_over
     one.take([sent(3, None, do={"action": "cancel", "cue": uuid_of(1)})], NOW)
     assert one.unsent(NOW) == [line(one, "2")] and one.may_go(one.standby, Contest(), NOW, 999.0) is None
     assert one.unsent(UtcUs(T0 + 3600 * S)) == [], "its instant is over"
+
+
+def claim(number: int, by: str = "ben") -> Claim:
+    return Claim(v=1, claim=uuid_of(number), show="reel-show", issued=NOW, by=by, label="1 Black")
+
+
+def test_a_claim_that_was_beaten_keeps_nobody_waiting_and_one_without_a_cue_not_for_long() -> None:
+    contest, one = Contest(), desk()
+    one.pressed(uuid_of(1))
+    one.granted(uuid_of(1), "1 Black", 100.0)
+    one.busy = False
+    contest.take("a", claim(2), 100.1)
+    refused = refusal(one, 101.0, contest)
+    assert refused is not None and refused.detail.startswith("you pressed GO '1 Black' 1.0 s ago")
+    assert refusal(one, 102.05, contest) is None
+    slow = Desk(parse_show(LIST.replace(b'"2s"', b'"1m"'), "show.toml"), "carl")
+    assert refusal(slow, 104.0, contest) is not None, "its cue may still come"
+    assert refusal(slow, 106.0, contest) is None, "its desk was beaten, or has died"
+    slow.take([sent(2, "1 Black", 100.9)], NOW)
+    assert refusal(slow, 106.0, contest) is not None
+
+
+def test_what_was_sent_again_long_after_is_no_go() -> None:
+    """Whoever recorded a signed cue can send it at any time; who sent what names it all the same."""
+    one = desk()
+    one.placed()
+    one.take([sent(1, "3 Spot", issued=format_utc(UtcUs(T0 - 3600 * S)))], NOW)
+    assert at_standby(one) == "1" and refusal(one, 100.1) is None
+    assert [order.id for order in one.history] == [uuid_of(1)]
+
+
+@pytest.mark.parametrize("off_s", [-300, 300])
+def test_a_desk_whose_clock_is_minutes_off_is_heard_as_any_other(off_s: int) -> None:
+    one = desk()
+    one.take([sent(1, "3 Spot")], NOW)
+    one.take([sent(2, "3 Spot", 150.0, issued=format_utc(UtcUs(NOW + off_s * S)))], NOW)
+    went = one.went(line(one, "3"))
+    assert went is not None and went.id == uuid_of(2), "the newest is what came last"
+    assert at_standby(one) == "4" and refusal(one, 151.9) is not None and refusal(one, 152.0) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "stands"),
+    [
+        ({}, True),
+        ({"at": T0 + 1800 * S}, False),
+        ({"venues": ["paris"]}, False),
+        ({"do": {**OPENING, "program": "trailer"}}, False),
+        ({"do": {**OPENING, "loop": True}}, False),
+        ({"do": {**OPENING, "from_us": 1}}, False),
+        ({"do": {**OPENING, "rev": 4}}, True),  # the file pins none
+        ({"do": {"action": "black"}}, False),
+    ],
+)
+def test_a_timed_cue_that_is_out_as_the_file_no_longer_says_is_not_taken_for_sent(
+    change: dict[str, Any], stands: bool
+) -> None:
+    one = desk()
+    one.take([sent(1, "2 Opening", **{"at": T0 + 3600 * S, "do": OPENING, **change})], NOW)
+    assert (one.unsent(NOW) == []) is stands
+    assert (one.otherwise(line(one, "2"), NOW) is None) is stands
+    refused = one.may_go(line(one, "2"), Contest(), NOW, 999.0)
+    assert refused is not None and ("t sends it as the file has it now" in refused.detail) is not stands
+    after = UtcUs(T0 + 3600 * S)
+    assert one.unsent(after) == [] and one.otherwise(line(one, "2"), after) is None
+
+
+def test_a_line_for_a_time_of_day_is_sent_for_each_day_anew() -> None:
+    one = Desk(parse_show(LIST.replace(b"2025-06-02T13:00:00Z", b'"13:00 Z"'), "show.toml"), "anna")
+    one.take([sent(1, "2 Opening", at=T0 + 3600 * S, do=OPENING)], NOW)
+    for hours, unsent in ((0, False), (2, False), (12, False), (14, True)):
+        assert bool(one.unsent(UtcUs(T0 + hours * 3600 * S))) is unsent, hours
+
+
+def test_timed_cues_are_sent_by_one_desk_at_a_time() -> None:
+    one, contest = desk(), Contest()
+    contest.take("a", claim(1), 100.0)
+    refused = one.may_send_timed(contest, 100.5)
+    assert refused is not None and refused.by == "ben"
+    assert one.may_send_timed(contest, 101.0) is None
+    one.sends(uuid_of(2))
+    refused = one.may_send_timed(Contest(), 200.0)
+    assert refused is not None and refused.reason == "busy"
+    one.sending = False
+    contest.take("a", claim(2, "anna"), 200.0)
+    assert one.may_send_timed(contest, 200.1) is None, "its own claim is no rival"
 
 
 def test_a_desk_that_opens_in_the_midst_stands_where_the_others_do() -> None:

@@ -6,21 +6,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from brokers import Mosquitto, MosquittoFactory
-from fake_venue import retained, venue
+from fake_venue import ROOT, connected, retained, venue
 from makers import key_of, private
 from test_control_cue import keep_program, program
 
 from agent.access import Access
-from agent.control import operate
+from agent.control import claims, operate
+from agent.control import cue as cues
 from agent.control.desk import Desk, Refused
-from agent.control.link import Link
+from agent.control.link import Link, utc_now
 from agent.control.operate import Gone
 from agent.control.showfile import parse_show
 from agent.control.signing import UNSIGNED, Pen, SigningKey
 from agent.control.view import ANYBODY
-from agent.messages import Cue, Lift, Panic, Play, decode, encode
+from agent.messages import Cancel, Cue, Lift, Panic, Play, decode, encode
 from agent.trust import Trust
-from agent.units import US_PER_S
+from agent.units import US_PER_S, UtcUs
 
 LIST = b"""
 show = "demo"
@@ -238,6 +239,43 @@ async def test_timed_cues_are_sent_ahead_once(mosquitto: Mosquitto) -> None:
         assert isinstance(await operate.go(link, one), Gone), "no GO waits for it"
 
 
+async def test_of_two_desks_that_send_the_timed_cues_at_once_one_does(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with opened(mosquitto.url) as here, opened(mosquitto.url) as there:
+        anna, ben = desk("anna"), desk("ben")
+        one, two, again = await asyncio.gather(
+            operate.send_timed(here, anna), operate.send_timed(there, ben), operate.send_timed(here, anna)
+        )
+        assert isinstance(again[0], Refused) and again[0].reason == "busy"
+        (went,) = [found for found in (*one, *two) if isinstance(found, Gone)]
+        (refused,) = [found for found in (*one, *two) if isinstance(found, Refused)]
+        assert refused.by == cue_of(went).by and refused.reason in ("rival", "gap")
+        for link, each in ((here, anna), (there, ben)):
+            await heard(link, each, 1)
+            assert await operate.send_timed(link, each) == []
+    kept = [topic for topic, _, _ in await retained(mosquitto, "cue/+") if "_hello" not in topic]
+    assert kept == [f"cue/{cue_of(went).cue}"]
+
+
+async def test_a_timed_cue_that_the_file_has_otherwise_by_now_is_replaced(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with opened(mosquitto.url) as link:
+        (sent,) = await operate.send_timed(link, desk())
+        old = cue_of(sent)
+    async with opened(mosquitto.url) as link:
+        one = desk("ben", LIST.replace(b"23:59:59", b"23:59:58"))
+        operate.listen(link, one, 0)
+        assert one.otherwise(one.lines[3], old.issued) == old
+        (sent,) = await operate.send_timed(link, one)
+        new = cue_of(sent)
+        assert old.at - new.at == US_PER_S
+        assert await operate.send_timed(link, one) == []
+        await heard(link, one, 3)
+        (cancel,) = [order.message for order in one.history if order.id not in (old.cue, new.cue)]
+        assert isinstance(cancel, Cue) and isinstance(cancel.do, Cancel) and cancel.do.cue == old.cue
+        assert (cancel.by, cancel.venues) == ("ben", old.venues) and cancel.expires > old.expires
+
+
 async def test_hold_and_resume_are_reckoned_from_what_runs_and_wait_for_no_gap(mosquitto: Mosquitto) -> None:
     mosquitto.hello()
     await keep_program(mosquitto, 1)
@@ -291,6 +329,40 @@ async def test_a_desk_with_trust_hears_no_claim_of_a_stranger_and_keeps_to_those
         operate.listen(here, anna, 0)
         assert not anna.history and not here.view.contest("demo").claims
         assert isinstance(await operate.go(here, anna), Gone)
+
+
+async def test_what_strangers_claim_and_what_is_sent_again_later_blocks_no_go(mosquitto: Mosquitto) -> None:
+    """A thousand unsigned claims, claims by a key without that right, and a recorded one: GO goes, and that is said."""
+    mosquitto.hello()
+    show, panic_key = SigningKey("show", "show", private(1)), SigningKey("button", "panic", private(2))
+    trust = Trust((key_of(1), key_of(2, "panic")))
+    now = utc_now()
+
+    def claim(by: str, age_s: int = 0) -> bytes:
+        issued = UtcUs(now - age_s * US_PER_S)
+        made = claims.Claim(v=1, claim=cues.cue_id(issued), show="demo", issued=issued, by=by, label="1 Black")
+        return encode(made)
+
+    where = f"{ROOT}/{claims.topic('demo')}"
+    async with opened(mosquitto.url, pen=Pen((show,)), trust=trust) as link, connected(mosquitto) as enemy:
+        one = desk("anna")
+        for _ in range(1000):
+            await enemy.publish(where, claim("mallory"))
+        for body in (
+            Pen((panic_key,)).seal("claim", claim("button")),
+            Pen((show,)).seal("claim", claim("ben", age_s=7200)),
+            Pen((show,)).seal("panic", claim("ben")),
+            claim("mallory").replace(b"mallory", b"\\u001b[2J"),
+            b"\xff" * 100,
+        ):
+            await enemy.publish(where, body, qos=1)
+        assert await link.wait(lambda: len(link.view.odd) >= 4, 10)
+        assert not link.view.contest("demo").claims
+        assert isinstance(await operate.go(link, one), Gone)
+        assert any("an old one that was sent again" in text for text in link.view.odd)
+        assert len(link.view.odd) < 30 and all(text.isprintable() for text in link.view.odd)
+        await enemy.publish(where, Pen((show,)).seal("claim", claim("ben")), qos=1)
+        assert await link.wait(lambda: "ben" in [found.by for found in link.view.contest("demo").claims.values()], 5)
 
 
 async def test_claims_are_not_kept_and_cues_are(mosquitto: Mosquitto) -> None:

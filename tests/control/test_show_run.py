@@ -1,5 +1,6 @@
 """`framezero show run` as an operator has it: keys on a terminal, cues on a broker."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -7,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from brokers import Mosquitto
-from fake_venue import framezero, polled, retained, venue, whole_way
+from fake_venue import framezero, now_us, polled, retain, retained, venue, whole_way
 from terminal import Terminal
 from test_control_cue import keep_program
 
-from agent.messages import Cue, Lift, Panic, decode
+from agent.control.panic import build_panic
+from agent.messages import Cue, Lift, Panic, decode, encode
+from agent.units import US_PER_S, UtcUs
 
 SHOW = """
 show = "demo"
@@ -36,8 +39,8 @@ show = "dry-run"
 
 
 @asynccontextmanager
-async def desk(broker: Mosquitto, folder: Path, *more: str) -> AsyncIterator[Terminal]:
-    (folder / "show.toml").write_text(SHOW)
+async def desk(broker: Mosquitto, folder: Path, *more: str, lead: str = "1s") -> AsyncIterator[Terminal]:
+    (folder / "show.toml").write_text(SHOW.replace('lead = "1s"', f'lead = "{lead}"'))
     terminal = Terminal(
         ["show", "run", str(folder / "show.toml"), "--broker", broker.url, "--as", "anna@control-hk", *more]
     )
@@ -111,6 +114,52 @@ async def test_a_second_go_within_the_gap_is_refused_and_a_held_key_is_one_press
         terminal.process.send_signal(signal.SIGTERM)
         assert await terminal.ended() == 0
         assert terminal.mode == terminal.before
+
+
+async def test_a_panic_waits_for_no_key_pressed_by_mistake_and_of_two_a_number_lifts_one(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    mosquitto.hello()
+    async with desk(mosquitto, tmp_path) as terminal:
+        terminal.press("bp")
+        place = await terminal.shows("PANIC?")
+        terminal.press("y")
+        place = await terminal.shows("PANIC to black; l lifts it", place)
+        ben = build_panic("slate", show="demo", venues=["tokyo"], now=UtcUs(now_us() - US_PER_S), by="ben@paris")
+        await retain(mosquitto, f"panic/{ben.panic}", encode(ben))
+        place = await terminal.shows("holds (+1)", place)
+        terminal.press("l")
+        place = await terminal.shows("2 panics hold; press the number", place)
+        number = terminal.said.rsplit(" to slate on tokyo by ben@paris", 1)[0][-1]
+        terminal.press(number)
+        place = await terminal.shows("the panic is lifted", place)
+        ((_, payload, _),) = await retained(mosquitto, f"panic/{ben.panic}")
+        assert isinstance(decode(Lift, payload), Lift)
+        terminal.press("l")
+        async with asyncio.timeout(30):
+            while not all(
+                isinstance(decode(Lift, payload), Lift) for _, payload, _ in await retained(mosquitto, "panic/+")
+            ):
+                pass
+
+
+async def test_a_lost_broker_a_window_of_another_size_and_a_terminal_that_is_gone(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    mosquitto.hello()
+    async with desk(mosquitto, tmp_path, lead="60s") as terminal:
+        terminal.press(" ")
+        place = await terminal.shows("sent: 1 Black")
+        place = await terminal.shows("T−00:5", place)
+        terminal.resize(50, 14)
+        place = await terminal.shows("T−00:5", place)
+        mosquitto.stop()
+        place = await terminal.shows("no connection to", place)
+        terminal.press("py")
+        await terminal.shows("no broker is connected", place)
+        terminal.hang_up()
+        terminal.process.send_signal(signal.SIGHUP)
+        assert await terminal.ended() in (0, 120), "120: what it would still say reaches nobody"
 
 
 async def test_go_goes_in_spite_of_a_wall_that_is_not_ready_and_says_so(mosquitto: Mosquitto, tmp_path: Path) -> None:
