@@ -66,7 +66,7 @@ class Voice:
             self._news.clear()
             status = self._status()
             if told is None or loop.time() - told_at >= STATUS_AT_LEAST_S or _gist(status) != _gist(told):
-                self._say("status", encode(status), "state")
+                self._publish(f"venue/{self._venue}/status", encode(status), "state")
                 told, told_at = status, loop.time()
             await asyncio.sleep(STATUS_S)
             # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
@@ -77,15 +77,15 @@ class Voice:
     def ack(self, ack: Ack) -> None:
         """What became of a cue, which the log has as well."""
         log.info("cue", **ack.model_dump(include=_ACK_LOGGED))
-        self._say("ack", encode(ack), "refusal" if ack.stage == "refused" else "ack")
+        self._publish(f"venue/{self._venue}/ack", encode(ack), "refusal" if ack.stage == "refused" else "ack")
 
     def record(self, body: bytes, seq: int | None) -> None:
         """An as-run record, with its number in the book."""
-        self._say("asrun", body, "asrun", seq)
+        self._publish(f"venue/{self._venue}/asrun", body, "asrun", seq)
 
     def answer(self, reply: Reply) -> None:
         """The answer to an ask that is about what the status is about, or is refused."""
-        self._say("answer", encode(self._judged(reply)), "answer")
+        self._publish(f"venue/{self._venue}/answer", encode(self._judged(reply)), "answer")
 
     def pages(self, ask: Ask, found: list[AsRunPage] | Refusal) -> None:
         """What the book has of a period: each page is an answer of its own."""
@@ -94,7 +94,7 @@ class Voice:
             return
         head = self._head(ask.ask, ask.want)
         for page in found:
-            self._say("answer", encode(head.model_copy(update={"asrun": page})), "page")
+            self._publish(f"venue/{self._venue}/answer", encode(head.model_copy(update={"asrun": page})), "page")
 
     def shot(self, order: Shoot, outcome: tuple[Print, Moment] | Refusal, latency_us: int) -> None:
         """A picture of the wall, or why there is none."""
@@ -103,13 +103,10 @@ class Voice:
             told: Shot | Refusal = outcome
         else:
             told = shots.shot(*outcome, self._now(), latency_us)
-        self._say("answer", encode(shots.answer(self._head(order.ask, "shot"), told)), "shot")
+        self._publish(f"venue/{self._venue}/answer", encode(shots.answer(self._head(order.ask, "shot"), told)), "shot")
 
     def _head(self, ask: str, want: str) -> Answer:
         return Answer(ask=ask, venue=self._venue, boot=self._boot, time=self._now().utc, want=want)
-
-    def _say(self, topic: str, payload: bytes, kind: Kind, seq: int | None = None) -> None:
-        self._publish(f"venue/{self._venue}/{topic}", payload, kind, seq)
 
 
 def _gist(status: Status) -> Status:

@@ -156,7 +156,7 @@ def test_the_broker_is_told_what_the_contract_says() -> None:
 def written_topics() -> set[str]:
     """The topics that stand in the agent's source, `x` for whatever is put in."""
     found = set()
-    for path in [AGENT / name for name in ("daemon.py", "mqtt.py")]:
+    for path in [AGENT / name for name in ("daemon.py", "mqtt.py", "voice.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             text = None
             if isinstance(node, ast.JoinedStr):
@@ -170,7 +170,7 @@ def written_topics() -> set[str]:
 
 def test_every_topic_in_the_source_is_there() -> None:
     topics = written_topics()
-    assert {"cue/#", "ask/all", "venue/x/ack", "venue/x/answer"} <= topics
+    assert {"cue/#", "ask/all", "venue/x/ack", "venue/x/answer", "venue/x/asrun"} <= topics
     for topic in topics - {"cue/#"}:
         assert channel_of(f"{ROOT}/{topic}"), topic
 
