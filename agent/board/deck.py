@@ -32,6 +32,8 @@ class DeckPanel:
         self._now = now
         self._drawn: Deck | None = None
         self._said_us: UtcUs | None = None
+        self._chosen: int | None = None  # the line that was chosen here, until the page shows that it stands by
+        self._chosen_us: UtcUs | None = None
         self._lifts: dict[str, HoldFire] = {}
         with Bit("fz-panel fz-deck", tag="section", aria_label="standby and GO"):
             with Bit("fz-panel-head"):
@@ -65,6 +67,8 @@ class DeckPanel:
         if self._said_us is not None and board.now_us - self._said_us > SAID_US:
             self._said_us = None
             self._said.kind("past")
+        if self._chosen_us is not None and board.now_us >= self._chosen_us:
+            self._chosen = self._chosen_us = None
         deck = board.deck
         gap = deck.gap_until_us is not None and deck.gap_until_us > board.now_us
         self._go.kind("gap" if gap else "refused" if deck.refusal else "")
@@ -112,8 +116,15 @@ class DeckPanel:
     async def standby(self, args: dict[str, Any], line: int) -> None:
         """Put a line in standby."""
         deck = self._drawn
-        if deck is not None and 0 <= line < len(deck.lines) and line != deck.standby:
-            await self.do(args, Order("standby", line=line))
+        if deck is None or not 0 <= line < len(deck.lines) or line == self._pointed(deck):
+            return
+        self._chosen, self._chosen_us = line, None
+        await self.do(args, Order("standby", line=line))
+        self._chosen_us = self._now()
+
+    def _pointed(self, deck: Deck) -> int | None:
+        """The line that will stand by once the page has caught up with what was chosen here."""
+        return deck.standby if self._chosen is None else self._chosen
 
     def _button(self, deed: Deed, label: str, key: str) -> None:
         button = Press("", "", lambda args: self.do(args, Order(deed)), key)
@@ -125,6 +136,9 @@ class DeckPanel:
         seen = str(args.get("line") or "")
         # The line that the operator saw: if somebody else has moved standby meanwhile, that must not be what goes.
         now = self._drawn.standby if self._drawn else None
+        if self._chosen is not None and self._chosen != now:
+            self.say(Done(False, "the line that you chose did not stand by yet as you pressed; look, and press again"))
+            return
         if seen.isdecimal() and int(seen) != now:
             self.say(Done(False, "standby was moved by somebody else as you pressed; look again"))
             return
@@ -134,7 +148,8 @@ class DeckPanel:
         deck = self._drawn
         if deck is None or not deck.lines:
             return
-        at = len(deck.lines) if deck.standby is None else deck.standby
+        at = self._pointed(deck)
+        at = len(deck.lines) if at is None else at
         await self.standby(args, max(0, min(len(deck.lines) - 1, at + by)))
 
     async def _fired(self, args: dict[str, Any]) -> None:

@@ -52,7 +52,8 @@ class Desks:
 
     def _line(self, line: Line, running: frozenset[str], moment: Moment) -> CueLine:
         desk = self._desk
-        cue = desk.sent(line, moment.now_us)
+        went = desk.went(line)
+        cue = went.message if went is not None and isinstance(went.message, Cue) else None
         state: LineState = ""
         if line == desk.standby:
             state = "standby"

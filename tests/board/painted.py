@@ -54,6 +54,7 @@ class Painted(PlausibleEngine):
             return Done(False, "a guest only looks; open the page with the operator's address")
         sys.stdout.write(json.dumps(asdict(order)) + "\n")
         sys.stdout.flush()
+        await asyncio.sleep(self.wanted.get("slow_s", 0))
         if "refuse" in self.wanted:
             return Done(False, self.wanted["refuse"])
         return Done(True, f"{order.deed} is out")

@@ -181,6 +181,20 @@ async def test_a_go_for_a_line_that_is_no_longer_in_standby_is_refused(desk: Pag
     assert board.orders() == []
 
 
+async def test_a_go_right_behind_a_choice_is_not_the_old_lines(desk: Page, board: PaintedBoard) -> None:
+    board.paint(slow_s=1.5, standby=1)
+    await expect(desk.locator(".fz-deck .fz-label")).to_have_text("STANDBY 20")
+    hands = "for (const key of ['ArrowDown', 'ArrowDown', ' ']) document.querySelector(`[data-key='${key}']`).click()"
+    await desk.evaluate(f"() => {{ {hands} }}")
+    await expect(desk.locator(".fz-said")).to_contain_text("did not stand by yet")
+    assert [board.order()["line"] for _ in range(2)] == [2, 3]
+    await expect(desk.locator(".fz-said")).to_contain_text("standby is out")
+    board.paint()
+    await desk.wait_for_timeout(2000)
+    await desk.keyboard.press("Space")
+    assert (board.order()["deed"], board.orders()) == ("go", [])
+
+
 async def test_a_page_whose_board_is_away_says_so_and_sends_nothing(desk: Page, board: PaintedBoard) -> None:
     board.freeze(True)
     try:
