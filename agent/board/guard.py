@@ -74,6 +74,9 @@ class Guard:
         if not self._ours(host):
             await answer.page(421, "Not under this name", f"This board does not answer to {host!r}. {BY_ADDRESS}")
             return
+        if not scope["path"].isprintable():  # the library behind writes the address of what is not there to the log
+            await answer.page(404, "Not here", "There is no such page.")
+            return
         origin = headers.get("origin")
         if origin is not None and origin != f"{'https' if self._secure else 'http'}://{host}" and _acts(scope):
             await answer.page(403, "From another site", "Only the board's own page may do that.")

@@ -8,15 +8,17 @@ import asyncio
 import json
 import sys
 import time
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 from plausible import PlausibleEngine, plausible
 
 from agent.board import page
 from agent.board.engine import Done, Order, Role
 from agent.board.server import application, bind, guarded, serving
-from agent.board.snapshot import Board
+from agent.board.snapshot import Board, BoundPoint, ErrorPoint, Picture
 from agent.board.tokens import Tokens
 from agent.units import US_PER_S, UtcUs
 
@@ -44,7 +46,7 @@ class Painted(PlausibleEngine):
         self.board = hostile(replace(board, deck=deck)) if self.wanted.get("hostile") else replace(board, deck=deck)
 
     async def changed(self, since: Board) -> Board:
-        await asyncio.sleep(0.25 if self.wanted.get("venues", 5) < 100 else 1)
+        await asyncio.sleep(0.25 if self.wanted.get("venues", 5) < 50 else 1)
         if self.board is since:
             self.paint()
         return self.board
@@ -60,38 +62,32 @@ class Painted(PlausibleEngine):
         return Done(True, f"{order.deed} is out")
 
 
-def hostile(board: Board) -> Board:
-    """The same with an enemy's text wherever a text can come from outside."""
-    rows = tuple(replace(row, reason=HOSTILE, program=HOSTILE, state=HOSTILE, zone=HOSTILE) for row in board.rows)
-    cards = {
-        row.venue: replace(board.cards[row.venue], row=row, silence=HOSTILE, decoder=HOSTILE)
-        for row in rows
-        if row.venue in board.cards
-    }
-    coming = tuple(
-        replace(
-            cue,
-            label=HOSTILE,
-            what=HOSTILE,
-            by=HOSTILE,
-            told=tuple(
-                replace(told, venue=HOSTILE, reason=HOSTILE, detail=HOSTILE, stage="missed") for told in cue.told
-            ),
-        )
-        for cue in board.coming
-    )
-    lines = tuple(replace(line, name=HOSTILE, what=HOSTILE, note=HOSTILE) for line in board.deck.lines)
-    return replace(
-        board,
-        show=HOSTILE,
-        rows=rows,
-        cards=cards,
-        coming=coming,
-        deck=replace(board.deck, lines=lines, file=HOSTILE),
-        alarms=tuple(replace(alarm, text=HOSTILE, remedy=HOSTILE, venue=HOSTILE) for alarm in board.alarms),
-        said=tuple(replace(said, what=HOSTILE, by=HOSTILE) for said in board.said),
-        warnings=(HOSTILE,),
-    )
+_hints = cache(get_type_hints)
+
+
+def hostile(found: Any, said: object = str) -> Any:
+    """The same with an enemy's text before every text that is not one of a few words of ours (`said`: its type)."""
+    if is_dataclass(found) and not isinstance(found, type):
+        hints = _hints(type(found))
+        texts = {one.name: hostile(getattr(found, one.name), hints[one.name]) for one in fields(found)}
+        if "stage" in texts:
+            texts["stage"] = "missed"  # so that there is something to be said of it
+        return replace(found, **texts)
+    kinds = get_args(said)
+    if isinstance(found, str):
+        return HOSTILE + found if said is str or str in kinds else found
+    if isinstance(found, ErrorPoint | BoundPoint):
+        return found
+    if isinstance(found, Picture):
+        return replace(found, tag="", refused=HOSTILE)  # the tag is made here, and a picture that is not there costs
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        hints = _hints(type(found))
+        return type(found)(*(hostile(one, hints[name]) for name, one in zip(found._fields, found, strict=True)))
+    if isinstance(found, tuple):
+        return tuple(hostile(one, kinds[0]) for one in found)
+    if isinstance(found, Mapping):
+        return {HOSTILE + key: hostile(one, kinds[1]) for key, one in found.items()}
+    return found
 
 
 class NoPictures:

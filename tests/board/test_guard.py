@@ -150,3 +150,10 @@ async def test_what_comes_from_inside_carries_the_headers() -> None:
 
 async def test_a_name_in_the_refusal_is_never_html() -> None:
     assert b"<script>" not in (await Door().ask(host="<script>"))[2]
+
+
+async def test_an_address_that_would_move_a_terminal_s_cursor_gets_no_further() -> None:
+    door = Door()
+    for path in ("/x\x1b[2J", "/x\n", "/x\u202e"):
+        assert (await door.ask(path, cookie=COOKIE))[0] == 404
+    assert door.inside == []
