@@ -155,6 +155,9 @@ def _coming(status: Status) -> Iterator[Family]:
     yield _one("ready", "1: what comes next could be shown as things are; 0: NO-GO.", status.ready)
     reasons = dict.fromkeys((reason.code for reason in status.reasons), 1)
     yield _by("no_go", "1 for each reason why the venue is NO-GO; none while it is ready.", "reason", reasons.items())
+    warnings = dict.fromkeys((warning.code for warning in status.warnings), 1)
+    said = "1 for each thing that is amiss and keeps nothing from being shown."
+    yield _by("warning", said, "reason", warnings.items())
     yield _one("pending_cues", "Known cues that are still to come.", status.pending)
     if status.next is not None:
         instant = [(status.next.action, status.next.at / US_PER_S)]

@@ -65,6 +65,7 @@ FULL = Status(
     latency_us=40_000,
     ready=False,
     reasons=[Refusal(code="film_missing", detail="koi"), Refusal(code="broker", detail="a")],
+    warnings=[Refusal(code="asrun_book", detail="the disk is full")],
     next=NextCue(cue=CUE, at=UtcUs(NOW + 90 * US_PER_S), action="play"),
     pending=3,
     panic=None,
@@ -84,6 +85,7 @@ BARE = FULL.model_copy(
         "error_us": None,
         "clock": ClockStatus(state="UNSYNC", bound_us=None, frames=None, sources=0, agreeing=0, offset_host_us=None),
         "reasons": [],
+        "warnings": [],
         "ready": True,
         "next": None,
         "cache": CacheStatus(films=0, bytes=0, fetching=None, missing=0),
@@ -151,6 +153,7 @@ def test_everything_in_a_status_is_told_in_base_units() -> None:
     assert value(found, "state", state="playing") == 1 and value(found, "state", state="fault") == 0
     assert value(found, "clock_state", state="SYNC") == 1 and value(found, "clock_state", state="HOST") == 0
     assert value(found, "no_go", reason="film_missing") == 1 and ("no_go", frozenset()) not in found
+    assert value(found, "warning", reason="asrun_book") == 1
     assert value(found, "showing_info", cue=CUE, program="reel", rev="3", item="2") == 1
     assert value(found, "next_cue_timestamp_seconds", action="play") == NOW / US_PER_S + 90
     assert value(found, "clock_source_offset_seconds", source='n"tp\\1') == pytest.approx(0.00015)
@@ -161,7 +164,14 @@ def test_what_is_not_known_is_left_out_and_not_told_as_nothing() -> None:
     names = {name for name, _ in read(served(BARE).text())}
     assert "ready" in names
     absent = {"clock_bound_seconds", "sync_error_p99_seconds", "next_cue_seconds", "temperature_celsius", "throttled"}
-    absent |= {"position_seconds", "disk_free_bytes", "status_timestamp_seconds", "last_start_error_seconds", "no_go"}
+    absent |= {
+        "position_seconds",
+        "disk_free_bytes",
+        "status_timestamp_seconds",
+        "last_start_error_seconds",
+        "no_go",
+        "warning",
+    }
     assert names & absent == set()
 
 

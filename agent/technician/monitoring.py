@@ -5,6 +5,7 @@ import errno
 import http.client
 import os
 import socket
+import time
 from pathlib import Path
 
 from agent.config import Config, host_and_port
@@ -12,6 +13,7 @@ from agent.technician.findings import Finding
 
 AREA = "metrics"
 PATIENCE_S = 3.0
+OLD_S = 120.0  # the agent writes every 15 s, and takes the file away when it ends in good order
 _MOST_BYTES = 1 << 20
 
 
@@ -61,11 +63,18 @@ def _free(listen: str, host: str, port: int) -> Finding:
 
 
 def _written(path: Path) -> Finding:
-    if not path.parent.is_dir():
-        what = f"metrics.textfile: there is no folder {path.parent}"
+    try:
+        age_s = time.time() - path.stat().st_mtime
+    except OSError:  # also where this user may not look
+        age_s = None
+    if not os.access(path.parent, os.F_OK):
+        what = f"metrics.textfile: there is no folder {path.parent} that this user may look into"
         mend = f"apt install prometheus-node-exporter, or mkdir -p {path.parent}; and let the agent's user write there"
         return Finding(AREA, "warning", "metrics_textfile", what, mend)
-    if path.exists():
+    if age_s is not None and age_s > OLD_S:
+        what = f"metrics.textfile: the figures in {path} are {age_s:.0f} s old, and node_exporter tells them on"
+        return Finding(AREA, "warning", "metrics_textfile", what, "systemctl restart framezero; or delete the file")
+    if age_s is not None:
         return Finding(AREA, "ok", "metrics_textfile", f"the agent's figures are in {path}")
     if os.access(path.parent, os.W_OK):
         return Finding(AREA, "ok", "metrics_textfile", f"{path} can be written by this user; no agent has done so yet")

@@ -285,7 +285,7 @@ async def test_a_live_agent_takes_what_others_sign_and_nothing_else(
     key, panic_key = make_key(tmp_path, "show"), make_key(tmp_path, "panic", "panic")
     async with live_agent(tmp_path, mosquitto, processes, tmp_path / "keys") as agent:
         from_js = str(uuid.uuid4())
-        listening = asyncio.create_task(heard(agent, from_js, readme("mosquitto_sub")))
+        listening = asyncio.create_task(heard(agent, from_js, readme("venue/+/ack' -W")))
         await asyncio.sleep(0.5)
         stranger = make_key(tmp_path / "keys", "stranger")
         for sender, stage, reason in ((key, "accepted", "program_unknown"), (stranger, "refused", "signature")):

@@ -1,5 +1,6 @@
 """What check says of the figures for a monitoring system."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -81,3 +82,13 @@ def test_a_file_and_its_folder(tmp_path: Path) -> None:
     assert only(config(textfile=str(path)))[0] == "ok"
     path.write_text("")
     assert "are in" in only(config(textfile=str(path)))[1]
+    os.utime(path, (1.0, 1.0))
+    verdict, what, mend = only(config(textfile=str(path)))
+    assert (verdict, "s old" in what, "systemctl restart" in mend) == ("warning", True, True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_that_this_user_may_not_look_into_is_a_finding_and_no_traceback(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o000)
+    assert only(config(textfile=str(locked / "there/framezero.prom")))[0] == "warning"
