@@ -179,10 +179,7 @@ class Notifier:
                 await asyncio.sleep((1.0 - allowance) * 60.0 / PER_MINUTE)
                 continue
             allowance -= 1.0
-            notice = box.waiting[0]
-            await self._deliver(box, {**notice, "lost": box.lost})
-            if box.waiting and box.waiting[0] is notice:  # else it was given up for newer ones meanwhile
-                box.waiting.popleft()
+            await self._deliver(box, {**box.waiting.popleft(), "lost": box.lost})
 
     async def _deliver(self, box: _Box, notice: dict[str, Any]) -> None:
         pause_s = FIRST_PAUSE_S

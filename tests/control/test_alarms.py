@@ -275,6 +275,24 @@ def test_a_wall_that_says_nothing_of_a_cue_is_named_two_seconds_after_its_instan
     assert [alarm.code for alarm in cleared] == ["not_started"]
 
 
+def test_a_wall_of_another_show_is_not_awaited() -> None:
+    desk = Desk()
+    desk.more = {"cues": {CUE: cue(at_s=5)}}
+    desk.presences["b"] = presence("b").model_copy(update={"show": "another"})
+    assert desk.lives(20, {"a": {"cue": CUE, "state": "playing"}, "b": {}}) == ([], [])
+
+
+def test_a_warning_that_becomes_critical_is_told_again_and_not_when_it_eases() -> None:
+    desk = Desk()
+    stutters = {"state": "playing", "error_us": ErrorWindow(median=300, p99=48_500, window_s=60)}
+    off = {"state": "playing", "error_us": ErrorWindow(median=12_000, p99=48_500, window_s=60)}
+    told = [
+        [(alarm.code, alarm.severity) for alarm in desk.lives(20, {"a": state})[0]]
+        for state in (stutters, off, stutters)
+    ]
+    assert told == [[("sync", "warning")], [("sync", "critical")], []]
+
+
 def test_what_several_venues_refuse_is_one_alarm() -> None:
     desk = Desk()
     desk.lives(2, {"a": {}, "b": {}})

@@ -273,6 +273,32 @@ async def test_what_is_given_up_is_counted_and_told_with_the_next(monkeypatch: p
     assert [one["lost"] for one in target.got] == [3, 0]  # two that found no room, and one that was refused too often
 
 
+async def test_what_finds_no_room_during_a_delivery_is_counted_and_the_delivery_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notify, "QUEUED", 2)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Fake):
+        async def send(self, notice: dict[str, Any]) -> None:
+            begun.set()
+            await go_on.wait()
+            await super().send(notice)
+
+    target = Slow()
+    async with sending([target]) as (notifier, _):
+        notifier.tell(Changes(raised=MANY[:1]), NOW)
+        await begun.wait()
+        notifier.tell(Changes(raised=MANY[1:4]), NOW)
+        go_on.set()
+        await notifier.flush(10)
+    assert [(one["venue"], one["lost"]) for one in target.got] == [
+        (MANY[0].venue, 0),
+        (MANY[2].venue, 1),
+        (MANY[3].venue, 0),
+    ]
+
+
 async def test_a_flood_is_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify, "PER_MINUTE", 0.001)
     target = Fake()
