@@ -71,7 +71,8 @@ async def wall(
                     answers = [head.model_copy(update={"refused": found})]
                 else:
                     answers = [head.model_copy(update={"asrun": page}) for page in found]
-                for answer in mishap(len(asked), answers):
+                # The same burst is lost at every broker: what only one had lost, the other would have brought.
+                for answer in mishap(len({one.ask for one in asked}), answers):
                     await client.publish(f"{ROOT}/venue/{name}/answer", encode(answer), qos=1)
 
     serving: list[Mosquitto] = []
@@ -114,7 +115,7 @@ async def test_every_record_comes_once_whatever_is_lost_or_doubled(
     brokers = [mosquittos(), mosquittos()]
     book = filled(tmp_path, "paris", 700, 800 * MINUTE)
     async with wall(brokers, "paris", book, mishap) as asked:
-        found = (await fetched(brokers, ["paris"]))["paris"]
+        found = (await fetched(brokers, ["paris"], 2.0))["paris"]
     assert (found.fault, found.left) == ("", 0)
     assert [one.seq for one in found.records] == list(range(1, 1401))
     assert len({ask.ask for ask in asked}) > 2
