@@ -124,6 +124,8 @@ async def _desk(found: Settings, pen: Pen, desk: Desk) -> None:
     async with line_to(found, operate.topics(desk.show), pen=pen) as link, asking_time(link, desk.show):
         warnings = await link.settle()
         warnings += [] if pen.keys else [UNSIGNED]
+        real = showcheck.on_real_walls(desk.file, desk.show, link.view)
+        warnings += [f"{found.about} is {found.what}" for found in real]
         await DeskRun(link, desk, Console(highlight=False, emoji=False), found.alarms, warnings).run()
 
 
@@ -146,6 +148,7 @@ async def _look(found: Settings, show: ShowFile, target: str, rehearse: bool) ->
         findings += showcheck.of_programs(show, target, link.view)
         findings += showcheck.of_lines(show, target, link.view)
         findings += showcheck.of_venues(show, target, walls, rows, rehearsing=rehearse)
+        findings += showcheck.on_real_walls(show, target, link.view)
         findings += showcheck.of_clocks(show, ours)
         findings += _local(link, show, ours)
         return findings

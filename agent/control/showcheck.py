@@ -145,17 +145,31 @@ def of_venues(
     seen = {wall.venue: wall for wall in walls}
     names = [place.id for place in show.venue] if not rehearsing else []
     names += [wall.venue for wall in walls if wall.presence is not None and wall.presence.show == target]
-    ready = 0
+    ready, silent = 0, 0
     for venue in dict.fromkeys(names):
         place = show.place(venue)
         what = f"{venue}{f' ({place.city})' if place is not None and place.city else ''}"
         found = list(_of_venue(what, seen.get(venue), target, [(p, row) for p, row in rows if row.venue == venue]))
         ready += all(finding.verdict in ("ok", "warning") for finding in found)
+        silent += {finding.verdict for finding in found} - {"ok", "warning"} == {"silent"}
         yield from found
     need = show.expect.ready if show.expect.ready is not None else len(show.venue)
     if ready < need and not rehearsing:
         detail = f"{ready} of the {need} walls that are expected are ready"
-        yield Finding("venue", "all", "fault", detail, "mend what is named above")
+        # Where only silence stands in the way nobody has said no.
+        yield Finding(
+            "venue", "all", "silent" if ready + silent >= need else "fault", detail, "mend what is named"
+        )
+
+
+def on_real_walls(show: ShowFile, target: str, view: View) -> Iterator[Finding]:
+    """Walls of the show that are set to its rehearsal's: what is rehearsed is seen there, and the show is not."""
+    for place in show.venue:
+        presence = view.presences.get(place.id)
+        if target != show.show and presence is not None and presence.show == target:
+            detail = f"a wall of the show, and set to {target!r}: what is rehearsed is seen on it"
+            remedy = f"set show = {show.show!r} in its agent.toml, if people see it or before the show begins"
+            yield Finding("venue", place.id, "warning", detail, remedy)
 
 
 def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[str, Row]]) -> Iterator[Finding]:
@@ -177,11 +191,16 @@ def _of_venue(what: str, wall: Wall | None, target: str, rows: Sequence[tuple[st
         faults += 1
         yield Finding("venue", what, "fault", fault, "bring both to the same version")
     told: dict[str, list[str]] = {}
+    unanswered: list[str] = []
     for program, row in rows:
         if row.verdict == "silent":
-            told.setdefault("did not answer the poll", []).append(program)
+            unanswered.append(program)
         for reason in row.reasons:
             told.setdefault(f"{reason.code}: {reason.detail}", []).append(program)
+    if unanswered:
+        faults += 1
+        detail = f"tells its status, and did not answer when asked whether it is ready for {', '.join(unanswered)}"
+        yield Finding("venue", what, "silent", detail, "check again; if it stays so, look at the way to it")
     for detail, programs in told.items():
         faults += 1
         about = "" if len(programs) == len({program for program, _ in rows}) else f" ({', '.join(programs)})"

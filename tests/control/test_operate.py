@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from brokers import Mosquitto, MosquittoFactory
 from fake_venue import ROOT, connected, retained, venue
 from makers import key_of, private
@@ -192,6 +193,29 @@ async def test_a_broker_that_hangs_is_named_and_go_goes_all_the_same(mosquittos:
             assert isinstance(outcome, Gone)
             assert any(bad.url in warning and "another desk" in warning for warning in outcome.warnings)
             assert isinstance(outcome.message, Cue) and outcome.message.at - outcome.message.issued == 2 * US_PER_S
+        finally:
+            bad.pause(False)
+
+
+async def test_a_panic_waits_for_no_go_that_waits_for_a_broker(
+    mosquittos: MosquittoFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "PATIENCE_S", 300.0)
+    good, bad = mosquittos(), mosquittos()
+    good.hello()
+    bad.hello()
+    async with opened(good.url, bad.url) as link:
+        one = desk()
+        bad.pause(True)
+        try:
+            going = asyncio.create_task(operate.go(link, one))
+            assert await link.wait(lambda: bool(link.view.contest("demo").claims), 10)
+            raised = await operate.panic(link, one)
+            assert isinstance(raised, Gone) and any(bad.url in warning for warning in raised.warnings)
+            assert await link.wait(lambda: bool(link.view.panics), 10)
+            assert isinstance(await operate.lift(link, one), Gone)
+            assert one.busy and not going.done(), "GO still waits for the broker that hangs"
+            going.cancel()
         finally:
             bad.pause(False)
 

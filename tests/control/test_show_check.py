@@ -73,10 +73,26 @@ async def test_what_is_missing_is_named_with_its_remedy(mosquitto: Mosquitto, tm
 async def test_a_wall_that_is_only_silent_is_exit_3_and_no_broker_is_4(mosquitto: Mosquitto, tmp_path: Path) -> None:
     mosquitto.hello()
     await keep_program(mosquitto, 3)
-    text = SHOW.replace("[[program]]", "[expect]\nready = 1\n[[program]]").replace('"tokyo"', '"oslo"')
+    text = SHOW.replace('"tokyo"', '"oslo"')
     await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
     async with venue(mosquitto, "tokyo", poll=polled()):
         code, out, _ = await framezero("show", "check", written(tmp_path, text), "--broker", mosquitto.url)
     assert (code, "no broker has ever heard of it" in out) == (3, True), out
     code, out, _ = await framezero("show", "check", written(tmp_path), "--broker", f"mqtt://127.0.0.1:{free_port()}")
     assert (code, "--offline looks at the file alone" in " ".join(out.split())) == (4, True), out
+
+
+async def test_a_wall_that_does_not_answer_is_silent_and_one_of_the_show_that_rehearses_is_named(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    mosquitto.hello()
+    await keep_program(mosquitto, 3)
+    await retain(mosquitto, "venue/tokyo/status", encode(status("tokyo")))
+    where = ("--broker", mosquitto.url)
+    async with venue(mosquitto, "tokyo"):
+        code, out, _ = await framezero("show", "check", written(tmp_path), *where)
+        assert code == 3 and "did not answer when asked" in " ".join(out.split()), out
+        text = SHOW.replace('"demo"', '"real"') + '[rehearsal]\nshow = "demo"\n'
+        code, out, _ = await framezero("show", "check", written(tmp_path, text), "--rehearse", "--json", *where)
+    whats = [finding["what"] for finding in told(out)["findings"] if finding["about"] == "tokyo"]
+    assert "a wall of the show, and set to 'demo': what is rehearsed is seen on it" in whats
