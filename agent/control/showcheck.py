@@ -157,9 +157,7 @@ def of_venues(
     if ready < need and not rehearsing:
         detail = f"{ready} of the {need} walls that are expected are ready"
         # Where only silence stands in the way nobody has said no.
-        yield Finding(
-            "venue", "all", "silent" if ready + silent >= need else "fault", detail, "mend what is named"
-        )
+        yield Finding("venue", "all", "silent" if ready + silent >= need else "fault", detail, "mend what is named")
 
 
 def on_real_walls(show: ShowFile, target: str, view: View) -> Iterator[Finding]:

@@ -143,7 +143,7 @@ async def press_together(one: tuple[Link, Desk], two: tuple[Link, Desk]) -> tupl
 
 async def test_of_two_desks_that_press_at_once_exactly_one_goes_thirty_times(mosquitto: Mosquitto) -> None:
     mosquitto.hello()
-    quick = LIST.replace(b'min_gap = "2s"', b'min_gap = "150ms"')
+    quick = LIST.replace(b'min_gap = "2s"', b'min_gap = "40ms"')
     rivals = 0
     async with opened(mosquitto.url) as here, opened(mosquitto.url) as there:
         anna, ben = desk("anna", quick), desk("ben", quick)
@@ -156,7 +156,7 @@ async def test_of_two_desks_that_press_at_once_exactly_one_goes_thirty_times(mos
             assert (len(went), len(refused)) == (1, 1), (number, found)
             assert refused[0].by == cue_of(went[0]).by and refused[0].reason in ("rival", "gap")
             rivals += refused[0].reason == "rival"
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
             operate.listen(here, anna, 0)
             operate.listen(there, ben, 0)
     assert rivals > 0, "the presses never met, so nothing was tried"
@@ -168,7 +168,7 @@ async def test_over_two_brokers_exactly_one_goes_too(mosquittos: MosquittoFactor
     brokers = [mosquittos(), mosquittos()]
     for broker in brokers:
         broker.hello()
-    quick = LIST.replace(b'min_gap = "2s"', b'min_gap = "150ms"')
+    quick = LIST.replace(b'min_gap = "2s"', b'min_gap = "40ms"')
     urls = [broker.url for broker in brokers]
     async with opened(*urls) as here, opened(*reversed(urls)) as there:
         anna, ben = desk("anna", quick), desk("ben", quick)
@@ -177,7 +177,7 @@ async def test_over_two_brokers_exactly_one_goes_too(mosquittos: MosquittoFactor
             ben.stand_by("1")
             found = await press_together((here, anna), (there, ben))
             assert sum(isinstance(outcome, Gone) for outcome in found) == 1, (number, found)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_broker_that_hangs_is_named_and_go_goes_all_the_same(mosquittos: MosquittoFactory) -> None:

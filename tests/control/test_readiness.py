@@ -7,6 +7,12 @@ from test_operate import opened
 from agent.control.readiness import Question, Readiness
 
 
+async def about(readiness: Readiness, question: Question) -> None:
+    async with asyncio.timeout(20):
+        while readiness.about != question:  # noqa: ASYNC110 - it tells by no event
+            await asyncio.sleep(0.05)
+
+
 async def test_what_stands_by_is_asked_about_and_what_is_chosen_next_too(mosquitto: Mosquitto) -> None:
     mosquitto.hello()
     wanted = Question("reel", None, ("*",))
@@ -14,14 +20,11 @@ async def test_what_stands_by_is_asked_about_and_what_is_chosen_next_too(mosquit
         readiness = Readiness(link, "demo")
         task = asyncio.create_task(readiness.keep(lambda: wanted))
         try:
-            assert await link.wait(lambda: bool(readiness.rows), 10)
+            await about(readiness, wanted)
             (row,) = readiness.rows
             assert (row.venue, row.verdict, row.reasons[0].code) == ("tokyo", "no-go", "film_missing")
-            assert readiness.about == wanted
             wanted = Question(None, None, ("tokyo", "oslo"))
-            async with asyncio.timeout(20):
-                while readiness.about != wanted:  # noqa: ASYNC110 - it tells by no event
-                    await asyncio.sleep(0.05)
+            await about(readiness, wanted)
             assert {row.venue: row.verdict for row in readiness.rows} == {"tokyo": "no-go", "oslo": "silent"}
         finally:
             task.cancel()
