@@ -90,7 +90,7 @@
   function sift() {
     for (const card of document.querySelectorAll(".fz-card")) {
       const good = card.classList.contains("good");
-      card.classList.toggle("sifted", !card.getAttribute("aria-label").includes(wanted) || (framezero.onlyWrong && good));
+      card.classList.toggle("sifted", !card.dataset.filter.includes(wanted) || (framezero.onlyWrong && good));
     }
   }
 

@@ -8,21 +8,24 @@ from agent.board.snapshot import Card, Picture
 from agent.units import UtcUs
 
 MOST_REASONS = 4
+HIDDEN = "a panic hides the wall; once it is lifted, it joins what is cued"
 _STATES = {"playing": "good", "armed": "info", "held": "info", "fault": "bad", "panic": "bad"}
 
 
 class VenueCard:
-    """A venue's card; `ask` is called for a new picture, and is None on a page that only looks."""
+    """A venue's card: `place` is what people call it, `ask` is called for a new picture (None: the page only looks)."""
 
-    def __init__(self, venue: str, ask: Callable[[str], object] | None) -> None:
+    def __init__(self, venue: str, ask: Callable[[str], object] | None, place: str = "") -> None:
         self._venue = venue
         self._drawn: Card | None = None
-        self.element = Bit("fz-card", tag="article", aria_label=venue)
+        self.element = Bit("fz-card", tag="article", aria_label=venue, data_filter=f"{venue} {place}".lower())
         with self.element:
             with Bit("fz-card-head"):
                 self._verdict = Bit("fz-pill", tag="span")
                 self._time = Bit("fz-card-time", tag="span", title="local time at the wall")
                 Bit("fz-card-name", venue, "h3", title=venue)
+                if place:
+                    Bit("fz-card-place", place, title=place)
             with Bit("fz-picture"):
                 self._image = Bit(tag="img", alt=f"the wall of {venue}", decoding="async")
                 self._blank = Bit("fz-picture-blank")
@@ -106,7 +109,10 @@ class VenueCard:
 
     def _draw_reasons(self, card: Card) -> None:
         said = [("bad", card.silence)] if card.silence else []
-        said += [("warn", f"{why.code}: {why.detail}") for why in card.reasons]
+        for why in card.reasons:
+            # The lift stands at the deck: its id and a command are nothing for this place.
+            hidden = why.code == "panic" and card.row.panic
+            said.append(("bad", HIDDEN) if hidden else ("warn", f"{why.code}: {why.detail}"))
         said += [
             ("warn", f"broker away: {broker.url}{': ' if broker.fault else ''}{broker.fault}")
             for broker in card.brokers

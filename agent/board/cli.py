@@ -133,7 +133,7 @@ async def _run(given: BoardOptions, found: Settings, pen: Pen, desk: Desk, door:
     rules = desk.file.alarms or found.alarms
     # The walls of a rehearsal are others, or none.
     places = [] if desk.rehearsing else [place.id for place in desk.file.venue]
-    expected = frozenset([*places, *rules.venues])
+    expected = tuple(dict.fromkeys([*places, *rules.venues]))
     file = given.show_file.name if given.show_file is not None else ""
     choices = Choices(given.read_only, pictures_s, file, expected, rules)
     stop = asyncio.Event()

@@ -19,6 +19,11 @@ class Desks:
     def __init__(self, desk: Desk, file: str) -> None:
         self._desk = desk
         self._file = printable(file, 200)
+        self.title = printable(desk.file.title)
+        self.places = {
+            place.id: printable(", ".join(filter(None, (place.name, place.city)))) for place in desk.file.venue
+        }
+        """What people call a venue, by its id."""
         self._said: tuple[tuple[object, ...], tuple[Said, ...]] = ((), ())
         self._deck = Deck()
 

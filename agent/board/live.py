@@ -75,7 +75,7 @@ class Choices:
     read_only: bool = False
     pictures_s: float = 10.0
     file: str = ""
-    expected: frozenset[str] = frozenset()
+    expected: tuple[str, ...] = ()
     rules: Rules = field(default_factory=Rules)
 
 
@@ -93,7 +93,7 @@ class Live:
         self._house = HouseTime(link, desk.show)
         link.now = self._house.now
         self._fix: Fix | None = None
-        self._lookout = Lookout(link.view, desk.show, choices.expected)
+        self._lookout = Lookout(link.view, desk.show, frozenset(choices.expected))
         self._alarms = Alarms(choices.rules.model_copy(update={"venues": sorted(choices.expected)}))
         # What becomes of what is sent stands on the page, so there is nobody else to tell.
         self._notifier = Notifier(targets_of(choices.rules), desk.show, lambda said: None)
@@ -199,6 +199,8 @@ class Live:
             pictures=self.pictures.told,
             warnings=self._warnings(moment),
             rehearsing=self._desk.rehearsing,
+            title=self._desks.title,
+            places=self._desks.places,
         )
         self._board = self._room.look(moment, around)
         beaten, self._beaten = self._beaten, asyncio.Event()

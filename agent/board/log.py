@@ -117,8 +117,8 @@ def _of_alarms(alike: list[Alarm]) -> Line:
         whom = first.venue or "SHOW"
         text = first.text.removeprefix(whom).removeprefix(":").strip()
         return Line(kind, shape, whom, text, first.remedy, first.since_us)
-    named = ", ".join(alarm.venue or "the show" for alarm in alike[:ALIKE])
-    text = f"{first.code}: {named} and {len(alike) - ALIKE} more"
+    named = ", ".join(alarm.venue or "the show" for alarm in alike[1:ALIKE])
+    text = f"{first.text}; and so {named} and {len(alike) - ALIKE} more"
     since_us = UtcUs(max(alarm.since_us for alarm in alike))
     return Line(kind, shape, f"{len(alike)} WALLS", text, first.remedy, since_us)
 

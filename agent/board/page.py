@@ -114,7 +114,7 @@ class Page:
     def _top(self, board: Board, role: Role) -> None:
         with Bit("fz-top", tag="header"):
             Bit("fz-brand", "framezero", "span")
-            Bit("fz-show", board.show, "span")
+            Bit("fz-show", f"{board.title} · {board.show}" if board.title else board.show, "span")
             if board.rehearsing:
                 Bit("fz-pill warn", "REHEARSAL", "span", title="what is sent goes to the rehearsal's walls alone")
             if role == "guest":
@@ -162,7 +162,9 @@ class Page:
         for index, venue in enumerate(venues):
             if venue not in self._cards:
                 with self._grid:
-                    self._cards[venue] = VenueCard(venue, self._ask if self._may_ask else None)
+                    self._cards[venue] = VenueCard(
+                        venue, self._ask if self._may_ask else None, board.places.get(venue, "")
+                    )
                 self._cards[venue].element.move(self._grid, index)
         for venue in venues:
             card = self._card(board, venue)

@@ -59,15 +59,17 @@ class Around:
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     rehearsing: bool = False
+    title: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class Room:
     """The room of one show, over a view that takes in messages all the time.
 
-    Venues that are `expected` have a row even where they have never left a trace.
+    Venues that are `expected` stand first, in this order, and have a row even where they have never left a trace.
     """
 
-    def __init__(self, view: View, history: History, show: str, expected: frozenset[str] = frozenset()) -> None:
+    def __init__(self, view: View, history: History, show: str, expected: Sequence[str] = ()) -> None:
         self._view = view
         self._history = history
         self._show = show
@@ -92,11 +94,13 @@ class Room:
         return Board(
             now_us=moment.now_us,
             show=self._show,
+            title=around.title,
             house=around.house,
             brokers=around.brokers,
             stale_since_us=around.stale_since_us,
             totals=_totals(rows),
             rows=rows,
+            places=around.places,
             cards=cards,
             coming=self._look_ahead(moment),
             deck=around.deck,

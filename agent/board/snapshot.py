@@ -344,6 +344,8 @@ class Board:
 
     now_us: UtcUs
     show: str
+    title: str = ""
+    """What the show file calls the show; empty without one."""
     house: House = NO_TIME
     brokers: tuple[Broker, ...] = ()
     """The board's own connections."""
@@ -351,7 +353,9 @@ class Board:
     """Since when no broker is connected, so that everything here is the last that was heard; None: one is."""
     totals: Totals = NOBODY
     rows: tuple[Row, ...] = ()
-    """Every venue that left a trace, by name."""
+    """Every venue that left a trace: those of the show file in its order, then the others by name."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """What people call a venue, by its id, where the show file says so: `Shibuya crossing, Tokyo`."""
     cards: Mapping[str, Card] = field(default_factory=dict)
     """By venue; empty where there are too many to draw (more than `MOST_CARDS`): then `Engine.card` makes one."""
     coming: tuple[Coming, ...] = ()

@@ -66,10 +66,10 @@ class _Made:
 class Venues:
     """The rows and cards of all venues of a show (empty: of any) in a view, and of those that are expected."""
 
-    def __init__(self, view: View, history: History, show: str, expected: frozenset[str]) -> None:
+    def __init__(self, view: View, history: History, show: str, expected: Sequence[str]) -> None:
         self._view = view
         self._show = show
-        self._expected = expected
+        self._expected = {venue: place for place, venue in enumerate(expected)}
         self.others: list[tuple[str, str]] = []
         """Venues that play another show, each with its show: a broker may serve several."""
         self._sorted: tuple[object, list[str]] = (None, [])
@@ -166,7 +166,10 @@ class Venues:
                 if self._show and show != self._show and venue not in self._expected
             ]
             here = {*view.venues, *self._expected} - {venue for venue, _ in self.others}
-            self._sorted = (causes, sorted(here))
+            self._sorted = (
+                causes,
+                sorted(here, key=lambda venue: (self._expected.get(venue, len(self._expected)), venue)),
+            )
         return self._sorted[1]
 
     def _presence(self, venue: str, moment: Moment) -> Presence:

@@ -178,6 +178,8 @@ def plausible(venues: int, now: UtcUs = IN_THE_SHOW, *, panic: bool = False) -> 
     return Board(
         now_us=now,
         show="bring-your-vision",
+        title="Bring Your Vision",
+        places={rows[0].venue: "Dundas Square, Metropolis"} if rows else {},
         house=House(-1_480, 8_900, known=True, venue="tokyo-shibuya"),
         brokers=(
             Broker("mqtts://cue-a.example:8883", True, "", UtcUs(now - 7200 * US_PER_S)),

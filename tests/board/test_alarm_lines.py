@@ -29,7 +29,7 @@ def test_a_wall_is_named_once_with_what_and_what_to_do() -> None:
 def test_the_same_cause_at_many_walls_is_one_line_that_names_the_first() -> None:
     (line,) = alarm_lines(with_alarms(*(alarm(f"v{number}") for number in range(50))))
     assert line.whom == "50 WALLS"
-    assert line.text == f"silent: v0, v1, v2 and {50 - ALIKE} more"
+    assert line.text == f"v0 is silent; and so v1, v2 and {50 - ALIKE} more"
 
 
 def test_what_is_critical_stands_before_what_is_not_and_the_rest_is_counted() -> None:

@@ -11,6 +11,16 @@ from agent.units import US_PER_S, UtcUs
 
 LIST = b"""
 show = "reel-show"
+title = "Reel Week"
+[[venue]]
+id = "tokyo"
+name = "Shibuya crossing"
+city = "Tokyo"
+[[venue]]
+id = "paris"
+city = "Paris"
+[[venue]]
+id = "kyoto"
 [[cue]]
 id = "1"
 name = "Line-up"
@@ -43,3 +53,9 @@ def test_a_line_keeps_its_mark_when_its_cue_has_expired() -> None:
     assert states(desks, 10 * 86_400) == ["over", "standby"]
     last = desks.deck(Contest(), frozenset(), moment(10 * 86_400)).lines[0]
     assert (last.by, last.gone_us) == ("ben@paris", lineup.issued)
+
+
+def test_the_file_says_what_people_call_the_show_and_its_venues() -> None:
+    desks = Desks(Desk(parse_show(LIST, "show.toml"), "anna"), "show.toml")
+    assert desks.title == "Reel Week"
+    assert desks.places == {"tokyo": "Shibuya crossing, Tokyo", "paris": "Paris", "kyoto": ""}

@@ -212,6 +212,14 @@ async def test_a_page_whose_board_is_away_says_so_and_sends_nothing(desk: Page, 
     assert board.orders() == []
 
 
+async def test_a_wall_is_found_by_what_people_call_it(desk: Page, board: PaintedBoard) -> None:
+    await expect(desk.locator(".fz-card-place")).to_have_text(["Dundas Square, Metropolis"])
+    await expect(desk.locator(".fz-show")).to_have_text("Bring Your Vision · bring-your-vision")
+    await desk.locator(".fz-sieve").fill("metropolis")
+    await expect(desk.locator(".fz-card:visible")).to_have_count(1)
+    assert await desk.locator(".fz-card:visible .fz-card-place").count() == 1
+
+
 async def test_a_guest_sees_all_and_has_no_hands(browser: Browser, board: PaintedBoard) -> None:
     async with opened(browser, f"{board.url}/?token={GUEST}") as page:
         await expect(page.locator(".fz-top")).to_contain_text("read only")

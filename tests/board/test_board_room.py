@@ -106,7 +106,7 @@ def test_a_cut_line_shows_with_words_and_since_when() -> None:
 
 def test_a_venue_of_another_show_has_no_row_unless_it_is_expected() -> None:
     hall = Hall()
-    hall.room = Room(hall.view, hall.history, "demo", frozenset({"tokyo"}))
+    hall.room = Room(hall.view, hall.history, "demo", ("tokyo",))
     for name in ("paris", "tokyo"):
         told = presence(name).model_copy(update={"show": "other"})
         hall.hear(f"venue/{name}/presence", encode(told))
@@ -115,6 +115,14 @@ def test_a_venue_of_another_show_has_no_row_unless_it_is_expected() -> None:
     assert [row.venue for row in board.rows] == ["tokyo"]
     assert hall.room.others == [("paris", "other")]
     assert board.cards["tokyo"].reasons[0].code == "show"
+
+
+def test_expected_venues_stand_first_and_in_their_order() -> None:
+    hall = Hall()
+    hall.room = Room(hall.view, hall.history, "demo", ("tokyo", "atlantis", "paris"))
+    for name in ("paris", "berlin", "tokyo"):
+        hall.venue(name)
+    assert [row.venue for row in hall.look().rows] == ["tokyo", "atlantis", "paris", "berlin"]
 
 
 def test_texts_from_outside_are_printable() -> None:

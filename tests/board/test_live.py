@@ -154,7 +154,7 @@ async def test_a_board_that_only_shows_sends_nothing_for_anybody(mosquitto: Mosq
 
 @pytest.mark.needs("mosquitto")
 async def test_venues_that_are_expected_have_a_place_before_they_are_heard(mosquittos: MosquittoFactory) -> None:
-    async with live(mosquittos(), choices=Choices(pictures_s=0, expected=frozenset({"atlantis"}))) as made:
+    async with live(mosquittos(), choices=Choices(pictures_s=0, expected=("atlantis",))) as made:
         board = await until(made, lambda board: bool(board.rows))
         assert (board.rows[0].venue, board.rows[0].presence) == ("atlantis", "offline")
         assert "never heard of" in board.cards["atlantis"].silence
