@@ -2,7 +2,11 @@
 // connection, and keys. One object, `framezero`; all that is sent to the board goes through `framezero.press`.
 (() => {
   const STALE_MS = 3500; // the board beats once a second
-  const clock = { offset_us: null, doubt_us: null, own_us: null, vouched: false }; // house time in us = performance.now() in us + offset
+  const AGAIN_MS = 20000, SOON_MS = 1000, DRIFT = 1e-4; // a crystal is off by less
+  // House time in us = performance.now() in us + offset; `way_us` is half of the way there and back, at `at_ms`.
+  const clock = { offset_us: null, way_us: null, error_us: null, at_ms: 0 };
+  // performance.now() stands still while a computer sleeps: `ahead_ms` is how far its clock is ahead of that.
+  const sleep = { ahead_ms: null, naps: 0 };
   const beat = { at_ms: null, seen: null, connected: false };
   let lost = null; // why the page is not live, null while it is
 
@@ -10,28 +14,45 @@
     return clock.offset_us === null ? null : performance.now() * 1000 + clock.offset_us;
   }
 
+  function doubtUs() {
+    return clock.way_us + (performance.now() - clock.at_ms) * 1000 * DRIFT + (clock.error_us ?? 0);
+  }
+
   // As NTP does: of several exchanges the fastest one is the best, and half of its way there and back is the doubt.
   async function measure() {
-    let best = null;
     for (let i = 0; i < 6; i++) {
-      const sent = performance.now();
+      const sent = performance.now(), naps = sleep.naps;
       try {
         const answer = await fetch(framezero.timeUrl, { cache: "no-store", signal: AbortSignal.timeout(3000) });
         const back = performance.now();
-        if (!answer.ok) return;
+        if (!answer.ok) break;
         const told = await answer.json();
-        const doubt = ((back - sent) / 2) * 1000;
-        if (best === null || doubt < best.doubt) {
-          best = { doubt, error: told.error_us ?? null, offset: told.utc_us - ((sent + back) / 2) * 1000 };
+        const way = ((back - sent) / 2) * 1000, error = told.error_us ?? null;
+        // Of a slept computer, or since a wall vouches for the time, what was measured before counts for nothing.
+        const vouched = error !== null && clock.error_us === null;
+        if (naps === sleep.naps && (clock.offset_us === null || vouched || way + (error ?? 0) <= doubtUs())) {
+          Object.assign(clock, { offset_us: told.utc_us - ((sent + back) / 2) * 1000, way_us: way, error_us: error, at_ms: back });
         }
       } catch {
-        return; // the watch says it when the connection is lost
+        break; // the watch says it when the connection is lost
       }
     }
-    clock.offset_us = best.offset;
-    clock.doubt_us = best.doubt + (best.error ?? 0);
-    clock.vouched = best.error !== null;
-    clock.own_us = Date.now() * 1000 - nowUs();
+  }
+
+  async function keepTime() {
+    await measure();
+    setTimeout(keepTime, clock.offset_us === null ? SOON_MS : AGAIN_MS);
+  }
+
+  // A computer that has slept, or whose clock was set: the first has to measure anew, the second does it no harm.
+  function wake() {
+    const ahead = Date.now() - performance.now();
+    const leapt = sleep.ahead_ms !== null && Math.abs(ahead - sleep.ahead_ms) > 500;
+    sleep.ahead_ms = ahead;
+    if (!leapt) return;
+    sleep.naps++;
+    clock.offset_us = null;
+    measure();
   }
 
   function say(why) {
@@ -66,10 +87,10 @@
 
   // How far the browser's own clock is off, and how well the countdown knows better.
   function clockWords() {
-    const off = Math.abs(clock.own_us);
+    const own = Date.now() * 1000 - nowUs(), off = Math.abs(own), doubt = doubtUs();
     const much = off < 1e6 ? `${(off / 1000).toFixed(0)} ms` : off < 1e8 ? `${(off / 1e6).toFixed(1)} s` : `${(off / 6e7).toFixed(0)} min`;
-    const which = off < clock.doubt_us ? "this screen's clock is right" : `this screen's clock is ${much} ${clock.own_us > 0 ? "fast" : "slow"}; corrected`;
-    return `${which} ±${(clock.doubt_us / 1000).toFixed(0)} ms${clock.vouched ? "" : ", as no wall vouches for the time yet"}`;
+    const which = off < doubt ? "this screen's clock is right" : `this screen's clock is ${much} ${own > 0 ? "fast" : "slow"}; corrected`;
+    return `${which} ±${(doubt / 1000).toFixed(0)} ms${clock.error_us === null ? ", as no wall vouches for the time yet" : ""}`;
   }
 
   // Ages and local times go on by the house clock, so that the board need not send them.
@@ -95,6 +116,7 @@
   }
 
   function look() {
+    wake();
     if (beat.at_ms === null) return; // it has only begun to load
     const connected = window.socket?.connected ?? false;
     if (connected) beat.connected = true;
@@ -172,7 +194,7 @@
       sift();
     },
     nowUs,
-    doubtUs: () => clock.doubt_us,
+    doubtUs,
     live: () => lost === null && beat.connected,
     // The socket keeps what is sent while the connection is away, and would send it when it is back: a GO from
     // minutes ago. So nothing is sent while the page is not live, and what is sent says when it was pressed.
@@ -198,7 +220,6 @@
   setInterval(look, 250);
   setInterval(tick, 500);
   setInterval(knock, 4000);
-  measure();
-  setInterval(measure, 20000);
+  keepTime();
   document.addEventListener("visibilitychange", () => document.hidden || measure());
 })();
