@@ -47,6 +47,7 @@ def draw(engine: Engine, role: Role, *, wall: bool = False) -> None:
     page.show(board)  # so that the first thing a browser draws is the show, and not an empty frame
 
     async def follow(board: Board) -> None:
+        await client.connected()  # a program that only fetches the page is drawn nothing
         while True:
             board = await engine.changed(board)
             with client:

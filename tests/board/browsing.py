@@ -93,6 +93,13 @@ class PaintedBoard:
             found.append(str(self._told.get()["deed"]))
         return found
 
+    def watching(self) -> int:
+        """For how many pages the show is drawn now."""
+        self.paint(count=True)
+        while (told := self.order())["deed"] != "count":
+            pass
+        return int(told["watching"])
+
     def freeze(self, frozen: bool) -> None:
         """Stop the process in mid-word, or let it go on."""
         os.kill(self._process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
@@ -128,10 +135,10 @@ def until_answered(url: str) -> None:
     raise TimeoutError(f"{url} does not answer within 20 s")
 
 
-def status(url: str) -> int | None:
+def status(url: str, **headers: str) -> int | None:
     """The HTTP status with which somebody answers; None: nobody does."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

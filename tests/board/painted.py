@@ -36,6 +36,7 @@ class Painted(PlausibleEngine):
     def __init__(self) -> None:
         super().__init__(5)
         self.wanted: dict[str, Any] = {}
+        self.watching = 0
         self.paint()
 
     def paint(self) -> None:
@@ -46,6 +47,13 @@ class Painted(PlausibleEngine):
         self.board = hostile(replace(board, deck=deck)) if self.wanted.get("hostile") else replace(board, deck=deck)
 
     async def changed(self, since: Board) -> Board:
+        self.watching += 1
+        try:
+            return await self._changed(since)
+        finally:
+            self.watching -= 1
+
+    async def _changed(self, since: Board) -> Board:
         await asyncio.sleep(0.25 if self.wanted.get("venues", 5) < 50 else 1)
         if self.board is since:
             self.paint()
@@ -105,6 +113,9 @@ async def main(port: int) -> None:
         loop = asyncio.get_running_loop()
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             engine.wanted = json.loads(line)
+            if engine.wanted.get("count"):
+                sys.stdout.write(json.dumps({"deed": "count", "watching": engine.watching}) + "\n")
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

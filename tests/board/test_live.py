@@ -111,6 +111,18 @@ async def test_a_go_goes_is_seen_by_who_sent_it_and_a_second_one_waits_for_the_g
 
 
 @pytest.mark.needs("mosquitto")
+async def test_of_two_tabs_that_press_at_once_one_goes(mosquitto: Mosquitto) -> None:
+    mosquitto.hello()
+    async with live(mosquitto) as made:
+        await until(made, lambda board: any(broker.up for broker in board.brokers))
+        done = await asyncio.gather(*(made.do(Order("go", line=0), "operator") for _ in range(5)))
+        assert [one.good for one in done].count(True) == 1, done
+        assert all("GO" in one.text for one in done if not one.good), "and the others are told why"
+        kept = [topic for topic, _, _ in await retained(mosquitto, "cue/#") if not topic.endswith("_hello")]
+        assert len(kept) == 1
+
+
+@pytest.mark.needs("mosquitto")
 async def test_a_rehearsal_is_played_to_its_own_show_alone(mosquitto: Mosquitto) -> None:
     mosquitto.hello()
     await retain(mosquitto, "venue/paris/presence", encode(presence("paris")))
