@@ -258,7 +258,8 @@ class Desk:
         if went is None or now_s - went.came_s >= self.gap_s:
             return None
         who = "you" if went.id in self._mine else went.by
-        ago_s = max(0.0, now_s - went.came_s)
+        # Never the whole gap in words that it was not: 1.96 s are not 2.0.
+        ago_s = max(0.0, min(now_s - went.came_s, self.gap_s - 0.1))
         did = f"pressed GO {went.label!r}" if went.label in self._by_label else f"sent {went.label or 'a cue'}"
         detail = f"{who} {did} {ago_s:.1f} s ago; {self.gap_s:g} s have to lie between two GOs"
         return Refused("gap", detail, went.by)

@@ -30,6 +30,9 @@ TALL = 20
 
 BIG_LINES = 4
 MESSAGE_LINES = 3
+SAID_S = 20.0
+"""What became of a key is loud for so long; then it says how old it is, as what it told may be so no longer."""
+
 SOON_US = 3600 * US_PER_S
 """So close to an instant the countdown is large."""
 
@@ -238,6 +241,8 @@ def _message(scene: Scene, width: int) -> Text:
         line.stylize("bold white on red")
         return line
     text, style = scene.message
+    if text and scene.message_age_s > SAID_S:
+        text, style = f"{show_span(round(scene.message_age_s) * US_PER_S)} ago: {text}", "dim"
     lines = wrap(printable(text), max(20, width - 2), max_lines=MESSAGE_LINES, placeholder=" …")
     return Text("\n".join(f" {line}" for line in lines), style=style, no_wrap=True, overflow="ellipsis")
 

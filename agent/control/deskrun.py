@@ -68,6 +68,7 @@ class DeskRun:
         self._armed: _Armed | None = None
         self._held: list[Panic] = []  # that a number lifts
         self._message = ("; ".join(warnings), DOUBT)
+        self._drawn, self._drawn_s = self._message, time.monotonic()
         self._seen = 0
         self._space_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -186,6 +187,8 @@ class DeskRun:
         now_s = time.monotonic()
         if self._armed is not None and now_s >= self._armed.until_s:
             self._armed = None
+        if self._message is not self._drawn:
+            self._drawn, self._drawn_s = self._message, now_s
         order = last_cue(self._desk)
         went = self._desk.last(self._link.view.contest(self._desk.show), now_s)
         return Scene(
@@ -202,6 +205,7 @@ class DeskRun:
             alarms=self._alarms.current,
             armed=self._armed.what if self._armed else "",
             message=self._message,
+            message_age_s=now_s - self._drawn_s,
             panics=self._panics(),
             gap_left_s=max(0.0, self._desk.gap_s - (now_s - went.came_s)) if went else 0.0,
         )

@@ -46,6 +46,7 @@ class Scene:
     alarms: Sequence[Alarm] = ()
     armed: str = ""
     message: tuple[str, str] = ("", "")
+    message_age_s: float = 0.0
     gap_left_s: float = 0.0
     panics: Sequence[Panic] = ()
     clock: str = ""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from agent.control.cue import CueError, Draft
+from agent.control.kept import SHORT_ID
+from agent.control.spans import show_clock
 from agent.control.times import TimeError, parse_position
 from agent.control.view import View
 from agent.messages import Cue, Play, explain
@@ -113,13 +115,18 @@ def _words(view: View, cue_id: str) -> str:
     if cue is None:
         return "the slate (no cue holds)"
     what = f"play {cue.do.program}" if isinstance(cue.do, Play) else "the slate" if cue.do.action == "stop" else "black"
-    return f"{what} (cue {cue_id})"
+    return f"{what} ({_named(cue)})"
+
+
+def _named(cue: Cue) -> str:
+    """What its sender calls it, else so much of its id as `cue list` shows: enough to find it."""
+    return f"cue {cue.label or cue.cue[:SHORT_ID]}"
 
 
 def hold(running: Running) -> Draft:
     """Stand still at the frame that is due. Raises CueError."""
     if running.play.held:
-        raise CueError(f"{running.play.program} is held already (cue {running.cue.cue})", usage=False)
+        raise CueError(f"{running.play.program} is held already ({_named(running.cue)})", usage=False)
     return running.playing(running.position_us, held=True)
 
 
@@ -127,7 +134,7 @@ def resume(running: Running) -> Draft:
     """Play on from the frame that is held. Raises CueError."""
     if not running.play.held:
         raise CueError(
-            f"{running.play.program} is not held at {format_utc(running.at)}, it plays (cue {running.cue.cue})",
+            f"{running.play.program} is not held at {show_clock(running.at)}, it plays ({_named(running.cue)})",
             usage=False,
         )
     return running.playing(running.position_us, held=False)

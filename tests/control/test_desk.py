@@ -97,6 +97,8 @@ def test_a_go_within_the_gap_is_refused_with_whom_and_when() -> None:
     assert refused is not None
     assert (refused.reason, refused.by) == ("gap", "ben@paris")
     assert "ben@paris pressed GO '1 Black' 0.3 s ago" in refused.detail
+    late = refusal(one, 101.97)
+    assert late is not None and "1.9 s ago; 2 s have to lie" in late.detail
     assert refusal(one, 102.0) is None
 
 

@@ -159,3 +159,9 @@ def test_the_end_of_the_list_is_said() -> None:
     of = desk()
     of.move(99)
     assert "END OF THE LIST" in drawn(scene(of))
+
+
+def test_what_became_of_a_key_says_later_how_old_it_is() -> None:
+    said = ("no panic holds", "bold red")
+    assert "ago" not in drawn(scene(desk(), message=said, message_age_s=19.0))
+    assert "41.0 s ago: no panic holds" in drawn(scene(desk(), message=said, message_age_s=41.2))

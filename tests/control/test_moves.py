@@ -128,7 +128,7 @@ def test_venues_that_show_different_things_are_named_and_each_can_be_chosen() ->
     cues = [cue_body(do=LOOP), cue_body(2, at(0.5), {"action": "black"}, venues=["@east"])]
     with pytest.raises(CueError) as error:
         running(*cues, t=1)
-    for words in (f"play reel (cue {uuid_of(1)}) on paris", f"black (cue {uuid_of(2)}) on tokyo", "--venues"):
+    for words in (f"play reel (cue {uuid_of(1)[:13]}) on paris", f"black (cue {uuid_of(2)[:13]}) on tokyo", "--venues"):
         assert words in str(error.value)
     assert running(*cues, t=1, venues="paris").cue.cue == uuid_of(1)
 
@@ -139,7 +139,9 @@ def test_without_any_known_venue_nobody_can_say() -> None:
 
 
 def test_held_twice_and_resumed_without_are_refused() -> None:
-    with pytest.raises(CueError, match="held already"):
+    with pytest.raises(CueError, match="held already \\(cue 6 Still for the press\\)"):
+        hold(running(cue_body(do={**LOOP, "held": True}, label="6 Still for the press"), t=1))
+    with pytest.raises(CueError, match=f"held already \\(cue {uuid_of(1)[:13]}\\)"):
         hold(running(cue_body(do={**LOOP, "held": True}), t=1))
     with pytest.raises(CueError, match="is not held"):
         resume(running(cue_body(do=LOOP), t=1))
