@@ -155,6 +155,17 @@ def test_a_rehearsal_and_no_broker_cannot_be_overlooked() -> None:
     assert "no connection to mqtt://b" in drawn(scene(desk()))
 
 
+def test_a_clock_that_is_off_several_panics_and_a_cue_that_the_file_has_otherwise_are_said() -> None:
+    text = drawn(scene(desk(), clock="this computer's clock is 5 m 00 s ahead", panics=[panic(1), panic(2)]))
+    assert "✗ this computer's clock is 5 m 00 s ahead" in text and "PANIC to black holds (+1)" in text
+    timed = b'[[cue]]\nid = "T"\nname = "Later"\naction = "stop"\nat = 2025-06-03T12:00:00Z\n'
+    of = Desk(parse_show(HEAD + timed, "show.toml"), "anna")
+    assert "timed cues not sent yet: T" in drawn(scene(of))
+    of.take([Order(cue(1, at=T0 + 3600 * S, do={"action": "stop"}, label="T Later"), 0.0, True)], NOW)
+    text = drawn(scene(of))
+    assert "out, and not as the file has them: T" in text and "sent otherwise" in text and "not sent yet" not in text
+
+
 def test_the_end_of_the_list_is_said() -> None:
     of = desk()
     of.move(99)

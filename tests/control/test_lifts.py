@@ -1,12 +1,14 @@
 """Which panic an operator means who lifts one: pure."""
 
 import pytest
+from fake_venue import presence, status
 from makers import T0, S, lift_body, panic_body, uuid_of
 
 from agent.connection import Received
 from agent.control.cue import CueError
 from agent.control.panic import check_id, meant
 from agent.control.view import View
+from agent.messages import encode
 from agent.units import UtcUs
 
 SHOW = "reel-show"
@@ -41,6 +43,20 @@ def test_what_is_not_sure_is_told_a_line_each() -> None:
         )
     with pytest.raises(CueError, match="no panic holds"):
         lifted("0000", panic_body(1), lift_body(1))
+
+
+@pytest.mark.parametrize(("show", "found"), [("demo", True), ("rehearsal", False)])
+def test_what_a_wall_of_another_show_tells_is_not_lifted_here(show: str, found: bool) -> None:
+    """A rehearsal, which hears the walls of the show beside it, takes none of their panics for its own."""
+    made = View()
+    made.take(Received("venue/tokyo/presence", encode(presence("tokyo")), False, "mqtt://a:1"), 0.0)
+    told = status("tokyo", at=UtcUs(T0), panic=uuid_of(1))
+    made.take(Received("venue/tokyo/status", encode(told), False, "mqtt://a:1"), 0.0)
+    if found:
+        assert meant(made, None, show, ["*"], UtcUs(T0), 1.0) == uuid_of(1)
+        return
+    with pytest.raises(CueError, match="no panic holds"):
+        meant(made, None, show, ["*"], UtcUs(T0), 1.0)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", "0" * 37, "*"])
