@@ -205,7 +205,7 @@ def test_what_was_sent_again_long_after_is_no_go() -> None:
 @pytest.mark.parametrize("off_s", [-300, 300])
 def test_a_desk_whose_clock_is_minutes_off_is_heard_as_any_other(off_s: int) -> None:
     one = desk()
-    one.take([sent(1, "3 Spot")], NOW)
+    one.take([sent(1, "3 Spot", issued=format_utc(NOW))], NOW)
     one.take([sent(2, "3 Spot", 150.0, issued=format_utc(UtcUs(NOW + off_s * S)))], NOW)
     went = one.went(line(one, "3"))
     assert went is not None and went.id == uuid_of(2), "the newest is what came last"
