@@ -103,8 +103,8 @@ def test_what_is_no_position_is_said(text: str) -> None:
     ("cues", "t", "words"),
     [
         ([], 1, "the slate (no cue holds)"),
-        ([cue_body(do={"action": "stop"})], 1, f"the slate (cue {uuid_of(1)})"),
-        ([cue_body(do={"action": "black"})], 1, f"black (cue {uuid_of(1)})"),
+        ([cue_body(do={"action": "stop"})], 1, f"the slate (cue {uuid_of(1)[:13]})"),
+        ([cue_body(do={"action": "black"})], 1, f"black (cue {uuid_of(1)[:13]})"),
         ([cue_body(do=LOOP)], -1, "the slate (no cue holds)"),
         ([cue_body(do=PLAY)], 7, "at its end"),
         ([cue_body(do=LOOP, show="other")], 1, "no cue holds"),
