@@ -87,7 +87,8 @@ def up_command(
 ) -> None:
     """Start five venues and leave them running for cues by hand, until Ctrl-C or SIGTERM.
 
-    OUT/control.toml is a profile for the operator's commands; OUT/lab.json says where everything is.
+    OUT/control.toml is a profile for the operator's commands, OUT/show.toml a cue list for `show run` and `board`;
+    OUT/lab.json says where everything is. `touch OUT/pulled/paris` pulls the cable of Paris, `rm` plugs it in again.
     """
     narrator = Narrator(json=False)
     with _explained(narrator):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agent.access import BrokerError
 from agent.control.link import NoBrokerError
-from agent.lab import agents, folder, operator, reel, signers, tools, watch, world
+from agent.lab import agents, evening, folder, operator, reel, signers, tools, watch, world
+from agent.lab.cables import FOLDER, Cables
 from agent.lab.console import Narrator
 from agent.lab.processes import LabError, Processes
 from agent.lab.reel import Reel
@@ -47,11 +48,17 @@ async def _stand(standing: World, films: Reel, narrator: Narrator) -> None:
     async with watch.link(standing) as line:
         await open_venues(standing, films, line, narrator)
         program = await watch.program(line, operator.PROGRAM)
+    names = [place.venue.venue for place in standing.places]
+    show = evening.show_file(agents.SHOW, [place.venue for place in standing.places])
+    (standing.wishes.out / evening.FILE).write_text(show, encoding="utf-8")
+    cables = Cables(standing.wishes.out, names, standing.pull)
     narrator.console.print(instructions(standing, program.rev), soft_wrap=True, markup=False, highlight=False)
     while True:
         # A tester may kill an agent and see what happens; without the rest there is no lab.
         for obituary in watch.dead_agents(standing.processes):
             narrator.warn(f"{obituary}\n(the others go on; lab.json has the command that starts it again)")
+        for text in cables.look():
+            narrator.say(text)
         standing.processes.check()
         await asyncio.sleep(_LOOK_S)
 
@@ -59,15 +66,28 @@ async def _stand(standing: World, films: Reel, narrator: Narrator) -> None:
 def instructions(standing: World, rev: int) -> str:
     """How to send cues by hand and to look at a wall; every line can be copied into a shell."""
     profile = f"--profile {standing.profile}"
-    first = standing.places[0]
+    first, out = standing.places[0], standing.wishes.out
     return f"""
-Five venues stand. Everything about them is in {standing.wishes.out / "lab.json"}; Ctrl-C ends them.
+Five venues stand. Everything about them is in {out / "lab.json"}; Ctrl-C ends them.
 
   framezero cue play {operator.PROGRAM} --loop --in 20s {profile}
   framezero cue stop --in 10s {profile}
   framezero cue black --in 10s --venues @{first.venue.groups[0]} {profile}
   framezero status --watch {profile}
   framezero status --clock {profile}
+  framezero shot '*' --out {out / "walls"} {profile}
+
+A desk in the terminal, and the board in a browser, with a cue list; GO is the space bar in both:
+
+  framezero show run {out / evening.FILE} --as anna {profile}
+  framezero board --show-file {out / evening.FILE} --as ben {profile}
+
+Pull the cable of a venue, and plug it in again; then see what its alarms and the proof say:
+
+  touch {out / FOLDER / first.venue.venue}
+  rm {out / FOLDER / first.venue.venue}
+  framezero alarms --rules {out / evening.FILE} {profile}
+  framezero asrun --since 1h --html --out {out / "proof.html"} {profile}
 
 The same with nothing but openssl and mosquitto_pub (apt: mosquitto-clients), 20 s from now:
 

@@ -64,6 +64,13 @@ class World:
         """The profile with which the operator's commands reach this lab."""
         return self.wishes.out / "control.toml"
 
+    def pull(self, venue: str, cut: bool) -> None:
+        """Cut all lines of a venue, to the broker, the films and the time servers, or restore them."""
+        for line in (self.udp, self.tcp):
+            for link in line.ports:
+                if link.startswith(f"{venue}-"):
+                    line.cut(link, cut)
+
     def start_agents(self) -> None:
         """Start the agents of all venues."""
         agents.start(self.processes, self.places, self.wishes.true_clocks)
