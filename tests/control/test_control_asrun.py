@@ -83,8 +83,11 @@ async def wall(
     try:
         yield asked
     finally:
-        for task in tasks:
-            task.cancel()
+        # Again and again: aiomqtt loses a cancellation that comes together with the broker's answer to a publish.
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=1)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -10,7 +10,7 @@ from makers import T0, S, uuid_of
 
 from agent.control.proof import Gap, Proof, Source, prove
 from agent.control.proof_record import Record
-from agent.control.proof_words import amiss, verdict
+from agent.control.proof_words import amiss, percent, verdict
 from agent.units import UtcUs
 
 CITIES = ("paris", "tokyo", "toronto")
@@ -90,6 +90,10 @@ def test_the_verdict_flatters_nobody_whose_medians_are_good() -> None:
         "tokyo: in 12 of 30 minutes fewer than 99 of 100 observed frames were within 20 ms of their instants",
         "tokyo: 84 frames were dropped",
     ]
+
+
+def test_a_share_is_not_rounded_up_to_all() -> None:
+    assert [percent(share) for share in (0.0, 0.5, 99_999 / 100_000, 1.0)] == ["0 %", "50.00 %", "99.99 %", "100 %"]
 
 
 def test_clocks_that_nobody_vouched_for_give_no_limit() -> None:
