@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agent.answered import MAX_JPEG_BYTES, Answer, Shot
+from agent.answered import Answer, Shot
 from agent.control.cue import CueError
 from agent.control.link import Delivery, Link
 from agent.control.view import Awaited
@@ -142,7 +142,7 @@ def _outcome(answer: Answer, presence: Presence | None, began_s: float) -> Pictu
         jpeg = base64.b64decode(answer.shot.jpeg, validate=True)
     except binascii.Error:
         jpeg = b""
-    if not jpeg.startswith(JPEG_BEGINS) or len(jpeg) > MAX_JPEG_BYTES:
+    if not jpeg.startswith(JPEG_BEGINS):
         return Refusal(code="damaged", detail="what it sent is no JPEG of at most 100 kB; ask again")
     waited_s = round(time.monotonic() - began_s, 3)
     return Picture(answer.venue, jpeg, answer.shot, answer, presence, waited_s)
