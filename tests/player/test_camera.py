@@ -251,13 +251,16 @@ async def test_a_display_that_hangs_is_told_and_holds_nothing_up(
         await album.take()
         monkeypatch.setattr(cameras, "TAKE_S", 0.5)
         monkeypatch.setattr(cameras, "FRESH_US", 0)
+        begun: list[str] = []
+        monkeypatch.setattr(cameras.Camera, "_start", lambda _: begun.append("another one"))
         os.kill(display.child.pid, signal.SIGSTOP)
         try:
             refused = await album.refused("hung")
         finally:
             os.kill(display.child.pid, signal.SIGCONT)
+            monkeypatch.undo()
+        assert begun == [], "it would wait for the same thing"
         assert refused.code == "shot_failed" and "does the display answer?" in refused.detail
-        monkeypatch.setattr(cameras, "TAKE_S", 10)
         await album.take("again")
 
 
