@@ -329,20 +329,21 @@ class DeskRun:
 
     async def _timed(self) -> None:
         found = await operate.send_timed(self._link, self._desk)
-        self._tell(next((one for one in found if isinstance(one, Refused)), None) or (found[-1] if found else None))
-        sent = sum(isinstance(one, Gone) for one in found)
-        if sent == len(found):
-            self._message = (f"{sent} timed cues sent ahead" if sent else "no timed cue is left to send", GOOD)
+        if refused := next((one for one in found if isinstance(one, Refused)), None):
+            self._tell(refused)
+            return
+        text = f"timed cues sent ahead: {len(found)}" if found else "no timed cue is left to send"
+        doubts = list(dict.fromkeys(doubt for one in found if isinstance(one, Gone) for doubt in one.warnings))
+        self._message = (f"! {text}, but: {'; '.join(doubts)}", DOUBT) if doubts else (text, GOOD)
+        self._news.set()
 
-    def _tell(self, outcome: Gone | Refused | None) -> None:
+    def _tell(self, outcome: Gone | Refused) -> None:
         match outcome:
             case Refused(detail=detail):
                 self._message = (f"✗ {detail}", BAD)
             case Gone(message=message, warnings=warnings):
                 text = _sent(message)
                 self._message = (f"! {text}, but: {'; '.join(warnings)}", DOUBT) if warnings else (f"✓ {text}", GOOD)
-            case None:
-                pass
         self._news.set()
 
 

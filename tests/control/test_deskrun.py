@@ -4,13 +4,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from makers import cue
 from rich.console import Console
 from test_operate import desk
 
 from agent.control import deskrun, operate
 from agent.control.alarm_rules import Rules
+from agent.control.desk import Refused
 from agent.control.deskrun import DeskRun
 from agent.control.link import Link
+from agent.control.operate import Gone
 from agent.control.readiness import Readiness
 
 
@@ -20,6 +23,10 @@ def run() -> DeskRun:
 
 async def broken(*_: Any) -> None:
     raise RuntimeError("out of paper")
+
+
+def gone(*warnings: str) -> Gone:
+    return Gone(cue(1), [], [*warnings])
 
 
 async def told(made: DeskRun) -> str:
@@ -34,6 +41,27 @@ async def test_a_key_that_breaks_is_told_and_not_lost(monkeypatch: pytest.Monkey
     made = run()
     made._press("space")
     assert "the desk itself is at fault (RuntimeError: out of paper)" in await told(made)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([], "no timed cue is left to send"),
+        ([gone(), gone()], "timed cues sent ahead: 2"),
+        ([gone(), gone("mqtt://b: full")], "! timed cues sent ahead: 2, but: mqtt://b: full"),
+        ([gone(), Refused("untaken", "no broker took it")], "✗ no broker took it"),
+    ],
+)
+async def test_what_became_of_timed_cues_is_told_with_every_doubt(
+    found: list[Gone | Refused], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send_timed(*_: Any) -> list[Gone | Refused]:
+        return found
+
+    monkeypatch.setattr(operate, "send_timed", send_timed)
+    made = run()
+    made._press("t")
+    assert await told(made) == words
 
 
 async def test_where_asking_the_walls_breaks_old_answers_are_none_and_it_is_asked_again(
