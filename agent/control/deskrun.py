@@ -178,7 +178,8 @@ class DeskRun:
         return clock_warning(walls(self._link, self._link.now(), time.monotonic()))
 
     def _panics(self) -> list[Panic]:
-        return [found for found in self._link.view.panics.values() if found.show == self._desk.show]
+        ours = (found for found in self._link.view.panics.values() if found.show == self._desk.show)
+        return sorted(ours, key=lambda panic: panic.issued, reverse=True)
 
     def _rows(self) -> list[Row]:
         return [row for row in self._readiness.rows if self._ours(row.venue)]

@@ -227,6 +227,9 @@ def of_clocks(show: ShowFile, walls: Sequence[Wall]) -> Iterator[Finding]:
             yield Finding("clock", wall.venue, "fault", detail, "framezero status --clock tells of its time servers")
     if warning := clock_warning(list(walls)):
         yield Finding("clock", "this host", "warning", warning, "set it: instants are given by this clock")
+    elif all(wall.silent for wall in walls):
+        detail = "no wall is heard that could tell whether it is right"
+        yield Finding("clock", "this host", "warning", detail, "check again when walls are there")
     else:
         yield Finding("clock", "this host", "ok", "agrees with the walls that are heard")
 

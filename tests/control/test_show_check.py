@@ -6,6 +6,9 @@ from brokers import Mosquitto, free_port
 from fake_venue import framezero, polled, presence, retain, status, told, venue
 from test_control_cue import keep_program
 
+from agent.control.showcheck import of_clocks
+from agent.control.showfile import parse_show
+from agent.control.status import Wall
 from agent.messages import encode
 
 SHOW = """
@@ -80,6 +83,16 @@ async def test_a_wall_that_is_only_silent_is_exit_3_and_no_broker_is_4(mosquitto
     assert (code, "no broker has ever heard of it" in out) == (3, True), out
     code, out, _ = await framezero("show", "check", written(tmp_path), "--broker", f"mqtt://127.0.0.1:{free_port()}")
     assert (code, "--offline looks at the file alone" in " ".join(out.split())) == (4, True), out
+
+
+def test_a_clock_that_no_wall_can_judge_is_not_called_good() -> None:
+    show = parse_show(SHOW.encode(), "show.toml")
+    silent = Wall("tokyo", None, None, True, None)
+    for walls in ([], [silent]):
+        (found,) = of_clocks(show, walls)
+        assert (found.verdict, "no wall is heard" in found.what) == ("warning", True)
+    heard = Wall("tokyo", presence("tokyo"), status("tokyo"), False, 0, 0)
+    assert [found.verdict for found in of_clocks(show, [heard])] == ["ok"]
 
 
 async def test_a_wall_that_does_not_answer_is_silent_and_one_of_the_show_that_rehearses_is_named(
