@@ -25,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from agent.access import Access, BrokerError, address, plain, read_password, tls_context
+from agent.received import Received
 
 T = TypeVar("T")
 
@@ -38,16 +39,6 @@ PACKETS_AT_ONCE = 64
 _PACKET_EXTRA_BYTES = 64  # above topic and payload: header, packet id, properties
 TAKEN_OVER = 142  # MQTT 5, section 3.14.2.1: another client connected with the same client id
 REFUSED_FROM = 128  # MQTT 5, section 2.4: reason codes from here on are failures
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message as it came; `retained` says that it was kept by the broker from before the subscription."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-    url: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from agent.clock.service import ClockService
 from agent.commits import Commits
 from agent.conductor import Conductor, Limits
 from agent.config import Config
-from agent.connection import Received as Message
 from agent.effects import (
     Acknowledge,
     AskAgain,
@@ -74,6 +73,7 @@ from agent.player.camera import Camera
 from agent.player.proxy import PlayerProxy
 from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
+from agent.received import Received as Message
 from agent.scribe import Scribe
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status

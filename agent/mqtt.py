@@ -17,9 +17,10 @@ import structlog
 
 from agent.access import Access, BrokerError
 from agent.config import Broker
-from agent.connection import Connection, Received, Will, connect
+from agent.connection import Connection, Will, connect
 from agent.messages import MAX_DETAIL_CHARS, Refusal, decode, encode
 from agent.outbox import Kind, Outbox, Outgoing
+from agent.received import Received
 from agent.rivals import Rivals
 from agent.told import Presence
 

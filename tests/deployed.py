@@ -16,7 +16,8 @@ import pytest
 from brokers import MOSQUITTO, accepts, free_port
 
 from agent.access import Access
-from agent.connection import Connection, Received, connect
+from agent.connection import Connection, connect
+from agent.received import Received
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "broker"
 HOST = "localhost"

@@ -65,6 +65,7 @@ CORE = {
     "agent.player.wire",
     "agent.player.wording",
     "agent.promises",
+    "agent.received",
     "agent.reception",
     "agent.refusals",
     "agent.revocation",
@@ -127,18 +128,31 @@ LAYERS = {
         "agent.control.proof_fixed",
         "agent.control.proof_words",
         "agent.control.showfile",
+        "agent.control.draft",
         "agent.control.houseclock",
+        "agent.control.kept",
+        "agent.control.landing",
+        "agent.control.moves",
         "agent.control.notice",
         "agent.control.spans",
         "agent.control.times",
+        "agent.control.verdict",
+        "agent.control.view",
     },
     "control": {"agent.control.*"},
     # What the board is made of that needs no broker, no page and no clock.
     "board core": {
         "agent.board",
+        "agent.board.desks",
         "agent.board.engine",
+        "agent.board.history",
+        "agent.board.palette",
+        "agent.board.plots",
+        "agent.board.room",
         "agent.board.snapshot",
         "agent.board.tokens",
+        "agent.board.venues",
+        "agent.board.words",
     },
     "board": {"agent.board.*"},
     "technician": {"agent.technician.*"},
@@ -176,7 +190,7 @@ MAY_IMPORT = {
     "operator core": {"core", "operator core"},
     # An operator's laptop has no player, no cache and no clock of ours.
     "control": {"core", "channel", "keys", "operator core", "control"},
-    "board core": {"core", "board core"},
+    "board core": {"core", "operator core", "board core"},
     # The only part that knows of a web page, and of the library that draws it.
     "board": {"core", "channel", "keys", "operator core", "control", "board core", "board"},
     # The technician's commands run on the player, beside the agent and not in it: they read what it has written down.
@@ -220,6 +234,7 @@ PLANNED = {"agent.systemd"}
 
 PURE_LAYERS = {"core", "operator core", "board core", "judgement"}
 PURE_LIBRARIES = {
+    "array",
     "base64",
     "binascii",
     "bisect",

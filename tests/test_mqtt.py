@@ -21,9 +21,10 @@ from brokers import Mosquitto, MosquittoFactory
 
 import agent.mqtt
 from agent.config import Broker
-from agent.connection import MAX_PACKET_BYTES, Connection, Received
+from agent.connection import MAX_PACKET_BYTES, Connection
 from agent.messages import encode
 from agent.mqtt import BrokerChange, Sessions, backoff_s
+from agent.received import Received
 from agent.told import Presence
 
 ROOT = "framezero/v1"

@@ -15,7 +15,8 @@ from agent import __version__
 from agent.control import collect, proof_page
 from agent.control.collect import Fetched
 from agent.control.collect import Progress as Told
-from agent.control.cue import CueError, nobody_for, patterns_of
+from agent.control.cue import nobody_for, patterns_of
+from agent.control.draft import CueError
 from agent.control.link import utc_now
 from agent.control.options import BrokerOptions, Exit, complaints, line_to, screen, shown, takes, warn
 from agent.control.proof import Proof, Source, prove

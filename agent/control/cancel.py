@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.control import cue as cues
+from agent.control.draft import CueError, Draft
 from agent.control.kept import find
 from agent.control.link import Delivery, Link, deliveries_json, utc_now
 from agent.control.tables import few
@@ -44,7 +45,7 @@ def named(cancel: Cue) -> str:
     return cancel.do.cue
 
 
-def draft(view: View, text: str, show: str, now: UtcUs, now_s: float, *, force: bool) -> tuple[cues.Draft, list[str]]:
+def draft(view: View, text: str, show: str, now: UtcUs, now_s: float, *, force: bool) -> tuple[Draft, list[str]]:
     """The cancel of the cue that is meant, and the venues that it is for. Raises CueError where there is none.
 
     By force an id is taken as it is: a cue that was sent unretained is known to no broker.
@@ -53,13 +54,13 @@ def draft(view: View, text: str, show: str, now: UtcUs, now_s: float, *, force: 
     cue = view.cues.get(cue_id)
     if cue is not None and isinstance(cue.do, Cancel):
         detail = f"cue {cue_id} is a cancel itself, and cannot be taken back; send what it cancelled again"
-        raise cues.CueError(detail, usage=False)
+        raise CueError(detail, usage=False)
     if cue is not None and now >= cue.expires:
-        raise cues.CueError(f"cue {cue_id} has expired and counts for nobody any more", usage=False)
+        raise CueError(f"cue {cue_id} has expired and counts for nobody any more", usage=False)
     try:
-        return cues.Draft(Cancel(action="cancel", cue=cue_id), UtcUs(now + MAX_LIFE_US)), cue.venues if cue else ["*"]
+        return Draft(Cancel(action="cancel", cue=cue_id), UtcUs(now + MAX_LIFE_US)), cue.venues if cue else ["*"]
     except ValueError:
-        raise cues.CueError(f"{text!r} is not the whole id of a cue, which --force needs", usage=True) from None
+        raise CueError(f"{text!r} is not the whole id of a cue, which --force needs", usage=True) from None
 
 
 async def send(link: Link, cancel: Cue, timeout_s: float) -> Cancelled:

@@ -2,20 +2,20 @@
 
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from agent.control.draft import CueError, Draft
 from agent.control.landing import as_json as landing_json
 from agent.control.landing import landing
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, deliveries_json, utc_now
 from agent.control.times import local_time, warn_of
 from agent.control.verdict import Count, Outcome
 from agent.control.view import View
-from agent.messages import MAX_LIFE_US, Action, Cue, Lift, Panic, Play, Venues, encode, explain, in_words
+from agent.messages import MAX_LIFE_US, Cue, Lift, Panic, Play, Venues, encode, explain, in_words
 from agent.units import US_PER_S, UtcUs, format_utc
 
 Wanted = Literal["accepted", "armed", "started", "cancelled"]
@@ -28,28 +28,6 @@ ANSWER_S = 10.0
 NEAR = 5
 _PATTERNS = TypeAdapter(Venues)
 AFTER_INSTANT_S = 5.0
-
-
-class CueError(Exception):
-    """The cue cannot be sent; the text is the reason with the remedy. `usage`: the command was wrong.
-
-    `choices` are what may have been meant, for people a line each.
-    """
-
-    def __init__(self, detail: str, *, usage: bool, choices: Sequence[str] = ()) -> None:
-        super().__init__(f"{detail}: {', '.join(choices)}" if choices else detail)
-        self.detail = detail
-        self.usage = usage
-        self.choices = tuple(choices)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What is to be cued, before its instant is known; `expires` None means the usual life."""
-
-    do: Action
-    expires: UtcUs | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import typer
 
 from agent.control import answers, moves
 from agent.control import cue as cues
+from agent.control.draft import Draft
 from agent.control.kept import words
 from agent.control.kept_cli import cancel_, list_
 from agent.control.landing import landing
@@ -82,14 +83,14 @@ def play(
 @takes(CueOptions)
 def stop(given: CueOptions) -> None:
     """Show the slate from an instant on."""
-    _cue(given, lambda *_: cues.Draft(Stop(action="stop")))
+    _cue(given, lambda *_: Draft(Stop(action="stop")))
 
 
 @app_cue.command("black", epilog="Example: framezero cue black --in 2s")
 @takes(CueOptions)
 def black(given: CueOptions) -> None:
     """Show black from an instant on."""
-    _cue(given, lambda *_: cues.Draft(Black(action="black")))
+    _cue(given, lambda *_: Draft(Black(action="black")))
 
 
 @app_cue.command("identify", epilog="Example: framezero cue identify --seconds 20 --venues tokyo-shibuya")
@@ -100,9 +101,9 @@ def identify(
 ) -> None:
     """Lay over the picture, for a while, which wall it is and what time it is there."""
 
-    def draft(_: Link, at: UtcUs) -> cues.Draft:
+    def draft(_: Link, at: UtcUs) -> Draft:
         # Kept no longer than it counts: to a player that comes later it means nothing.
-        return cues.Draft(Identify(action="identify", seconds=seconds), UtcUs(at + (seconds + 1) * US_PER_S))
+        return Draft(Identify(action="identify", seconds=seconds), UtcUs(at + (seconds + 1) * US_PER_S))
 
     _cue(given, draft)
 
@@ -138,17 +139,17 @@ def seek(
     _move(given, lambda running: moves.seek(running, step))
 
 
-def _move(given: CueOptions, change: Callable[[moves.Running], cues.Draft]) -> None:
+def _move(given: CueOptions, change: Callable[[moves.Running], Draft]) -> None:
     show = show_of(given.settings())
 
-    def draft(link: Link, at: UtcUs) -> cues.Draft:
+    def draft(link: Link, at: UtcUs) -> Draft:
         moves.check_known(link.view, cues.patterns_of(given.venues), utc_now(), time.monotonic())
         return change(moves.running_at(link.view, show, cues.patterns_of(given.venues), at))
 
     _cue(given, draft, cues.KEPT_TOPICS)
 
 
-def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics: Sequence[str] = cues.TOPICS) -> None:
+def _cue(given: CueOptions, action: Callable[[Link, UtcUs], Draft], topics: Sequence[str] = cues.TOPICS) -> None:
     """The part that all cues share; ends the command."""
     found = given.settings()
     instant = _instant(given.at, given.in_)
@@ -157,7 +158,7 @@ def _cue(given: CueOptions, action: Callable[[Link, UtcUs], cues.Draft], topics:
     patterns = cues.patterns_of(given.venues)
     show = show_of(found)
     now = utc_now()
-    cues.build(cues.Draft(Stop(action="stop")), show=show, venues=patterns, at=instant(now), now=now)
+    cues.build(Draft(Stop(action="stop")), show=show, venues=patterns, at=instant(now), now=now)
 
     pen, me = pen_of(found, "cue"), given.me(found)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.view import Kept, View, covers
 from agent.messages import Cancel, Cue, Identify, Play
 from agent.schedule import STATELESS, Agenda

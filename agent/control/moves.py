@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from agent.control.cue import CueError, Draft
+from agent.control.draft import CueError, Draft
 from agent.control.kept import SHORT_ID
 from agent.control.spans import show_clock
 from agent.control.times import TimeError, parse_position

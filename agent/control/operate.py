@@ -14,8 +14,8 @@ from agent.control import claims, moves
 from agent.control import cue as cues
 from agent.control import panic as panics
 from agent.control.claims import Beaten, Claim, Granted
-from agent.control.cue import CueError, Draft
 from agent.control.desk import Desk, Order, Refused
+from agent.control.draft import CueError, Draft
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link, untaken
 from agent.control.remarks import understood
 from agent.control.showfile import CueLine, ShowFile, ShowFileError, instant_of, parse_show

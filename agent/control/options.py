@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.link import Link, NoBrokerError
 from agent.control.profile import ProfileError, Settings, load
 from agent.control.publish import PublishError

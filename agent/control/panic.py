@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from agent.control.cue import CueError, Sent, Wanted, cue_id, gather
+from agent.control.cue import Sent, Wanted, cue_id, gather
+from agent.control.draft import CueError
 from agent.control.link import ANSWER_TIMEOUT_S, Delivery, Link
 from agent.control.times import show_span
 from agent.control.view import View, covers

@@ -10,7 +10,8 @@ import typer
 
 from agent.control import answers
 from agent.control import panic as panics
-from agent.control.cue import ANSWER_S, CueError, Sent, as_json, nobody_for, patterns_of
+from agent.control.cue import ANSWER_S, Sent, as_json, nobody_for, patterns_of
+from agent.control.draft import CueError
 from agent.control.link import Link, untaken, utc_now
 from agent.control.options import SenderOptions, line_to, pen_of, print_json, screen, show_of, shown, takes, warn
 from agent.control.remarks import understood

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from agent.answered import Answer, Poll, PolledFilms, Reason
 from agent.control.answers import unsigned_line
-from agent.control.cue import CueError, nobody_for
+from agent.control.cue import nobody_for
+from agent.control.draft import CueError
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import shown
 from agent.control.tables import fitting, shortlist

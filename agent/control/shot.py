@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from agent.answered import Answer, Shot
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.link import Delivery, Link
 from agent.control.view import Awaited
 from agent.messages import Ask, Refusal, encode, explain

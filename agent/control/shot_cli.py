@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from agent.control import shot as shots
-from agent.control.cue import CueError, nobody_for, patterns_of
+from agent.control.cue import nobody_for, patterns_of
+from agent.control.draft import CueError
 from agent.control.link import Delivery, deliveries_json, untaken
 from agent.control.options import BrokerOptions, complaints, line_to, print_json, screen, shown, takes, warn
 from agent.control.shot import Picture, Row

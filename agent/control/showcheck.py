@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent.control.cue import CueError, resolve
+from agent.control.cue import resolve
+from agent.control.draft import CueError
 from agent.control.poll import Row
 from agent.control.showfile import CueLine, ShowFile, instant_of
 from agent.control.signing import Pen

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import BrokerOptions, line_to, print_json, screen, shown, takes, warn
 from agent.control.status import HEARTBEAT_S

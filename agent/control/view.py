@@ -13,7 +13,6 @@ from itertools import islice, takewhile
 from typing import TypeVar
 
 from agent.answered import Answer, AsRunPage
-from agent.connection import Received
 from agent.control.claims import Claim, Contest
 from agent.control.desk import OLD_US, Order
 from agent.intake import panic_kind
@@ -30,6 +29,7 @@ from agent.messages import (
 )
 from agent.printable import printable
 from agent.programs import Program
+from agent.received import Received
 from agent.told import Ack, AsRun, Presence, Status
 from agent.trust import Envelope, Kind, Opened, Trust, open_body, unverified_body
 from agent.units import US_PER_S, UtcUs
@@ -118,8 +118,8 @@ class View:
         self.unsigned: dict[str, set[str]] = {}  # topics of bare cues that `trust` passes over → urls that keep them
         self._passed_over: dict[str, set[str]] = {}  # the same of all cues that it passes over
 
-    def take(self, message: Received, now_s: float, now: Callable[[], UtcUs] | None = None) -> None:
-        """Take in one message, its topic below the root, received at monotonic `now_s`. `now` tells UTC, if known.
+    def take(self, message: Received, now_s: float, now: UtcUs | None = None) -> None:
+        """Take in one message, its topic below the root, received at monotonic `now_s`, UTC `now` if it is known.
 
         UTC, which may be wrong, is only for what is far too old to be true.
         """
@@ -165,12 +165,12 @@ class View:
             case ["desk", show, "go"]:
                 self._take_claim(show, message, now_s, now)
 
-    def _take_claim(self, show: str, message: Received, now_s: float, now: Callable[[], UtcUs] | None) -> None:
+    def _take_claim(self, show: str, message: Received, now_s: float, now: UtcUs | None) -> None:
         opened = self._open(("claim",), message)
         claim = self._read(Claim, message, opened.body) if opened else None
         if claim is None or claim.show != show:
             return
-        if message.retained or (now is not None and now() - claim.issued >= OLD_US):
+        if message.retained or (now is not None and now - claim.issued >= OLD_US):
             # Whoever recorded it may send it as often as they like: its signature is good for ever.
             self._say(f"{message.topic}: a claim of {claim.by} is an old one that was sent again; passed over")
             return

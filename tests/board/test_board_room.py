@@ -9,10 +9,11 @@ from agent.board.history import History
 from agent.board.room import Around, Room
 from agent.board.snapshot import MOST_CARDS, NO_TIME, Alarm, Board
 from agent.board.venues import Moment
-from agent.connection import Received
-from agent.control.cue import Draft, build
+from agent.control.cue import build
+from agent.control.draft import Draft
 from agent.control.view import View
 from agent.messages import Cue, Panic, Play, Refusal, encode
+from agent.received import Received
 from agent.told import Ack, ErrorWindow, NextCue
 from agent.units import US_PER_S, UtcUs
 

@@ -15,9 +15,9 @@ from deployed import ROOT, Authority, Broker, client, may_write
 from test_mqtt import agent_on, until
 
 from agent.access import BrokerError
-from agent.connection import Received
 from agent.control import signing
 from agent.lab.processes import Child, Processes
+from agent.received import Received
 from agent.units import UtcUs, format_utc
 
 pytestmark = [pytest.mark.needs("mosquitto", "mosquitto_pub", "openssl"), pytest.mark.timeout(120)]

@@ -9,12 +9,12 @@ from fake_venue import BOOT, presence, status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.connection import Received
 from agent.control.alarm_facts import Trail
 from agent.control.alarms import Alarm, Alarms, Changes, Facts, Rules, Sight
 from agent.control.sights import Lookout
 from agent.control.view import View
 from agent.messages import Black, Cue, Play, Refusal, encode
+from agent.received import Received
 from agent.told import Ack, CacheStatus, ClockStatus, ErrorWindow, Fetching, HostStatus, NextCue, Presence, Status
 from agent.units import US_PER_S, UtcUs, parse_utc
 

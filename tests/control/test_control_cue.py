@@ -13,7 +13,8 @@ from fake_venue import connected, framezero, not_ready, presence, refused, retai
 from typer.testing import CliRunner
 
 from agent.control.cli import app_cue
-from agent.control.cue import CueError, Draft, build, cue_id
+from agent.control.cue import build, cue_id
+from agent.control.draft import CueError, Draft
 from agent.messages import Cue, Play, Stop, decode, encode
 from agent.programs import Item, Program
 from agent.units import US_PER_S, UtcUs, format_utc

@@ -10,7 +10,8 @@ from fake_venue import framezero, now_us, presence, ready, refused, retain, reta
 from test_control_cue import keep_program
 
 from agent.control import signing
-from agent.control.cue import Draft, build
+from agent.control.cue import build
+from agent.control.draft import Draft
 from agent.messages import Action, Black, Cancel, Cue, Play, decode, encode
 from agent.units import US_PER_S, UtcUs
 

@@ -20,10 +20,10 @@ from rich.console import Console
 from test_control_cue import keep_program
 
 from agent.answered import Answer, Poll, Reason
-from agent.connection import Received
 from agent.control.poll import Polled, build_ask, judge, page
 from agent.control.view import View
 from agent.messages import Ask, Refusal, decode, encode
+from agent.received import Received
 
 URL = "mqtt://a:1"
 

@@ -16,15 +16,15 @@ from test_json_shapes import same
 
 from agent.access import Access
 from agent.answered import Answer, Shot
-from agent.connection import Received
 from agent.control import shot as shots
 from agent.control import view as views
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.link import Link
 from agent.control.shot import Picture, Row
 from agent.control.shot_cli import exit_code, on_wall, page, place_of
 from agent.control.view import View
 from agent.messages import MAX_ANSWER_BYTES, Ask, Refusal, decode, encode
+from agent.received import Received
 from agent.units import UtcUs
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 300

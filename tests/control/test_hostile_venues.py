@@ -14,7 +14,8 @@ from agent.answered import Answer
 from agent.control import answers, clocks
 from agent.control import poll as polls
 from agent.control import status as statuses
-from agent.control.cue import Draft, Sent, build
+from agent.control.cue import Sent, build
+from agent.control.draft import Draft
 from agent.control.times import local_time
 from agent.control.verdict import Outcome
 from agent.messages import Black, Refusal, decode, encode

@@ -8,12 +8,12 @@ import pytest
 from fake_venue import presence, status
 from makers import T0, S, cue_body, program_body, uuid_of
 
-from agent.connection import Received
 from agent.control import cancel, kept
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.kept import entries, find, over, short_ids, words
 from agent.control.view import View
 from agent.messages import encode
+from agent.received import Received
 from agent.schedule import Agenda
 from agent.told import NextCue
 from agent.trust import payload_type

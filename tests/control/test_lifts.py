@@ -4,11 +4,11 @@ import pytest
 from fake_venue import presence, status
 from makers import T0, S, lift_body, panic_body, uuid_of
 
-from agent.connection import Received
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.panic import check_id, meant
 from agent.control.view import View
 from agent.messages import encode
+from agent.received import Received
 from agent.units import UtcUs
 
 SHOW = "reel-show"

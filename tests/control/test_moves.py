@@ -6,12 +6,12 @@ import pytest
 from fake_venue import presence, status
 from makers import T0, S, cue_body, item_body, program_body, uuid_of
 
-from agent.connection import Received
-from agent.control.cue import CueError, Draft
+from agent.control.draft import CueError, Draft
 from agent.control.moves import Running, check_known, hold, parse_step, resume, running_at, seek
 from agent.control.times import TimeError
 from agent.control.view import View
 from agent.messages import Play, encode
+from agent.received import Received
 from agent.timeline import Timeline
 from agent.units import UtcUs
 

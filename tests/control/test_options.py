@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from agent.control.cue import CueError
+from agent.control.draft import CueError
 from agent.control.options import BrokerOptions, takes
 
 

@@ -12,7 +12,8 @@ from fake_venue import framezero, now_us, polled, retain, retained, venue, whole
 from terminal import Terminal
 from test_control_cue import keep_program
 
-from agent.control.cue import Draft, build
+from agent.control.cue import build
+from agent.control.draft import Draft
 from agent.control.panic import build_panic
 from agent.messages import Cue, Lift, Panic, Stop, decode, encode
 from agent.units import US_PER_S, UtcUs

@@ -8,11 +8,12 @@ from fake_venue import BOOT, presence, status
 from makers import cue_body, item_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 
 from agent.answered import Answer
-from agent.connection import Received
-from agent.control.cue import Draft, build
+from agent.control.cue import build
+from agent.control.draft import Draft
 from agent.control.verdict import Count, judge
 from agent.control.view import FEWEST_RECORDS, MOST_RECORDS, ODD_KEPT, Awaited, View, covers
 from agent.messages import Cue, Stop, decode, encode
+from agent.received import Received
 from agent.told import Ack, AsRun, Stage
 from agent.trust import Trust, seal
 from agent.units import US_PER_S, UtcUs

@@ -13,7 +13,6 @@ from makers import T0, now_at, uuid_of
 
 from agent.answered import Answer
 from agent.conductor import Conductor, Limits
-from agent.connection import Received as Heard
 from agent.control.view import View
 from agent.effects import (
     Acknowledge,
@@ -35,6 +34,7 @@ from agent.intake import Venue, take_cue, take_panic, take_program
 from agent.messages import MAX_BODY_BYTES, Ask, Cue, Lift, Panic, Refusal, decode, encode
 from agent.player.wire import Hello
 from agent.programs import Program
+from agent.received import Received as Heard
 from agent.told import Ack, AsRun, Presence, Status
 from agent.trust import KINDS, PublicKey, Trust, open_body, unverified_body
 from agent.units import UtcUs
