@@ -83,6 +83,8 @@ def asrun(
     found = given.settings()
     if given.json + csv + html > 1:
         raise CueError("--json, --csv and --html are three documents: ask for one at a time", usage=True)
+    if out is not None:
+        _check_out(out, named=given.json or csv or html)
     now = utc_now()
     wanted = _wanted(now, since, until, cue, program, within)
     patterns = patterns_of(venues)
@@ -110,6 +112,14 @@ def asrun(
         return code
 
     raise typer.Exit(asyncio.run(run()))
+
+
+def _check_out(out: Path, *, named: bool) -> None:
+    """See that there will be something to write, and where, before the venues are asked. Raises CueError."""
+    if not named:
+        raise CueError(f"--out {out}: as what? add --html, --csv or --json", usage=True)
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise CueError(f"--out {out}: name a file in a folder that is there", usage=True)
 
 
 def _wanted(
@@ -200,7 +210,8 @@ def _write(proof: Proof, code: int, warnings: Sequence[str], out: Path | None, *
             with out.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(text)
     except OSError as error:
-        raise CueError(f"{out} cannot be written: {error.strerror or error}", usage=False) from error
+        where = "standard output" if out is None else out
+        raise CueError(f"{where} cannot be written: {error.strerror or error}", usage=False) from error
 
 
 @contextmanager

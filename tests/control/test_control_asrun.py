@@ -170,6 +170,14 @@ async def test_the_command_tells_by_its_exit_what_is_missing_and_its_files_belon
         assert code == 1
         code, out, err = await run(*period, "--venues", "paris", "--cue", "ffff", "--json")
         assert (code, told(out)["records"]) == (0, [])
-        for wrong in (("--csv", "--html"), ("--since", "tomorrow"), ("--since", "1h", "--until", "2h")):
-            code, out, err = await run(*wrong)
+        nowhere = str(tmp_path / "none" / "proof.csv")
+        usage = (
+            ("--csv", "--html"),
+            ("--since", "tomorrow"),
+            ("--since", "1h", "--until", "2h"),
+            ("--out", str(tmp_path / "proof.csv")),
+            ("--csv", "--out", nowhere),
+            ("--csv", "--out", str(tmp_path)),
+        )
+        for wrong, (code, _, err) in zip(usage, await asyncio.gather(*(run(*each) for each in usage)), strict=True):
             assert (code, "error:" in err) == (2, True), wrong
