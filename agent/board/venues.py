@@ -22,7 +22,8 @@ from agent.board.snapshot import (
     Severity,
     Why,
 )
-from agent.control.view import Heard, View, version_fault
+from agent.control.presences import version_fault
+from agent.control.view import Heard, View
 from agent.printable import printable
 from agent.told import CacheStatus, HostStatus, Status
 from agent.told import Presence as Told

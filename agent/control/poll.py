@@ -13,13 +13,14 @@ from rich.text import Text
 
 from agent.answered import Answer, Poll, PolledFilms, Reason
 from agent.control.answers import unsigned_line
+from agent.control.awaited import Awaited
 from agent.control.cue import nobody_for
 from agent.control.draft import CueError
 from agent.control.link import Delivery, Link, deliveries_json, untaken, utc_now
 from agent.control.options import shown
 from agent.control.tables import fitting, shortlist
 from agent.control.times import show_span
-from agent.control.view import Awaited, View
+from agent.control.view import View
 from agent.messages import Ask, encode, explain
 from agent.told import Presence
 from agent.units import UtcUs

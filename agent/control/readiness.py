@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.control import poll as polls
+from agent.control.awaited import Awaited
 from agent.control.link import Link
-from agent.control.view import Awaited
 from agent.messages import Ask, encode
 
 EVERY_S = 5.0

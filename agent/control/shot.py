@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from agent.answered import Answer, Shot
+from agent.control.awaited import Awaited
 from agent.control.draft import CueError
 from agent.control.link import Delivery, Link
-from agent.control.view import Awaited
 from agent.messages import Ask, Refusal, encode, explain
 from agent.told import Presence
 from agent.units import UtcUs

@@ -7,12 +7,13 @@ from typing import Any, Literal
 from agent.control.cue import resolve
 from agent.control.draft import CueError
 from agent.control.poll import Row
+from agent.control.presences import version_fault
 from agent.control.showfile import CueLine, ShowFile, instant_of
 from agent.control.signing import Pen
 from agent.control.spans import show_span
 from agent.control.status import Wall, clock_warning
 from agent.control.times import local_time
-from agent.control.view import View, version_fault
+from agent.control.view import View
 from agent.trust import Trust, key_id
 from agent.units import US_PER_S, UtcUs, format_utc
 

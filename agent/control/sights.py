@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from agent.control.alarms import Facts, Sight
-from agent.control.view import View, version_fault
+from agent.control.presences import version_fault
+from agent.control.view import View
 from agent.told import Ack
 from agent.units import UtcUs
 

@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.control.answers import NAMED, unsigned_line
+from agent.control.awaited import Awaited
 from agent.control.link import Link, utc_now
 from agent.control.options import shown
+from agent.control.presences import version_fault
 from agent.control.tables import few, fitting, shortlist
 from agent.control.times import show_span
-from agent.control.view import Awaited, version_fault
 from agent.told import Presence, Status
 from agent.units import US_PER_S, UtcUs, format_utc
 

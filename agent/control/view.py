@@ -6,7 +6,7 @@ names another venue is dropped.
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice, takewhile
@@ -15,11 +15,11 @@ from typing import TypeVar
 from agent.answered import Answer, AsRunPage
 from agent.control.claims import Claim, Contest
 from agent.control.desk import OLD_US, Order
+from agent.control.presences import Presences, version_fault
 from agent.intake import panic_kind
 from agent.messages import (
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
-    WIRE_VERSIONS,
     Cue,
     Lift,
     Panic,
@@ -90,11 +90,8 @@ class View:
 
     def __init__(self, trust: Trust = ANYBODY) -> None:
         self.trust = trust
-        self._presences: dict[str, dict[str, Presence]] = {}  # venue → url → presence there
-        self._once_each: dict[str, Presence] | None = None
-        self.presence_changes = 0
+        self._presences = Presences()
         self._seen: dict[bytes, None] = {}  # hashes of acks and answers, with their topics, in order
-        self._away: set[str] = set()  # brokers that were here, and whose word is old meanwhile
         self._recounts: dict[str, set[str]] = {}  # url → topics that it kept before, and has not brought again
         self._acks = 0
         self._answered = 0  # at least so many answers are kept; counted anew when it is too many
@@ -136,9 +133,7 @@ class View:
             case ["venue", venue, "presence"]:
                 presence = self._told(Presence, venue, message)
                 if presence is not None:
-                    self._presences.setdefault(venue, {})[message.url] = presence
-                    self._once_each = None
-                    self.presence_changes += 1
+                    self._presences.take(message.url, presence)
             case ["venue", venue, "status"]:
                 status = self._told(Status, venue, message)
                 if status is not None:
@@ -254,32 +249,24 @@ class View:
                 del self.kept[cue]
 
     def _forget_presence(self, url: str, venue: str) -> None:
-        found = self._presences.get(venue, {})
-        if found.pop(url, None) is None:
-            return
-        if not found:
-            del self._presences[venue]
+        if self._presences.forget(url, venue):
             self.statuses.pop(venue, None)
-        self._once_each = None
-        self.presence_changes += 1
 
     # --- a line that stays for weeks --------------------------------------------------------------
 
     def lost(self, url: str) -> None:
         """The connection to a broker is gone: what it said of presences is believed only where no other one speaks."""
-        self._away.add(url)
-        self._once_each = None
+        self._presences.lost(url)
 
     def back(self, url: str) -> None:
         """A broker is there, and brings what it keeps: what it kept before is to come again, or is gone (`recounted`).
 
         The first time there is nothing to come again.
         """
-        self._away.discard(url)
-        self._once_each = None
+        self._presences.back(url)
         kept = {topic for found in self.kept.values() for place, topic in found.where if place == url}
         panics = {topic for place, topic in self._panics if place == url}
-        presences = {f"venue/{venue}/presence" for venue, found in self._presences.items() if url in found}
+        presences = {f"venue/{venue}/presence" for venue in self._presences.told_by(url)}
         passed_over = {topic for topic, places in self._passed_over.items() if url in places}
         self._recounts[url] = kept | panics | presences | passed_over
 
@@ -428,30 +415,20 @@ class View:
     @property
     def presences(self) -> dict[str, Presence]:
         """Each venue once: online if it is so at any broker that is here, else at any that was."""
-        if self._once_each is None:
-            self._once_each = {
-                venue: max(found.items(), key=lambda told: (told[0] not in self._away, told[1].online))[1]
-                for venue, found in sorted(self._presences.items())
-            }
-        return self._once_each
+        return self._presences.once_each
+
+    @property
+    def presence_changes(self) -> int:
+        """How often what is known of presences has changed."""
+        return self._presences.changes
 
     def expected(self, patterns: Iterable[str]) -> list[str]:
         """The venues that a cue to these patterns should be answered by: those named, and those known that match."""
-        wanted = list(patterns)
-        named = {pattern for pattern in wanted if pattern[0] not in "*@"}
-        matching = {
-            venue
-            for venue, presence in self.presences.items()
-            if "*" in wanted or any(f"@{group}" in wanted for group in presence.groups)
-        }
-        return sorted(named | matching)
+        return self._presences.expected(patterns)
 
     def unmatched(self, patterns: Iterable[str]) -> list[str]:
         """Those of the patterns (venues, `@groups`, `*`) that no known venue matches."""
-        known = {"*"} if self.presences else set()
-        for venue, presence in self.presences.items():
-            known |= {venue, *(f"@{group}" for group in presence.groups)}
-        return [pattern for pattern in dict.fromkeys(patterns) if pattern not in known]
+        return self._presences.unmatched(patterns)
 
     def newest_rev(self, program: str) -> int | None:
         """The greatest revision of a program that a broker keeps."""
@@ -496,52 +473,13 @@ class View:
     @property
     def venues(self) -> list[str]:
         """Every venue that left a trace."""
-        return sorted(self._presences.keys() | self.statuses.keys())
-
-
-class Awaited:
-    """The venues that have not told yet what is waited for.
-
-    Each question looks at one of them that still has to, so that ten thousand venues cost no more than their messages.
-    """
-
-    def __init__(self, view: View, expected: Callable[[], Iterable[str]], told: Callable[[str], bool]) -> None:
-        self._view = view
-        self._expected = expected
-        self._told = told
-        self._known = -1
-        self._left: dict[str, None] = {}
-        self._anybody = False
-
-    def all_told(self) -> bool:
-        """Whether there are venues, and all of them have told."""
-        if self._known != self._view.presence_changes:
-            self._known = self._view.presence_changes
-            self._left = dict.fromkeys(self._expected())
-            self._anybody = bool(self._left)
-        while self._left:
-            venue = next(iter(self._left))
-            if not self._told(venue):
-                return False
-            del self._left[venue]
-        return self._anybody
+        return sorted(self.presences.keys() | self.statuses.keys())
 
 
 def covers(patterns: Iterable[str], others: Iterable[str]) -> bool:
     """Whether a cancel or lift for these patterns reaches every venue that the others name, whoever they are."""
     wanted = set(patterns)
     return "*" in wanted or set(others) <= wanted
-
-
-def version_fault(presence: Presence) -> str:
-    """Why this tool and a venue do not understand each other; empty where they do."""
-    if set(presence.messages) & set(WIRE_VERSIONS):
-        return ""
-    reads, writes = (", ".join(map(str, versions)) or "none" for versions in (presence.messages, WIRE_VERSIONS))
-    return (
-        f"its agent reads messages of version {reads}, this tool writes {writes}; "
-        "bring both to the same version of framezero"
-    )
 
 
 def _keyids(payload: bytes) -> tuple[str, ...]:

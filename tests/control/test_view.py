@@ -8,10 +8,11 @@ from fake_venue import BOOT, presence, status
 from makers import cue_body, item_body, key_of, lift_body, panic_body, private, program_body, uuid_of
 
 from agent.answered import Answer
+from agent.control.awaited import Awaited
 from agent.control.cue import build
 from agent.control.draft import Draft
 from agent.control.verdict import Count, judge
-from agent.control.view import FEWEST_RECORDS, MOST_RECORDS, ODD_KEPT, Awaited, View, covers
+from agent.control.view import FEWEST_RECORDS, MOST_RECORDS, ODD_KEPT, View, covers
 from agent.messages import Cue, Stop, decode, encode
 from agent.received import Received
 from agent.told import Ack, AsRun, Stage
