@@ -121,6 +121,7 @@ LAYERS = {
         "agent.control.awaited",
         "agent.control.claims",
         "agent.control.desk",
+        "agent.control.once",
         "agent.control.presences",
         "agent.control.proof",
         "agent.control.proof_document",

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.control.claims import PATIENCE_S, Contest
+from agent.control.once import Once
 from agent.control.showfile import CueLine, ShowFile, instant_of
 from agent.messages import Cancel, Cue, Identify, Lift, Panic, Play
 from agent.units import US_PER_S, UtcUs
 
 SOMEBODY = "somebody"
 HISTORY = 500
+KNOWN = 100_000
+"""More messages than a show ever has: one that was forgotten and came again would move the standby."""
 DAILY_US = 12 * 3600 * US_PER_S
 """So long after its instant a cue for a time of day is still that of its line; then the line is for the next day."""
 
@@ -111,7 +114,7 @@ class Desk:
         self._moves: set[str] = set()  # cues of ours that are no GO
         self._went: dict[str, Went] = {}
         self._mine: set[str] = set()
-        self._known: set[str] = set()
+        self._known = Once[str](KNOWN)
         self._placed = False
 
     # --- the list -----------------------------------------------------------------------------
@@ -193,9 +196,8 @@ class Desk:
     def take(self, orders: Iterable[Order], now: UtcUs) -> None:
         """Take in what was sent by anybody, this desk included, in the order in which it came; each counts once."""
         for order in orders:
-            if order.message.show != self.show or order.id in self._known:
+            if order.message.show != self.show or not self._known.first(order.id):
                 continue
-            self._known.add(order.id)
             self.history.append(order)
             if isinstance(order.message, Cue):
                 self._take_cue(order, order.message, now)

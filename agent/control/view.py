@@ -15,6 +15,7 @@ from typing import TypeVar
 from agent.answered import Answer, AsRunPage
 from agent.control.claims import Claim, Contest
 from agent.control.desk import OLD_US, Order
+from agent.control.once import Once
 from agent.control.presences import Presences, version_fault
 from agent.intake import panic_kind
 from agent.messages import (
@@ -91,7 +92,7 @@ class View:
     def __init__(self, trust: Trust = ANYBODY) -> None:
         self.trust = trust
         self._presences = Presences()
-        self._seen: dict[bytes, None] = {}  # hashes of acks and answers, with their topics, in order
+        self._told_before = Once[bytes](SEEN_KEPT)  # hashes of acks and answers, with their topics
         self._recounts: dict[str, set[str]] = {}  # url → topics that it kept before, and has not brought again
         self._acks = 0
         self._answered = 0  # at least so many answers are kept; counted anew when it is too many
@@ -108,7 +109,7 @@ class View:
         self.contests: dict[str, Contest] = {}  # by show
         self.orders: deque[Order] = deque(maxlen=ORDERS_KEPT)  # cues, panics and lifts, each as it came first
         self.orders_seen = 0
-        self._ordered: set[str] = set()
+        self._ordered = Once[str](SEEN_KEPT)
         self.odd_at: dict[str, float] = {}  # what could not be read, for people → when it came last (monotonic)
         self._odd_dropped = False
         self._now_s = 0.0
@@ -183,8 +184,7 @@ class View:
     def _order(self, message: Received, opened: Opened, found: Cue | Panic | Lift, now_s: float) -> None:
         signers = tuple(sorted(opened.signers))
         order = Order(found, now_s, not message.retained, signers or _keyids(message.payload), bool(signers))
-        if order.id not in self._ordered:
-            self._ordered.add(order.id)
+        if self._ordered.first(order.id):
             self.orders.append(order)
             self.orders_seen += 1
 
@@ -348,12 +348,7 @@ class View:
 
     def _told_once(self, model: type[T], venue: str, message: Received) -> T | None:
         mark = sha256(message.topic.encode() + b"\0" + message.payload).digest()
-        if mark in self._seen:
-            return None
-        self._seen[mark] = None
-        if len(self._seen) > SEEN_KEPT:
-            del self._seen[next(iter(self._seen))]
-        return self._told(model, venue, message)
+        return self._told(model, venue, message) if self._told_before.first(mark) else None
 
     def _told(self, model: type[T], venue: str, message: Received) -> T | None:
         found = self._read(model, message)

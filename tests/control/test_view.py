@@ -430,4 +430,4 @@ def test_a_tool_that_listens_for_weeks_keeps_a_bounded_memory(monkeypatch: pytes
     assert list(view.acks) == cues[-5:]
     assert list(view.answers) == cues[-len(view.answers) :]
     assert sum(map(len, view.answers.values())) <= 8
-    assert len(view._seen) == 20
+    assert len(view._told_before._known) == 20
