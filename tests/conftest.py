@@ -1,6 +1,7 @@
 """What tests of more than one part use: a real broker, and real programs that may be missing."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from hypothesis import settings
 from agent.lab.processes import Processes
 
 pytest_plugins = ["deployed"]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every program that they start
+# and interrupt (POSIX, Shell Command Language 2.12).
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples at each run, and no limit of milliseconds on a machine that others use too: what fails here fails
 # everywhere. tests/long/bounds searches further.
