@@ -130,6 +130,7 @@ LAYERS = {
         "agent.control.proof_record",
         "agent.control.proof_fixed",
         "agent.control.proof_words",
+        "agent.control.replies",
         "agent.control.showfile",
         "agent.control.draft",
         "agent.control.houseclock",

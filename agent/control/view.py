@@ -12,11 +12,12 @@ from hashlib import sha256
 from itertools import islice, takewhile
 from typing import TypeVar
 
-from agent.answered import Answer, AsRunPage
+from agent.answered import Answer
 from agent.control.claims import Claim, Contest
 from agent.control.desk import OLD_US, Order
 from agent.control.once import Once
 from agent.control.presences import Presences, version_fault
+from agent.control.replies import Replies
 from agent.intake import panic_kind
 from agent.messages import (
     MAX_ANSWER_BYTES,
@@ -46,18 +47,13 @@ ODD_KEPT = 20
 """Sentences on what could not be read: the newest, for somebody who floods the broker must not make a board deaf."""
 MOST_RECORDS, FEWEST_RECORDS, ALL_RECORDS = 3000, 60, 60_000
 """Live as-run records that are kept of one venue (a day of minutes and more, or an hour), and of all together."""
-MOST_SHOT_BYTES = 32 << 20
-"""What pictures take as they came; a tool that listens for weeks hears those that others ask for as well."""
-
 SEEN_KEPT = 500_000
 """More than ten thousand venues say of a show; a copy by a second broker comes within seconds."""
 
 REV_DIGITS = 15  # more than any revision has
 ORDERS_KEPT = 2000
-MOST_ACKS, MOST_ANSWERS = 60_000, 20_000
-"""A tool that listens for weeks forgets the acks of the oldest cues, and the answers to the oldest asks: so many acks
-are those of six cues to ten thousand venues, so many answers those of two polls.
-"""
+MOST_ACKS = 60_000
+"""A tool that listens for weeks forgets the acks of the oldest cues: six cues to ten thousand venues have so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +91,11 @@ class View:
         self._told_before = Once[bytes](SEEN_KEPT)  # hashes of acks and answers, with their topics
         self._recounts: dict[str, set[str]] = {}  # url → topics that it kept before, and has not brought again
         self._acks = 0
-        self._answered = 0  # at least so many answers are kept; counted anew when it is too many
         self.statuses: dict[str, Heard] = {}
         self.acks: dict[str, list[Ack]] = {}  # id of the cue or panic → in the order in which they came
-        self.answers: dict[str, dict[str, Answer]] = {}  # id of the ask → venue → its answer, without pages
-        self.pages: dict[tuple[str, str], dict[int, AsRunPage]] = {}  # ask, venue that is waited for → number → page
+        self._replies = Replies()
+        self.answers, self.pages = self._replies.answers, self._replies.pages
         self.asruns: dict[str, list[AsRun]] = {}  # venue → its newest records that came live, oldest `due` first
-        self._shot_sizes: dict[str, int] = {}  # id of the ask → what the pictures for it take
-        self._shot_bytes = 0
         self.programs: dict[tuple[str, int], bytes] = {}
         self.kept: dict[str, Kept] = {}
         self._panics: dict[tuple[str, str], Panic | Lift] = {}  # url, topic → the last one there
@@ -146,8 +139,7 @@ class View:
             case ["venue", venue, "answer"]:
                 answer = self._told_once(Answer, venue, message)
                 if answer is not None:
-                    self._take_answer(venue, answer, len(message.payload))
-                    self._forget_asks()
+                    self._replies.take(venue, answer, len(message.payload))
             case ["venue", venue, "asrun"]:
                 record = self._told(AsRun, venue, message)
                 if record is not None:
@@ -188,27 +180,9 @@ class View:
             self.orders.append(order)
             self.orders_seen += 1
 
-    def _take_answer(self, venue: str, answer: Answer, size: int) -> None:
-        """Pictures for the newest ask are all kept, for a fleet may answer it; older ones only while there is room.
-
-        Pages of as-run records are kept for those who wait for them, and nobody else's.
-        """
-        if answer.asrun is not None:
-            if (awaited := self.pages.get((answer.ask, venue))) is not None:
-                awaited[answer.asrun.page] = answer.asrun
-            answer = answer.model_copy(update={"asrun": None})
-        self.answers.setdefault(answer.ask, {}).setdefault(venue, answer)
-        if answer.shot is None:
-            return
-        self._shot_sizes[answer.ask] = self._shot_sizes.get(answer.ask, 0) + size
-        self._shot_bytes += size
-        while len(self._shot_sizes) > 1 and self._shot_bytes > MOST_SHOT_BYTES:
-            self.forget_answers(next(iter(self._shot_sizes)))
-
     def forget_answers(self, ask: str) -> None:
         """Whoever asked has what it wanted."""
-        self.answers.pop(ask, None)
-        self._shot_bytes -= self._shot_sizes.pop(ask, 0)
+        self._replies.forget(ask)
 
     def _take_cue(self, message: Received, now_s: float) -> None:
         opened = self._open(("cue",), message)
@@ -292,15 +266,6 @@ class View:
         self._acks += 1
         while self._acks > MOST_ACKS and len(self.acks) > 1:
             self._acks -= len(self.acks.pop(next(iter(self.acks))))
-
-    def _forget_asks(self) -> None:
-        """Whoever asked takes what it wanted and says so; what others ask for nobody here takes."""
-        self._answered += 1
-        if self._answered <= MOST_ANSWERS:
-            return
-        while (left := sum(map(len, self.answers.values()))) > MOST_ANSWERS // 2 and len(self.answers) > 1:
-            self.forget_answers(next(iter(self.answers)))
-        self._answered = left
 
     def _take_panic(self, message: Received, now_s: float) -> None:
         opened = self._open(("panic", "lift"), message)

@@ -17,7 +17,6 @@ from test_json_shapes import same
 from agent.access import Access
 from agent.answered import Answer, Shot
 from agent.control import shot as shots
-from agent.control import view as views
 from agent.control.draft import CueError
 from agent.control.link import Link
 from agent.control.shot import Picture, Row
@@ -275,7 +274,7 @@ def test_the_table_is_never_cut(width: int) -> None:
 def test_a_view_that_listens_for_weeks_keeps_no_more_pictures_than_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(views, "MOST_SHOT_BYTES", 1_000_000)
+    monkeypatch.setattr("agent.control.replies.MOST_SHOT_BYTES", 1_000_000)
     view = View()
     refused = answer(f"{99:08x}-0000-4000-8000-000000000000", "tokyo", NO_DISPLAY)
     view.take(Received("venue/tokyo/answer", encode(refused), False, "mqtt://a"), 0.0)
@@ -287,7 +286,7 @@ def test_a_view_that_listens_for_weeks_keeps_no_more_pictures_than_there_is_room
     assert refused.ask in view.answers, "answers of other kinds are left alone"
     for ask in list(view.answers):
         view.forget_answers(ask)
-    assert view._shot_bytes == 0
+    assert view._replies._shot_bytes == 0
     for venue_name in ("a", "b", "c"):  # a fleet's answers to one ask are all kept
         body = encode(answer(BOOT, venue_name, shot(jpeg="/9j/" + "A" * 133_000)))
         view.take(Received(f"venue/{venue_name}/answer", body, False, "mqtt://a"), 0.0)

@@ -417,7 +417,7 @@ def test_a_lost_broker_s_word_is_old() -> None:
 
 def test_a_tool_that_listens_for_weeks_keeps_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.control.view.MOST_ACKS", 10)
-    monkeypatch.setattr("agent.control.view.MOST_ANSWERS", 8)
+    monkeypatch.setattr("agent.control.replies.MOST_ANSWERS", 8)
     monkeypatch.setattr("agent.control.view.SEEN_KEPT", 20)
     view = View()
     cues = [str(uuid.UUID(int=number)) for number in range(12)]
