@@ -170,7 +170,15 @@ class Sessions:
         failures = 0
         while True:
             began = time.monotonic()
-            lost = await self._session(site)
+            try:
+                # A task of its own: in Python 3.11 a group whose child fails leaves its task counted as cancelled.
+                # The next timeout there, of a broker that accepts and does not answer, would be the end of the task.
+                lost = await asyncio.create_task(self._session(site))
+            except asyncio.CancelledError:
+                # If it is not us who are cancelled: the brokers' group would let us go without a word, and for ever.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                lost = BrokerError("the connection was given up")
             if lost.taken_over:
                 self._rivals.pushed_out(time.monotonic())
                 self._tell_of_rival()

@@ -20,6 +20,7 @@ import structlog
 from brokers import Mosquitto, MosquittoFactory
 
 import agent.mqtt
+from agent.access import BrokerError
 from agent.config import Broker
 from agent.connection import MAX_PACKET_BYTES, Connection
 from agent.messages import encode
@@ -561,3 +562,58 @@ async def test_a_second_agent_is_told_in_presence_and_forgotten_when_it_is_gone(
         await until(lambda: told[-1]["rival"] is None)
         assert running.sessions.rivalry == ""
         listening.cancel()
+
+
+async def test_a_session_that_the_library_cancels_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, tries = Running("mqtt://127.0.0.1:1"), asyncio.Queue[int]()
+
+    async def given_up(site: object) -> BrokerError:
+        tries.put_nowait(1)
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+        return BrokerError("not reached")
+
+    monkeypatch.setattr(running.sessions, "_session", given_up)
+    task = asyncio.create_task(running.sessions.run())
+    async with asyncio.timeout(20):
+        await tries.get()
+        await tries.get()
+    assert "given up" in running.changes[0].detail
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_line_that_falls_silent_while_it_connects_is_tried_again(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a cable pulled behind a relay: the session breaks, a connection is not answered, then all is well."""
+    monkeypatch.setattr("agent.connection.CONNECT_TIMEOUT_S", 0.5)
+    mosquitto.hello()
+    silent, pipes = asyncio.Event(), set[asyncio.StreamWriter]()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pipes.add(writer)
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pipes.add(writer)
+        if silent.is_set():
+            silent.clear()
+            return
+        up, out = await asyncio.open_connection("127.0.0.1", mosquitto.port)
+        await asyncio.gather(pump(reader, out), pump(up, writer), return_exceptions=True)
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with agent_on(f"mqtt://127.0.0.1:{port}") as running:
+        silent.set()
+        for pipe in pipes:
+            pipe.transport.abort()
+        await until(lambda: not all(running.sessions.connected.values()))
+        await until(lambda: not silent.is_set(), 30)
+        await until(lambda: all(running.sessions.connected.values()), 60)
+    server.close()

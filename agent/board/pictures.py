@@ -53,7 +53,7 @@ class Pictures:
         free = [venue for venue in venues if not self._walls.get(venue, _Wall()).asked]
         if not free:
             return None
-        self._turn = min((venue for venue in free if venue > self._turn), default=free[0])
+        self._turn = min((venue for venue in free if venue > self._turn), default=min(free))
         return self._turn
 
     async def ask(self, link: Link, venue: str) -> str:

@@ -160,7 +160,11 @@ class Room:
 
     def _one(self, entry: kept.Entry, now_us: UtcUs) -> Coming:
         cue = entry.cue
-        newest = {ack.venue: ack for ack in self._view.acks.get(cue.cue, ())}
+        newest: dict[str, Ack] = {}
+        for answer in self._view.acks.get(cue.cue, ()):
+            # Superseded by what lay over it for a while: it runs again, and how it started is still what became of it.
+            if answer.stage != "superseded" or answer.venue not in newest:
+                newest[answer.venue] = answer
         overdue = now_us - cue.issued > ANSWERED_US
         told, ready, wrong = [], 0, 0
         for venue, state in entry.states.items():

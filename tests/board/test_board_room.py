@@ -183,6 +183,18 @@ def test_the_next_cue_says_who_is_ready_and_who_is_not() -> None:
     assert {one.venue: one.stage for one in coming.told}["toronto"] == "missed"
 
 
+def test_what_lay_over_a_cue_for_a_while_does_not_hide_how_it_started() -> None:
+    hall = Hall()
+    hall.venue("paris", next=None, pending=0)
+    cue = cue_at(NOW)
+    hall.hear(f"cue/{cue.cue}", encode(cue), retained=True)
+    for stage, error_us in (("started", 180), ("superseded", None)):
+        told = Ack(cue=cue.cue, venue="paris", boot=BOOT, time=None, stage=stage, error_us=error_us)  # type: ignore[arg-type]
+        hall.hear("venue/paris/ack", encode(told))
+    (coming,) = hall.look().coming
+    assert [(told.stage, told.error_ms) for told in coming.told] == [("started", 0.18)]
+
+
 def test_a_cue_that_is_over_is_not_coming() -> None:
     hall = Hall()
     hall.venue("paris")
