@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from agent.board import deeds
@@ -40,7 +41,7 @@ OFF_US = 200_000
 """An operator's clock that is farther off is named: commands beside the board give instants by it."""
 
 BACKFILL_US = 6 * 3600 * US_PER_S
-BACKFILL_PATIENCE_S = 5.0
+BACKFILL_PATIENCE_S, BACKFILL_AGAIN_S = 5.0, 60.0
 AFTER_FAULT_S = 5.0
 WATCHED_S = 10.0
 """For so long after somebody has looked pictures are taken: where no page is open they would be for nobody."""
@@ -259,18 +260,20 @@ class Live:
     # --- what is asked ----------------------------------------------------------------------------
 
     async def _backfill(self) -> None:
-        """Each wall's starts of the last hours, from its own book: once, when it is first seen on line."""
-        known: set[str] = set()
+        """Each wall's starts of the last hours, from its own book: when it comes on line, or later where that fails."""
+        due_s: dict[str, float] = {}  # when each is asked
         while True:
-            venue = next((venue for venue in self._online() if venue not in known), None)
-            if venue is None or time.monotonic() - self._began_s < SETTLED_S:
+            online, now_s = self._online(), time.monotonic()
+            due_s = {venue: due_s.get(venue, now_s) for venue in online}
+            venue = next((venue for venue in online if due_s[venue] <= now_s), None)
+            if venue is None or now_s - self._began_s < SETTLED_S:
                 await asyncio.sleep(SETTLED_S)
                 continue
-            known.add(venue)
             now = self.clock()[0]
             since = UtcUs(now - BACKFILL_US)
             got = await collect.fetch(self._link, [venue], since, now, BACKFILL_PATIENCE_S, lambda *_: None)
             self._history.started(got[venue].records)
+            due_s[venue] = now_s + BACKFILL_AGAIN_S if got[venue].fault else inf
 
     def _online(self) -> list[str]:
         return [row.venue for row in self._board.rows if row.presence == "online"]

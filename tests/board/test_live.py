@@ -13,6 +13,7 @@ from agent.access import Access
 from agent.board.engine import Order
 from agent.board.live import Choices, Live, topics
 from agent.board.snapshot import Board
+from agent.control.collect import Fetched
 from agent.control.desk import Desk
 from agent.control.link import Link
 from agent.control.showfile import ShowFile, parse_show
@@ -213,3 +214,35 @@ async def test_pictures_are_asked_for_in_turn_and_kept_and_a_refusal_is_said(mos
         assert made.pictures.jpeg("tokyo") is None
         refused = await made.do(Order("picture", venues=("tokyo",)), "operator")
         assert not refused.good
+
+
+@pytest.mark.needs("mosquitto")
+async def test_a_wall_is_asked_for_its_starts_when_it_comes_and_again_where_it_did_not_answer(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SETTLED_S", 0.05), ("BACKFILL_AGAIN_S", 0.1)):
+        monkeypatch.setattr(f"agent.board.live.{name}", value)
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    faults = ["no answer", ""]
+
+    async def fetch(_: Link, venues: list[str], *__: object) -> dict[str, Fetched]:
+        asked.put_nowait(venues[0])
+        return {venues[0]: Fetched(fault=faults.pop(0) if faults else "")}
+
+    monkeypatch.setattr("agent.control.collect.fetch", fetch)
+    mosquitto.hello()
+
+    async def comes(online: bool) -> None:
+        await retain(mosquitto, "venue/paris/presence", encode(presence("paris", online=online)))
+        await retain(mosquitto, "venue/paris/status", encode(status("paris")))
+
+    async with live(mosquitto) as made, asyncio.timeout(60):
+        await comes(True)
+        assert [await asked.get(), await asked.get()] == ["paris", "paris"]
+        await asyncio.sleep(0.5)
+        assert asked.empty(), "what is known is not asked again"
+        await comes(False)
+        await until(made, lambda board: board.rows[0].presence == "offline")
+        await asyncio.sleep(0.5)
+        await comes(True)
+        assert await asked.get() == "paris", "it may have played on without a line"
