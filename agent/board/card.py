@@ -24,7 +24,7 @@ class VenueCard:
                 self._verdict = Bit("fz-pill", tag="span")
                 self._time = Bit("fz-card-time", tag="span", title="local time at the wall")
                 Bit("fz-card-name", venue, "h3", title=venue)
-                if place:
+                if place.casefold() not in ("", venue.casefold()):
                     Bit("fz-card-place", place, title=place)
             with Bit("fz-picture"):
                 self._image = Bit(tag="img", alt=f"the wall of {venue}", decoding="async")

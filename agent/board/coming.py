@@ -3,10 +3,13 @@
 from agent.board import words
 from agent.board.parts import Bit, Countdown
 from agent.board.snapshot import Board, Coming
-from agent.units import UtcUs
+from agent.units import US_PER_S, UtcUs
 
 NOT_YET = object()
 MOST_ZONES = 8
+ANSWERED_US = 3 * US_PER_S
+"""So long after its instant a cue's walls have told that they started; who has not is no longer just awaited."""
+
 MOST_WALLS = 40
 
 
@@ -106,9 +109,10 @@ class LastGo:
     def draw(self, board: Board) -> None:
         """Show the newest cue that somebody sent: what runs, or what is armed."""
         cue = _last(board)
-        if cue == self._drawn:
+        overdue = cue is not None and board.now_us - cue.at_us > ANSWERED_US
+        if (cue, overdue) == self._drawn:
             return
-        self._drawn = cue
+        self._drawn = (cue, overdue)
         self._outcome.shown(cue is not None)
         if cue is None:
             self._what.say("nothing has been sent")
@@ -121,7 +125,8 @@ class LastGo:
         self._outcome.say(words.outcome(cue))
         started = sum(told.stage == "started" for told in cue.told)
         missed = words.missed(cue)
-        self._outcome.kind("bad" if missed else "good" if started == len(cue.told) else "info")
+        waiting = "warn" if overdue else "info"
+        self._outcome.kind("bad" if missed else "good" if started == len(cue.told) else waiting)
         self._missed.shown(bool(missed))
         self._missed.say("✕ " + " — ".join(missed[:3]) + (f" — and {len(missed) - 3} more" if len(missed) > 3 else ""))
         self._draw_walls(cue)

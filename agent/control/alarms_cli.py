@@ -98,6 +98,8 @@ async def _watch(found: Settings, rules: Rules, as_lines: bool) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     notifier = Notifier(targets_of(rules), found.show, lambda text: complaints().print(shown(text), soft_wrap=True))
     sending = asyncio.create_task(notifier.run())
+    if complaints().is_terminal:
+        complaints().print("[dim]watching; as long as nothing is wrong nothing is said; Ctrl-C ends it[/]")
     try:
         async for look in watch(found, Alarms(rules)):
             notifier.tell(look.changes, look.now)
