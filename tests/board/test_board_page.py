@@ -39,6 +39,24 @@ async def desk(browser: Browser, board: PaintedBoard) -> AsyncIterator[Page]:
         yield page
 
 
+async def unwatched(board: PaintedBoard) -> None:
+    while board.watching():  # noqa: ASYNC110 - another process has no event for it
+        await asyncio.sleep(0.5)
+
+
+async def test_pages_that_are_closed_or_only_fetched_cost_nothing(browser: Browser, board: PaintedBoard) -> None:
+    async with asyncio.timeout(60):
+        await unwatched(board)  # the first test: of others the pages would be open for ten seconds yet
+        cookie = f"framezero-board-{board.url.rpartition(':')[2]}={Tokens(OPERATOR, GUEST).kept('guest')}"
+        for _ in range(3):
+            assert status(f"{board.url}/", cookie=cookie) == 200
+        await asyncio.sleep(1)
+        assert board.watching() == 0, "nobody looks"
+        async with opened(browser, f"{board.url}/?token={GUEST}"):
+            assert board.watching() >= 1
+        await unwatched(board)
+
+
 async def test_space_is_go_of_the_line_in_standby(desk: Page, board: PaintedBoard) -> None:
     await expect(desk.locator(".fz-standby")).to_have_text("The winners' reel")
     await desk.keyboard.press("Space")
@@ -262,24 +280,6 @@ async def test_what_comes_from_outside_is_text_in_every_place(browser: Browser, 
         await page.locator('.ag-row [col-id="venue"]').first.click()
         await page.locator('.ag-row [col-id="reason"]').first.hover()
         assert await page.evaluate(PWNED) == ""
-
-
-async def unwatched(board: PaintedBoard) -> None:
-    while board.watching():  # noqa: ASYNC110 - another process has no event for it
-        await asyncio.sleep(0.5)
-
-
-async def test_pages_that_are_closed_or_only_fetched_cost_nothing(browser: Browser, board: PaintedBoard) -> None:
-    async with asyncio.timeout(60):
-        await unwatched(board)  # those of the tests before are gone
-        cookie = f"framezero-board-{board.url.rpartition(':')[2]}={Tokens(OPERATOR, GUEST).kept('guest')}"
-        for _ in range(3):
-            assert status(f"{board.url}/", cookie=cookie) == 200
-        await asyncio.sleep(1)
-        assert board.watching() == 0, "nobody looks"
-        async with opened(browser, f"{board.url}/?token={GUEST}"):
-            assert board.watching() >= 1
-        await unwatched(board)
 
 
 async def test_nothing_is_wider_than_the_window(desk: Page, board: PaintedBoard) -> None:
