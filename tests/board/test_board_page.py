@@ -126,11 +126,13 @@ async def long(page: Page, button: str) -> None:
 async def test_panic_has_to_be_held(desk: Page, board: PaintedBoard) -> None:
     await desk.keyboard.press("p")
     await short(desk, ".fz-panic")
+    await expect(desk.locator(".fz-panic")).to_contain_text("nothing was sent")  # nobody is to believe that it went
     await desk.keyboard.press("p", delay=500)
     await desk.keyboard.press("r")
     assert board.order()["deed"] == "resume"  # had a short press fired, it would have come before
     await desk.keyboard.down("p")
     await desk.wait_for_selector(".fz-panic.fired")
+    await expect(desk.locator(".fz-panic")).not_to_contain_text("nothing was sent")
     await desk.keyboard.up("p")
     assert board.order()["deed"] == "panic"
     await desk.wait_for_selector(".fz-panic:not(.fired)")
