@@ -280,8 +280,9 @@ class Desk:
     def last(self, contest: Contest, now_s: float) -> Went | None:
         """The newest GO, or claim to one, that anybody has made while this desk listened.
 
-        Of claims whose cue is not here yet only those count that may still go: not within the gap of one before, for
-        that one was beaten, and not for long, for the cue follows at once.
+        Of claims whose cue is not here yet only those count that may still go: not those that came at once after
+        another, for they were beaten, and not for long, for the cue follows at once. One that comes later within the
+        gap is of a desk that reckons the gap from another moment, as lines are not equally long: it goes.
         """
         began = contest.came_s
         cues = [replace(went, came_s=min(went.came_s, began.get(key, went.came_s))) for key, went in self._went.items()]
@@ -291,8 +292,9 @@ class Desk:
             if key not in self._went and key not in self._mine and now_s - began[key] < CLAIM_COUNTS_S
         ]
         newest: Went | None = None
+        at_once_s = min(self.gap_s, PATIENCE_S)
         for went in sorted([*cues, *claims], key=lambda went: went.came_s):
-            if newest is None or went.id in self._went or went.came_s - newest.came_s >= self.gap_s:
+            if newest is None or went.id in self._went or went.came_s - newest.came_s >= at_once_s:
                 newest = went
         return newest
 
