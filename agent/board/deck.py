@@ -54,7 +54,7 @@ class DeckPanel:
                 self._go = Press("fz-go", "", self._pressed_go, " ")
                 with self._go:
                     Bit("fz-go-word", "GO", "span")
-                    self._go_hint = Bit("fz-go-hint", "space", "span")
+                    self._go_hint = Bit("fz-go-hint", tag="span")
                 with Bit("fz-transport"):
                     for deed, label, key in _TRANSPORT:
                         self._button(deed, label, key)
@@ -75,12 +75,14 @@ class DeckPanel:
         if gap and deck.gap_until_us is not None:
             self._go_hint.say(f"wait {(deck.gap_until_us - board.now_us) / US_PER_S:.1f} s")
         else:
-            self._go_hint.say(deck.refusal or "space")
+            # What goes stands on the button, too: alarms may push the standby out of a low window.
+            line = _standing(deck)
+            self._go_hint.say(deck.refusal or (f"{line.number} {line.name}" if line else "nothing stands by"))
         self._go_hint.kind("" if gap or deck.refusal else "idle")
         if deck is self._drawn:
             return
         self._drawn = deck
-        line = deck.lines[deck.standby] if deck.standby is not None else None
+        line = _standing(deck)
         self._file.say(deck.file)
         self._go.attribute("data-line", None if deck.standby is None else str(deck.standby))
         self._head.say("STANDBY" if line is None else f"STANDBY {line.number}")
@@ -247,3 +249,8 @@ def _whom(line: CueLine) -> str:
 
 def _names(panic: PanicNow) -> str:
     return f"{len(panic.venues)} walls" if len(panic.venues) != 1 else panic.venues[0]
+
+
+def _standing(deck: Deck) -> CueLine | None:
+    """The line that GO would send."""
+    return deck.lines[deck.standby] if deck.standby is not None else None

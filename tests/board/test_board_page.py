@@ -163,6 +163,12 @@ async def test_a_finger_can_hold_panic_too(browser: Browser, board: PaintedBoard
         assert board.order()["deed"] == "panic"
 
 
+async def test_go_names_what_it_would_send(desk: Page, board: PaintedBoard) -> None:
+    board.paint(standby=4)
+    await expect(desk.locator(".fz-go-hint")).to_have_text("50 Reel again")
+    await expect(desk.locator(".fz-standby")).to_have_text("Reel again")
+
+
 async def test_a_refusal_cannot_be_overlooked(desk: Page, board: PaintedBoard) -> None:
     board.paint(refuse="ben@desk-2 sent GO 40 0.8 s ago; wait 1.2 s", gap=True)
     await expect(desk.locator(".fz-go-hint")).to_contain_text("wait")
