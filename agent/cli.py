@@ -54,6 +54,7 @@ def agent(
     from agent import log
     from agent.config import ConfigError, load
     from agent.daemon import CannotStartError, run_until_signal
+    from agent.systemd import say_refusal
 
     log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
     try:
@@ -61,9 +62,11 @@ def agent(
     except ConfigError as error:
         for fault in error.faults:
             typer.echo(fault, err=True)
+        say_refusal(error.faults[0], os.environ)
         raise typer.Exit(EXIT_USAGE) from None
     except CannotStartError as error:
         typer.echo(str(error), err=True)
+        say_refusal(str(error), os.environ)
         raise typer.Exit(EXIT_USAGE) from None
 
 

@@ -77,6 +77,7 @@ from agent.received import Received as Message
 from agent.scribe import Scribe
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
+from agent.systemd import Supervised, notifier
 from agent.told import Presence, Status
 from agent.trust import Trust
 from agent.units import NS_PER_US, US_PER_S, RawNs
@@ -142,6 +143,8 @@ class Daemon:
         self._showings = Showings()
         self._metrics = Metrics(config.metrics, config.venue, self._figures)
         self._told: Status | None = None
+        systemd = notifier(os.environ, os.getpid())
+        self._supervised = Supervised(systemd, lambda: self._player.signs, lambda: self._told)
 
     def _presence(self) -> Presence:
         return Presence(
@@ -180,6 +183,7 @@ class Daemon:
                 tasks.create_task(self._keys.run(), name="keys")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
+                tasks.create_task(self._supervised.run(), name="systemd")  # the last: by its turn all others have begun
         finally:
             self._commits.commit()
             self._journal.close()

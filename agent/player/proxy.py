@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from agent.clock.mapping import Mapping
+from agent.liveness import Signs
 from agent.player.floor import Floor
 from agent.player.wire import (
     REPORTS,
@@ -67,11 +69,17 @@ class PlayerProxy:
         self._spoke = False
         self._greeted = False
         self._killed_for: str | None = None
+        self._signs = Signs(-math.inf)
 
     @property
     def pid(self) -> int | None:
         """The process that plays now."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def signs(self) -> Signs:
+        """The last signs of life, for the watchdog; by the event loop's clock."""
+        return self._signs
 
     def clock(self, mapping: Mapping) -> None:
         """Hand over the newest mapping."""
@@ -116,6 +124,7 @@ class PlayerProxy:
         try:
             while True:
                 began = loop.time()
+                self._signs = Signs(began)
                 try:
                     await self._lay_floor()
                     await self._one_life()
@@ -166,6 +175,8 @@ class PlayerProxy:
                 stderr=asyncio.subprocess.STDOUT,
             )
         self._process = process
+        now_s = asyncio.get_running_loop().time()
+        self._signs = Signs(now_s, granted_s=now_s + START_S)
         reader, self._writer = await asyncio.open_connection(sock=ours)
         if self._cover:
             self.cover(self._cover)
@@ -200,6 +211,7 @@ class PlayerProxy:
                     # The last line of a process that was killed while writing.
                     continue
                 self._spoke = True
+                self._signs = Signs(asyncio.get_running_loop().time())
                 told = isinstance(report, Failed)
                 match report:
                     case Beat():
