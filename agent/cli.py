@@ -101,6 +101,12 @@ def _import() -> None:
     app.command("import", epilog=f"Example: {example}")(import_films)
 
 
+def _local() -> None:
+    from agent.technician.local_cli import app_local
+
+    app.add_typer(app_local, name="local")
+
+
 def _board() -> None:
     if find_spec("nicegui") is None:  # looked for and not imported: it is large, and help needs none of it
         raise ModuleNotFoundError("No module named 'nicegui'", name="nicegui")
@@ -140,6 +146,7 @@ PARTS = (
     Part(_OPERATORS, _control),
     Part(("clock", "check"), _technician, "agent"),
     Part(("import",), _import, "agent"),
+    Part(("local",), _local, "agent"),
     Part(("board",), _board, "board"),
     Part(("lab",), _lab, "lab"),
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
-from agent import asks, identify
+from agent import asks, identify, quiet
 from agent.alarm import Alarm
 from agent.asrun import Proof, vouched_us
 from agent.clock.mapping import ClockState
@@ -28,6 +28,7 @@ from agent.effects import (
 from agent.intake import Venue
 from agent.ledger import Ledger
 from agent.library import Library
+from agent.localwire import Use
 from agent.messages import Refusal
 from agent.planner import Billed, Film, World
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
@@ -136,6 +137,10 @@ class Conductor:
         shorts += [world.misfit(item) for item in self._wishlist.items]
         identifying = now.utc is not None and self._overlays.due(now.utc)
         return build_scene(world, self._wall, self._proof.tally, now.utc, self._wishlist.wishes, shorts, identifying)
+
+    def uses(self, now: Now, within_s: int) -> list[Use]:
+        """What the wall is in use for, or will be within so many seconds; empty where a restart disturbs nothing."""
+        return quiet.uses(self._world(now), self._wall, now.utc, within_s)
 
     # --- messages -----------------------------------------------------------------------------
 

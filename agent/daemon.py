@@ -65,6 +65,7 @@ from agent.host import Host
 from agent.intake import Venue
 from agent.journal import Journal
 from agent.keywatch import KeyWatch
+from agent.localdesk import LocalDesk
 from agent.messages import WIRE_VERSIONS, Refusal
 from agent.metrics import Metrics
 from agent.mqtt import BrokerChange, Sessions
@@ -134,7 +135,11 @@ class Daemon:
             rest_s=self._rest_s,
         )
         self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker, self._scribe.told)
-        memory = Memory(config.state_dir, runtime_dir(config.state_dir, os.environ))
+        runtime = runtime_dir(config.state_dir, os.environ)
+        self._local = LocalDesk(
+            config, runtime, self._conductor, self._now, self._status, lambda: self._sessions.connected
+        )
+        memory = Memory(config.state_dir, runtime)
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
         self._player = PlayerProxy(_screen(config), self._on_player)
         watched = config.display.output != "null"
@@ -178,6 +183,7 @@ class Daemon:
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(beside("as-run", self._scribe.run), name="as-run")
                 tasks.create_task(beside("figures", self._metrics.run), name="figures")
+                tasks.create_task(beside("local socket", self._local.socket.run), name="local socket")
                 if self._camera is not None:
                     tasks.create_task(beside("camera", self._camera.run), name="camera")
                 tasks.create_task(self._keys.run(), name="keys")
@@ -365,7 +371,7 @@ class Daemon:
             brokers=self._sessions.connected,
             broker_faults=self._sessions.faults,
             faults=self._faults(),
-            warnings=(*self._metrics.faults, *filter(None, [self._scribe.fault])),
+            warnings=(*self._metrics.faults, *filter(None, [self._scribe.fault, self._local.socket.fault])),
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
 

@@ -5,9 +5,12 @@ verbatim, for they are what was signed. All calls are synchronous, and quick eno
 belong together are one transaction, which costs the disk one turn however many they are.
 """
 
+import fcntl
 import hashlib
+import os
 import shutil
 import sqlite3
+import struct
 import tempfile
 import time
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ log = structlog.get_logger()
 
 FILE_NAME = "journal.sqlite3"
 COPY_ATTEMPTS = 5
+_FLOCK = struct.Struct("hhqqi4x")
 _STEPS = (
     """
 CREATE TABLE cues (cue TEXT PRIMARY KEY, payload BLOB NOT NULL, sha256 TEXT NOT NULL, at_us INTEGER NOT NULL,
@@ -247,6 +251,20 @@ def peek(state_dir: Path) -> list[ProgramRow] | Refusal:
         return Refusal(code="journal_absent", detail=f"{path} is not there; no agent has run with this state_dir yet")
     except (sqlite3.Error, OSError) as error:
         return Refusal(code="journal", detail=f"{path} cannot be read ({error}); run this as the agent's user")
+
+
+def holder(state_dir: Path) -> int | None:
+    """The process of the agent that has the journal in `state_dir`; None where none has. Raises PermissionError.
+
+    SQLite locks bytes from 2³⁰ on (its file format, "the lock-byte page"); the kernel says who has (fcntl(2), F_GETLK).
+    """
+    question = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 1 << 30, 512, 0)
+    try:
+        with (state_dir / FILE_NAME).open("rb") as file:
+            kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, question))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return pid if kind != fcntl.F_UNLCK else None
 
 
 def _copied(path: Path, copy: Path) -> bool:

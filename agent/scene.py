@@ -18,6 +18,7 @@ class Scene:
     """The conductor's part of a status. `held` is the position and the frame of a film that stands still.
 
     `billed` is the start that is on the wall, `film` the name of its item; `identifying`: an overlay lies over it.
+    `next_program` is what the next cue plays.
     """
 
     state: WallState
@@ -41,6 +42,7 @@ class Scene:
     billed: Billed | None
     film: str | None
     identifying: bool
+    next_program: str | None = None
 
 
 def build_scene(
@@ -90,6 +92,7 @@ def build_scene(
         billed=billed,
         film=program.items[item].name if program and item is not None else None,
         identifying=identifying,
+        next_program=following.do.program if following and isinstance(following.do, Play) else None,
     )
 
 

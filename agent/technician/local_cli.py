@@ -1,0 +1,120 @@
+"""`framezero local`, mounted by agent/cli.py: for whoever stands at the wall, without network."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from agent.localwire import MOST_WITHIN_S, Order, Reply
+from agent.printable import printable
+from agent.technician.local import CONFIG, NoAnswer, Place, ask, find
+from agent.technician.local_words import both_times, in_use, remedy
+
+REFUSED, USAGE, SILENT = 1, 2, 3
+_SPAN = re.compile(r"(\d{1,7})\s*([smhd])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+app_local = typer.Typer(
+    no_args_is_help=True,
+    help="At the wall, without network: have it black and back, and see how it is. Root and the group framezero may.",
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", readable=False, help="The venue's agent.toml.")]
+Json = Annotated[bool, typer.Option("--json", help="The answer as JSON.")]
+
+
+@app_local.command(epilog="Example: framezero local quiet --for 60m && sudo deploy/install framezero-1.3.0.whl")
+def quiet(
+    span: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How far to look ahead: 90s, 60m, 2h, 1d.")
+    ] = "60m",
+    config: ConfigFile = CONFIG,
+    as_script: Json = False,
+) -> None:
+    """Say whether this wall is in use, or will be within some time: what restarts the agent asks this first.
+
+    In use is a wall that shows a cue's film, that a cue changes within the time,
+    or that a panic or a local black keeps dark. An agent that does not answer
+    may be showing a film, and so counts as in use.
+
+    Exit status: 0 not in use, or no agent runs here; 1 in use; 2 usage or
+    configuration, or not for this user to ask.
+    """
+    match = _SPAN.fullmatch(span.strip().lower())
+    within_s = int(match[1]) * _UNIT_S[match[2]] if match else MOST_WITHIN_S + 1
+    if within_s > MOST_WITHIN_S:
+        typer.echo(
+            f"--for: {printable(span, 40)!r} is not a length of time up to 31d; write 90s, 60m, 2h or 1d", err=True
+        )
+        raise typer.Exit(USAGE)
+    place, answer = _asked(config, _order("quiet", within_s=within_s))
+    match answer:
+        case Reply():
+            status = REFUSED if answer.uses else 0
+            lines = in_use(answer) or [f"quiet: no cue runs, and none starts within {span}"]
+            if answer.offline:
+                lines.append("no broker is connected: what was cued since then is not known here")
+        case NoAnswer(trouble="absent"):
+            status, lines = 0, [f"quiet: {answer.detail}"]
+        case NoAnswer(trouble="config" | "denied"):
+            status, lines = USAGE, [answer.detail, f"→ {remedy(answer, place, 'quiet')}"]
+        case NoAnswer():
+            lines = [f"{answer.detail}; it may be showing a film", f"→ {remedy(answer, place, 'quiet')}"]
+            status = REFUSED
+    if as_script:
+        uses = [use.model_dump(mode="json") for use in answer.uses] if isinstance(answer, Reply) else []
+        _print({"exit": status, "quiet": status == 0, "said": lines, "uses": uses})
+    else:
+        for line in lines:
+            typer.echo(line, err=status == USAGE)
+    raise typer.Exit(status)
+
+
+@app_local.command(epilog="Example: framezero local status --config /etc/framezero/agent.toml")
+def status(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
+    """Show what this wall does, what comes next, and what is amiss, with the remedy: as its agent knows it just now.
+
+    Exit status: 0 ready for what comes, 1 not ready, or no agent runs, 2 usage
+    or configuration, or not for this user to ask, 3 the agent does not answer.
+    """
+    place, answer = _asked(config, _order("status"))
+    if isinstance(answer, NoAnswer):
+        raise _failed(answer, place, "status", as_script)
+    assert answer.status is not None, "asked for"
+    code = 0 if answer.status.ready else REFUSED
+    if as_script:
+        _print({"exit": code, **answer.model_dump(mode="json", exclude={"uses", "refused", "said"})})
+    else:
+        typer.echo(f"{answer.venue}: {answer.status.state}, {both_times(answer.time, answer.timezone)}")
+    raise typer.Exit(code)
+
+
+def _order(want: str, **more: Any) -> Order:
+    """An order, with the name that was there before sudo, if it is one."""
+    try:
+        return Order.model_validate({"want": want, "by": os.environ.get("SUDO_USER"), **more})
+    except ValidationError:
+        return Order.model_validate({"want": want, **more})
+
+
+def _asked(config: Path, order: Order) -> tuple[Place | None, Reply | NoAnswer]:
+    place = find(config, os.environ)
+    return (None, place) if isinstance(place, NoAnswer) else (place, ask(place, order))
+
+
+def _failed(answer: NoAnswer, place: Place | None, command: str, as_script: bool) -> typer.Exit:
+    status = {"config": USAGE, "denied": USAGE, "silent": SILENT}.get(answer.trouble, REFUSED)
+    told = remedy(answer, place, command)
+    if as_script:
+        _print({"exit": status, "trouble": answer.trouble, "detail": answer.detail, "remedy": told})
+    else:
+        typer.echo(f"{answer.detail}\n→ {told}", err=True)
+    return typer.Exit(status)
+
+
+def _print(tree: dict[str, Any]) -> None:
+    typer.echo(json.dumps(tree, indent=1))
