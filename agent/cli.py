@@ -58,7 +58,7 @@ def agent(
 
     log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
     try:
-        asyncio.run(run_until_signal(load(config, os.environ)))
+        asyncio.run(run_until_signal(load(config, os.environ), config))
     except ConfigError as error:
         for fault in error.faults:
             typer.echo(fault, err=True)

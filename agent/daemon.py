@@ -76,6 +76,7 @@ from agent.player.refresh import parse_mode
 from agent.player.wire import Report, Running, Screen, Start
 from agent.received import Received as Message
 from agent.scribe import Scribe
+from agent.selftest import SelfTester
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
 from agent.systemd import Supervised, notifier
@@ -100,7 +101,8 @@ class CannotStartError(Exception):
 class Daemon:
     """One agent. Everything here runs on one event loop; the conductor is called from nowhere else."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, file: Path | None = None) -> None:
+        """`file`: where the configuration came from, for the self-test; None: there is none."""
         self._config = config
         self._boot = str(uuid.uuid4())
         venue = Venue(config.venue, tuple(config.groups), config.show, config.timezone)
@@ -150,6 +152,7 @@ class Daemon:
         self._told: Status | None = None
         systemd = notifier(os.environ, os.getpid())
         self._supervised = Supervised(systemd, lambda: self._player.signs, lambda: self._told)
+        self._selftest = SelfTester(file, lambda: self._now().utc, self._rest_s, self._voice.changed)
 
     def _presence(self) -> Presence:
         return Presence(
@@ -187,6 +190,7 @@ class Daemon:
                 if self._camera is not None:
                     tasks.create_task(beside("camera", self._camera.run), name="camera")
                 tasks.create_task(self._keys.run(), name="keys")
+                tasks.create_task(beside("self-test", self._selftest.run), name="self-test")
                 if self._config.clock.listen:
                     tasks.create_task(self._serve_time(self._config.clock.listen), name="clock server")
                 tasks.create_task(self._supervised.run(), name="systemd")  # the last: by its turn all others have begun
@@ -372,6 +376,7 @@ class Daemon:
             broker_faults=self._sessions.faults,
             faults=self._faults(),
             warnings=(*self._metrics.faults, *filter(None, [self._scribe.fault, self._local.socket.fault])),
+            self_test=self._selftest.result,
         )
         return build_status(self._conductor.snapshot(now), now, surroundings)
 
@@ -432,9 +437,9 @@ def _screen(config: Config) -> Screen:
     )
 
 
-async def run_until_signal(config: Config) -> None:
+async def run_until_signal(config: Config, file: Path | None = None) -> None:
     """Run the agent until SIGINT or SIGTERM. Raises CannotStartError before anything is shown."""
-    task = asyncio.ensure_future(Daemon(config).run())
+    task = asyncio.ensure_future(Daemon(config, file).run())
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, task.cancel)

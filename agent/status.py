@@ -7,7 +7,7 @@ from agent.clock.report import ClockReport, SourceReport
 from agent.effects import Now
 from agent.messages import Refusal
 from agent.scene import Scene
-from agent.told import CacheStatus, ClockSource, ClockStatus, HostStatus, Status
+from agent.told import CacheStatus, ClockSource, ClockStatus, HostStatus, SelfTest, Status
 
 SENTENCE_CHARS = 300
 """A source's fault is told in so many characters: a status has to fit into 64 KiB whatever a resolver says."""
@@ -32,6 +32,7 @@ class Surroundings:
     broker_faults: dict[str, str]
     faults: tuple[Refusal, ...]
     warnings: tuple[Refusal, ...] = ()
+    self_test: SelfTest | None = None
 
 
 def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
@@ -71,6 +72,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         unsigned=around.unsigned,
         frame_us=round(scene.frame_us) or None,
         warnings=list(around.warnings),
+        self_test=around.self_test,
     )
 
 

@@ -269,6 +269,39 @@ class HostStatus(Told):
     """Whether a Raspberry Pi holds its processor back just now, by heat or too little voltage."""
 
 
+class SelfTestFinding(Told):
+    """Something that `framezero check --short` found amiss on the player."""
+
+    area: str
+    """What it is about: `trust`, `cache`, `display`, `host` …"""
+    verdict: Literal["warning", "fault"]
+    """`fault`: a show would suffer by it."""
+    code: str
+    """For machines, as in `framezero check --json`."""
+    what: str
+    """What was found, for people."""
+    mend: str = ""
+    """The command or the line that mends it."""
+
+
+class SelfTest(Told):
+    """What the player found of itself some seconds after its start, and again every ten minutes while there is a fault.
+
+    Only what is not good is listed, the worst first; where there is more than a status holds, the counts tell.
+    """
+
+    time: WireTime | None
+    """When it was done, by the venue's clock; null before it knew the time."""
+    good: int
+    """How many things were as they should be."""
+    warnings: int
+    """How many could be better."""
+    faults: int
+    """How many would harm a show."""
+    findings: list[SelfTestFinding]
+    """What is not good, the worst first."""
+
+
 class Status(Told):
     """Retained: what a venue does now, and whether it is ready for what comes."""
 
@@ -335,3 +368,5 @@ class Status(Told):
     """How long a frame of the film on the wall lasts, in microseconds; null where no film of a fixed rate is there."""
     warnings: list[Refusal] = Field(default=[])
     """What is amiss and keeps nothing from being shown, with the remedy."""
+    self_test: SelfTest | None = None
+    """What the player found of itself; null before that was done, and from agents that do none."""

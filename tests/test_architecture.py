@@ -111,6 +111,7 @@ LAYERS = {
         "agent.metrics",
         "agent.mqtt",
         "agent.scribe",
+        "agent.selftest",
         "agent.systemd",
         "agent.voice",
     },

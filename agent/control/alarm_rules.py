@@ -30,6 +30,7 @@ Code = Literal[
     "rival",
     "version",
     "warned",
+    "self_test",
     "odd",
 ]
 CODES: tuple[str, ...] = get_args(Code)

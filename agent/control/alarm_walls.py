@@ -38,6 +38,17 @@ def wall_causes(
         text = f"{venue} warns ({warning.code}): {warning.detail}"
         remedy = "mend what is named when there is time: nothing on the wall hangs on it"
         yield Cause("warned", venue, "warning", text, remedy, about=warning.code, after_s=3.0)
+    yield from _self_test(venue, status)
+
+
+def _self_test(venue: str, status: Status) -> Iterator[Cause]:
+    """What only the player itself could find; of what it says as a NO-GO there is an alarm by that."""
+    told = {reason.code for reason in (*status.reasons, *status.warnings)}
+    found = status.self_test.findings if status.self_test is not None else []
+    if faults := [one for one in found if one.verdict == "fault" and not {one.code, one.area} & told]:
+        text = f"{venue}'s self-test found {'; '.join(f'{one.area} {one.code}: {one.what}' for one in faults)}"
+        remedy = "; ".join(dict.fromkeys(one.mend for one in faults if one.mend)) or "framezero check on the player"
+        yield Cause("self_test", venue, "warning", text, remedy, after_s=3.0)
 
 
 def _over(value: float, limit: float, standing: bool) -> bool:

@@ -276,8 +276,28 @@ def _remedies(found: list[Wall]) -> list[str]:
             f"[bold]{shown(wall.venue)}[/]: [yellow]{shown(warning.code)}[/] – {shown(warning.detail)}"
             for warning in (() if wall.silent or wall.status is None else wall.status.warnings)
         ]
+        lines += _self_test(wall)
         if wall.presence is not None and (fault := version_fault(wall.presence)):
             lines.append(f"[bold]{shown(wall.venue)}[/]: [red]version[/] – {shown(fault)}")
+    return lines
+
+
+def _self_test(wall: Wall) -> list[str]:
+    """What the player found of itself: each fault with what mends it, and how many warnings."""
+    test = wall.status.self_test if wall.status is not None and not wall.silent else None
+    if test is None:
+        return []
+    head = f"[bold]{shown(wall.venue)}[/]:"
+    lines = [
+        f"{head} [red]self-test, {shown(one.code)}[/] – {shown(one.what)}{f' → {shown(one.mend)}' if one.mend else ''}"
+        for one in test.findings
+        if one.verdict == "fault"
+    ]
+    if unlisted := test.faults - len(lines):
+        lines.append(f"{head} [red]self-test[/] – {unlisted} more: framezero check on the player")
+    if test.warnings:
+        codes = few([one.code for one in test.findings if one.verdict == "warning"], NAMED)
+        lines.append(f"{head} [yellow]self-test[/] – {test.warnings} to look at: {shown(codes)}; framezero check there")
     return lines
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -46,6 +48,13 @@ Films = Annotated[
 Rehash = Annotated[
     bool, typer.Option("--rehash", help="Read every film in the cache again, and compare it with its sha256.")
 ]
+Short = Annotated[
+    bool,
+    typer.Option(
+        "--short", help="In a few seconds: no servers, no brokers, no films, which the agent tells of itself."
+    ),
+]
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End with the process that started it.")]
 Measure = Annotated[bool, typer.Option("--measure", help="Ask the servers, even where an agent runs and knows.")]
 
 
@@ -87,6 +96,8 @@ def check(
     measure: Measure = False,
     films: Films = True,
     rehash: Rehash = False,
+    short: Short = False,
+    with_parent: WithParent = False,
 ) -> None:
     """Check configuration, keys, clock, brokers, cache, display, decoder and films of this player; say what mends each.
 
@@ -99,28 +110,33 @@ def check(
     With --rehash a film that has become another one on this disk is moved
     aside; a running agent notices, and fetches it again.
 
+    With --short only what needs no network and next to no time is looked at.
+    The agent does that by itself some seconds after its start; 'framezero
+    status' shows what it found.
+
     Exit status: 0 all good or warnings only, 1 a fault (there is one wherever
     the clock is not good enough for a show), 2 the configuration cannot be used.
     """
+    if with_parent:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     loaded = _load(config)
+    more: dict[str, Any] = {}
     if isinstance(loaded, list):
-        findings, status, more = loaded, USAGE, None
+        findings, status = loaded, USAGE
     else:
         # What other parts log while they are looked at is in the table.
         log.configure(sys.stderr, level=logging.CRITICAL)
-        gauge, judged = _looked_at(loaded, seconds, measure, as_script)
         whole = Finding("configuration", "ok", "configuration", f"{config} is sound, for venue {loaded.venue}")
-        word = "measured just now, by asking the servers"
-        if gauge.age_s is not None:
-            word = f"the running agent's own word, {gauge.age_s:.0f} s old"
-        findings = [whole, *trusted.look(loaded, datetime.now(UTC)), Finding("clock", "ok", "source", word), *judged]
-        visits = visit.look(loaded)
+        findings = [whole, *trusted.look(loaded, datetime.now(UTC))]
+        if not short:
+            findings += _time(loaded, seconds, measure, as_script)
+        visits = visit.files(loaded) if short else visit.look(loaded)
         findings += channel.judge(loaded, visits, datetime.now(UTC))
         findings += cache.look(loaded)
         findings += monitoring.look(loaded)
         if rehash:
             findings += cache.judge(_rehashed(loaded, as_script))
-        more, seen = _decoding(loaded, films, as_script)
+        more, seen = _decoding(loaded, films, short, as_script)
         more["brokers"] = channel.as_json(visits.visits)
         findings += seen
         status = told.status(findings)
@@ -129,6 +145,15 @@ def check(
     else:
         _console(False).print(told.table(findings))
     raise typer.Exit(status)
+
+
+def _time(config: Config, seconds: float, measure: bool, as_script: bool) -> list[Finding]:
+    """The clock, and by whose word."""
+    gauge, judged = _looked_at(config, seconds, measure, as_script)
+    word = "measured just now, by asking the servers"
+    if gauge.age_s is not None:
+        word = f"the running agent's own word, {gauge.age_s:.0f} s old"
+    return [Finding("clock", "ok", "source", word), *judged]
 
 
 def _load(config: Path) -> Config | list[Finding]:
@@ -177,8 +202,8 @@ def _measured(config: Config, seconds: float, as_script: bool) -> Gauge:
         return asyncio.run(measured(config, seconds, show))
 
 
-def _decoding(config: Config, films: bool, as_script: bool) -> tuple[dict[str, Any], list[Finding]]:
-    """The display, the decoder and the films; for scripts the films' figures too."""
+def _decoding(config: Config, films: bool, short: bool, as_script: bool) -> tuple[dict[str, Any], list[Finding]]:
+    """The display, the decoder and, but for `short`, the films; for scripts the films' figures too."""
     seen = screen.look(config.display)
     found = screen.judge(config.display, seen, machine.read())
     console = _console(True)
@@ -192,8 +217,9 @@ def _decoding(config: Config, films: bool, as_script: bool) -> tuple[dict[str, A
             live.update(doing)
 
     with live or contextlib.nullcontext():
-        facts = trial.look(config, screen.refresh_of(config.display, seen), measure=films, progress=show)
-    return {"films": trial.as_json(facts)}, [*found, *decoding.judge(facts)]
+        facts = trial.look(config, screen.refresh_of(config.display, seen), measure=films and not short, progress=show)
+    judged = decoding.judge_machine(facts) if short else decoding.judge(facts)
+    return {"films": trial.as_json(facts)}, [*found, *judged]
 
 
 def _rehashed(config: Config, as_script: bool) -> cache.Hashed:

@@ -41,7 +41,12 @@ class Facts:
 
 def judge(facts: Facts) -> list[Finding]:
     """Everything that is worth saying: the decoder, the player's rights, and each film that is not as it should be."""
-    return [*_library(facts.library), *_player(facts), *_films(facts)]
+    return [*judge_machine(facts), *_films(facts)]
+
+
+def judge_machine(facts: Facts) -> list[Finding]:
+    """The same without the films."""
+    return [*_library(facts.library), *_player(facts)]
 
 
 def _decoder(verdict: Verdict, code: str, what: str, mend: str = "") -> Finding:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import stat
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,10 +27,15 @@ OWN = ("presence", "status", "ack", "asrun", "answer")
 
 def look(config: Config) -> Facts:
     """Visit every broker, and read the certificates' files. Takes as long as the slowest of them."""
+    return replace(files(config), visits=tuple(asyncio.run(_visits(config))))
+
+
+def files(config: Config) -> Facts:
+    """Only the certificates' files, which need no network."""
     broker = config.broker
     key = broker.key or broker.cert
     return Facts(
-        tuple(asyncio.run(_visits(config))),
+        (),
         client=_certificate(broker.cert),
         authority=_certificate(broker.ca),
         loose_key=key if _read_by_others(key) else "",

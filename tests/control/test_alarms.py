@@ -15,7 +15,18 @@ from agent.control.sights import Lookout
 from agent.control.view import View
 from agent.messages import Black, Cue, Play, Refusal, encode
 from agent.received import Received
-from agent.told import Ack, CacheStatus, ClockStatus, ErrorWindow, Fetching, HostStatus, NextCue, Presence, Status
+from agent.told import (
+    Ack,
+    CacheStatus,
+    ClockStatus,
+    ErrorWindow,
+    Fetching,
+    HostStatus,
+    NextCue,
+    Presence,
+    SelfTest,
+    Status,
+)
 from agent.units import US_PER_S, UtcUs, parse_utc
 
 T0 = parse_utc("2025-06-02T12:00:00Z")
@@ -210,6 +221,27 @@ def test_what_a_wall_warns_of_is_an_alarm_by_itself_and_no_reason_not_to_go() ->
     assert "check space there" in raised[0].text
     raised, cleared = desk.lives(15, {"a": {"warnings": [other]}})
     assert raised == [] and ["asrun_book" in alarm.text for alarm in cleared] == [True]
+
+
+def test_what_only_a_players_self_test_finds_is_an_alarm() -> None:
+    def found(code: str, verdict: str, area: str) -> dict[str, str]:
+        return {"area": area, "verdict": verdict, "code": code, "what": f"about {code}", "mend": f"mend {code}"}
+
+    some = [
+        found("keys", "fault", "trust"),
+        found("key_rights", "fault", "broker"),
+        found("no_rtc", "warning", "clock"),
+    ]
+    test = SelfTest.model_validate({"time": None, "good": 9, "warnings": 1, "faults": 2, "findings": some})
+    said = Refusal(code="trust", detail="no key is trusted")
+    desk = Desk()
+    raised, _ = desk.lives(10, {"a": {"self_test": test, "warnings": [said]}})
+    [alarm] = [alarm for alarm in raised if alarm.code == "self_test"]
+    assert (alarm.venue, alarm.severity, alarm.remedy) == ("a", "warning", "mend key_rights")
+    assert "about key_rights" in alarm.text and "keys" not in alarm.text and "no_rtc" not in alarm.text
+    mended = test.model_copy(update={"faults": 0, "findings": []})
+    _, cleared = desk.lives(15, {"a": {"self_test": mended, "warnings": [said]}})
+    assert "self_test" in {alarm.code for alarm in cleared}
 
 
 def test_a_film_that_comes_in_time_is_no_alarm_and_one_that_does_not_is() -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from agent.control.status import Wall as Seen
 from agent.control.status import clock_warning, exit_code, head, page
 from agent.messages import Refusal, encode
-from agent.told import ErrorWindow, Fetching
+from agent.told import ErrorWindow, Fetching, SelfTest
 from agent.units import US_PER_S, UtcUs, parse_utc
 
 NOON = parse_utc("2025-06-02T12:00:00Z")
@@ -204,6 +204,21 @@ def test_what_is_amiss_and_keeps_nothing_from_being_shown_is_said() -> None:
     warning = Refusal(code="metrics", detail="metrics.listen 127.0.0.1:1 cannot be used; name a free address")
     text = shown([Seen("tokyo", None, status("tokyo", warnings=[warning]), False, 0)], 120)
     assert "tokyo: metrics – metrics.listen 127.0.0.1:1 cannot be used" in text
+
+
+def test_what_a_player_found_of_itself_stands_below_with_what_mends_it() -> None:
+    def found(verdict: str, code: str, mend: str) -> dict[str, str]:
+        return {"area": "broker", "verdict": verdict, "code": code, "what": f"[red]{code}", "mend": mend}
+
+    some = [found("fault", "ended", "certify renew tokyo"), found("warning", "key_rights", "chmod 600 k")]
+    test = SelfTest.model_validate({"time": None, "good": 9, "warnings": 1, "faults": 3, "findings": some})
+    text = shown([Seen("tokyo", None, status("tokyo", self_test=test), False, 0)], 120)
+    assert "tokyo: self-test, ended – [red]ended → certify renew tokyo" in text
+    assert "tokyo: self-test – 2 more: framezero check" in text
+    assert "tokyo: self-test – 1 to look at: key_rights; framezero check there" in text
+    good = test.model_copy(update={"warnings": 0, "faults": 0, "findings": []})
+    assert "self-test" not in shown([Seen("tokyo", None, status("tokyo", self_test=good), False, 0)], 120)
+    assert "self-test" not in shown([Seen("tokyo", None, status("tokyo", self_test=test), True, 0)], 120)
 
 
 def test_one_film_is_singular() -> None:

@@ -1,5 +1,6 @@
 """`framezero clock` and `framezero check` as a technician types them, on real sockets."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 import typer
 from brokers import Mosquitto
@@ -28,6 +30,7 @@ from agent.lab import liar, timeservers
 from agent.lab.ports import free
 from agent.lab.processes import Processes
 from agent.technician import cli
+from agent.told import Status
 from agent.units import RawNs
 
 
@@ -225,3 +228,33 @@ def test_a_display_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     told = json.loads(framezero("check", "--config", str(config), "--seconds", "1", "--json", "--no-films").stdout)
     [absent] = [finding for finding in told["findings"] if finding["area"] == "display"]
     assert (absent["verdict"], absent["code"]) == ("fault", "display_absent") and ":4711" in absent["what"]
+
+
+def test_the_short_check_asks_nobody_and_decodes_nothing(tmp_path: Path) -> None:
+    config = write(tmp_path, [("127.0.0.1", free("udp", 1)[0], False)])
+    done = framezero("check", "--short", "--json", "--config", str(config))
+    told = json.loads(done.stdout)
+    areas = {finding["area"] for finding in told["findings"]}
+    assert not areas & {"clock", "broker", "films"} and {"configuration", "trust", "cache", "display"} <= areas
+    assert told["films"] == told["brokers"] == [] and told.keys() == SHAPES["check"].keys()
+
+
+@pytest.mark.needs("mosquitto")
+async def test_an_agent_tells_what_its_player_found_of_itself(
+    processes: Processes, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    config = write(tmp_path, [("127.0.0.1", free("udp", 1)[0], False)])
+    config.write_text(config.read_text().replace("mqtt://127.0.0.1:1", mosquitto.url))
+    (tmp_path / "keys" / "films.toml").unlink()
+    processes.start("agent", [sys.executable, "-m", "agent.cli", "agent", "--config", str(config)])
+    async with (
+        asyncio.timeout(60),
+        aiomqtt.Client("127.0.0.1", mosquitto.port, protocol=aiomqtt.ProtocolVersion.V5) as client,
+    ):
+        await client.subscribe("framezero/v1/venue/paris/status")
+        async for message in client.messages:
+            test = Status.model_validate_json(bytes(message.payload)).self_test
+            if test is not None:
+                break
+    assert test is not None and test.good and [one.code for one in test.findings if one.verdict == "fault"] == ["keys"]
+    assert "framezero keys new" in test.findings[0].mend
