@@ -228,8 +228,16 @@ class Config(_Table):
     metrics: Metrics = Metrics()
 
 
+CREDENTIALS = {
+    "framezero.venue.pem": "FRAMEZERO_BROKER__CERT",
+    "framezero.venue.key": "FRAMEZERO_BROKER__KEY",
+    "framezero.broker.password": "FRAMEZERO_BROKER__PASSWORD_FILE",
+}
+"""What systemd may hand over as a credential (systemd.exec(5), LoadCredential=), and the key that it stands for."""
+
+
 def load(path: Path, environ: Mapping[str, str]) -> Config:
-    """Read agent.toml with `FRAMEZERO_<TABLE>__<KEY>` from the environment over it.
+    """Read agent.toml, over it the credentials that systemd has for us, and `FRAMEZERO_<TABLE>__<KEY>` over both.
 
     Raises ConfigError with all faults at once.
     """
@@ -239,7 +247,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         raise ConfigError([f"{path}: cannot be read ({error.strerror}); name another file with --config"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError([f"{path}: not TOML: {error}"]) from error
-    return parse(tree, str(path), environ)
+    return parse(tree, str(path), {**_credentials(environ.get("CREDENTIALS_DIRECTORY", "")), **environ})
+
+
+def _credentials(folder: str) -> dict[str, str]:
+    held = {variable: Path(folder, name) for name, variable in CREDENTIALS.items()} if folder else {}
+    return {variable: str(file) for variable, file in held.items() if file.exists()}
 
 
 def parse(tree: dict[str, Any], source: str, environ: Mapping[str, str] | None = None) -> Config:

@@ -211,6 +211,15 @@ def test_the_environment_lies_over_the_file(file: Path) -> None:
     assert config.show == "bring-your-vision"
 
 
+def test_credentials_of_systemd_count_before_the_file_and_after_the_environment(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "framezero.venue.key").write_text("key")
+    (tmp_path / "framezero.venue.pem").write_text("certificate")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "FRAMEZERO_BROKER__CERT": "/elsewhere.pem"}
+    broker = load(file, environ).broker
+    assert (broker.cert, broker.key) == ("/elsewhere.pem", str(tmp_path / "framezero.venue.key"))
+    assert broker.password_file == "", "one that is not there changes nothing"
+
+
 def test_the_environment_makes_tables_that_the_file_lacks(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text('venue = "v"\nshow = "s"\ntimezone = "UTC"\nstate_dir = "/s"\n')
