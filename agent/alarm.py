@@ -8,8 +8,8 @@ slate that needs no file and no clock.
 Acks carry the panic's id in `cue`: `accepted {ready}` when it is in the journal (or cannot be written: `ready` is then
 false, and it follows once more when it is there), `started` when the display has done it (`observed` is then, by the
 agent's clock, None without one), `superseded` when it came below a newer panic that says what is shown, `cancelled`
-when it is lifted (`ready` false and a reason where another panic still holds, or the journal cannot keep the lift), or
-`refused`.
+when it is lifted (`ready` false and a reason where another panic or a local black still holds, or the journal cannot
+keep the lift), or `refused`.
 """
 
 from dataclasses import dataclass
@@ -73,8 +73,11 @@ class Alarm:
             return self._lift(taken.message.lift, taken.body, taken.digest)
         return self._begin(taken.message, taken.body, taken.digest, now)
 
-    def tell(self, now: Now, fault: Refusal | None) -> list[Effect]:
-        """The acks of panics and lifts that are on the disk by now, or will not get there; `fault` is the player's."""
+    def tell(self, now: Now, fault: Refusal | None, local: Refusal | None) -> list[Effect]:
+        """The acks of panics and lifts that are on the disk by now, or will not get there.
+
+        `fault` is the player's; `local` says who has the wall black, be a panic lifted or not.
+        """
         effects: list[Effect] = []
         for key, untold in list(self._untold.items()):
             short = self._promises.short(key)
@@ -84,7 +87,7 @@ class Alarm:
             if short is None:
                 del self._untold[key]
             if untold.lift or self._panics.lift_digest(untold.panic) is not None:
-                effects.append(self._lifted(untold.panic, now, short))
+                effects.append(self._lifted(untold.panic, now, short, local))
             else:
                 effects += self._accepted(untold.panic, now, fault or short)
         return [*effects, *self._started_now(now)] if effects else []
@@ -122,9 +125,14 @@ class Alarm:
         facts = {"observed": observed, "bound_us": bound_us, "joined": panic.panic in self._restored}
         return [self._teller.ack(panic.panic, "started", now, None, **facts)]
 
-    def cover(self, wall: Wall, slate: str) -> list[Effect]:
-        """What the player has to be told now; `slate` is the path of the venue's own one."""
-        what = self._wanted(wall, slate)
+    @property
+    def dark(self) -> bool:
+        """Whether the player has covered the wall in black."""
+        return self._hidden_by == "black"
+
+    def cover(self, wall: Wall, slate: str, *, black: bool = False) -> list[Effect]:
+        """What the player has to be told now; `slate` is the path of the venue's own one, `black` a local black."""
+        what = "black" if black else self._wanted(wall, slate)
         # Without a player too: what carries the order out remembers it for the next one.
         if what == self._ordered:
             return []
@@ -179,9 +187,10 @@ class Alarm:
         note = Note("warning", "panic lifted", (("panic", panic),))
         return [self._keep(KeepPanic(panic, "lift", body)), note]
 
-    def _lifted(self, panic: Uuid, now: Now, short: Refusal | None) -> Effect:
+    def _lifted(self, panic: Uuid, now: Now, short: Refusal | None, local: Refusal | None) -> Effect:
         left = self.holding
         if left is None:
+            short = local or short
             return self._teller.ack(panic, "cancelled", now, short, ready=short is None)
         detail = f"panic {left.panic} still holds; lift it too: framezero cue panic --lift {left.panic}"
         return self._teller.ack(panic, "cancelled", now, Refusal(code="panic", detail=detail), ready=False)

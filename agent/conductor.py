@@ -16,18 +16,21 @@ from agent.effects import (
     FilmHeard,
     Kept,
     KeysHeard,
+    LocalOrdered,
     Note,
     Now,
     PlayerHeard,
     Received,
     Record,
     Restored,
+    RestoredBlack,
     RestoredId,
     Ticked,
 )
 from agent.intake import Venue
 from agent.ledger import Ledger
 from agent.library import Library
+from agent.localblack import AtTheWall, Standing, black_short
 from agent.localwire import Use
 from agent.messages import Refusal
 from agent.planner import Billed, Film, World
@@ -82,6 +85,7 @@ class Conductor:
         self._wall = Wall()
         self._proof = Proof(venue.name)
         self._alarm = Alarm(venue, self._teller, self._refusals, self._promises)
+        self._at_wall = AtTheWall(self._promises)
         self._asks = asks.Asks()
         self._overlays = identify.Overlays()
         self._slate = limits.slate
@@ -101,6 +105,11 @@ class Conductor:
             case RestoredId(cue, digest, until, signers):
                 self._ledger.recall(cue, digest, until, signers)
                 return []
+            case RestoredBlack(black):
+                self._at_wall.restore(black)
+                return []
+            case LocalOrdered(black):
+                effects += self._at_wall.order(black)
             case Kept():
                 self._promises.heard(event)
             case KeysHeard(trust, settled):
@@ -113,10 +122,10 @@ class Conductor:
                 pass
             case _:
                 assert_never(event)
-        cover = self._alarm.cover(self._wall, self._slate)
+        cover = self._alarm.cover(self._wall, self._slate, black=self._at_wall.black is not None)
         effects += self._consequences(now)
         if cover:
-            # Panic waits for nothing, not even for the journal; nor does the plan that goes with it.
+            # Panic and local black wait for nothing, not even for the journal; nor does the plan that goes with it.
             effects.sort(key=lambda effect: not isinstance(effect, Direct))
         return [*cover, *effects]
 
@@ -132,7 +141,7 @@ class Conductor:
         """What this venue does now, and whether it is ready for what comes."""
         world = self._world(now)
         ahead = world.agenda.programs_pending(now.utc) if now.utc is not None else []
-        shorts = [world.panic_short, self._clock_short(now), self._slate_fault]
+        shorts = [world.panic_short, world.local_short, self._clock_short(now), self._slate_fault]
         shorts += [self._stages.ready(world, key, self._films_heard) for key in ahead]
         shorts += [world.misfit(item) for item in self._wishlist.items]
         identifying = now.utc is not None and self._overlays.due(now.utc)
@@ -141,6 +150,12 @@ class Conductor:
     def uses(self, now: Now, within_s: int) -> list[Use]:
         """What the wall is in use for, or will be within so many seconds; empty where a restart disturbs nothing."""
         return quiet.uses(self._world(now), self._wall, now.utc, within_s)
+
+    def standing(self) -> Standing:
+        """How far the last order of somebody at the wall has got."""
+        panic = self._alarm.holding
+        fault = None if self._wall.player is not None else self._wall.fault
+        return self._at_wall.standing(dark=self._alarm.dark, fault=fault, panic=panic.panic if panic else None)
 
     # --- messages -----------------------------------------------------------------------------
 
@@ -257,7 +272,9 @@ class Conductor:
 
     def _questions(self, world: World, now: Now) -> asks.Shorts:
         """What keeps this venue from being ready, whatever is played."""
-        clock, display = self._clock_short(now), (self._wall.fault, self._slate_fault)
+        clock = self._clock_short(now)
+        # A question of its own would be one that older tools do not know.
+        display = (world.local_short, self._wall.fault, self._slate_fault)
         return [("panic", world.panic_short), ("clock", clock), *(("display", fault) for fault in display)]
 
     # --- consequences -------------------------------------------------------------------------
@@ -266,13 +283,16 @@ class Conductor:
         effects: list[Effect] = []
         self._ledger.forget_expired(now.at_least)
         effects += self._revocation.dated(self._ledger, self._library, now)
-        effects += [*self._refusals.summary(now), *self._alarm.tell(now, self._wall.fault)]
+        effects += [
+            *self._refusals.summary(now),
+            *self._alarm.tell(now, self._wall.fault, black_short(self._at_wall.black)),
+        ]
         effects += self._reception.dated(now)
         # In a leap second UTC stands still; what runs is joined anew once, behind it.
         if now.utc is not None and not now.leaping:
             self._notice_step(now.utc, now.utc - now.raw // NS_PER_US)
         world = self._world(now)
-        shorts = Shorts(world.panic_short, self._clock_short(now), self._wall.fault)
+        shorts = Shorts(world.hidden_short, self._clock_short(now), self._wall.fault)
         if now.utc is not None:
             self._stages.wake(world, now)
         effects += self._stages.accepted(world, shorts, self._films_heard, now)
@@ -282,8 +302,8 @@ class Conductor:
             if starts is not None:
                 effects.append(Direct(starts))
             if self._wall.player is not None:
-                # A panic outranks every cue, and so whatever is laid over the picture.
-                agenda = world.agenda if world.panic is None else None
+                # A panic or a local black outranks every cue, and so whatever is laid over the picture.
+                agenda = world.agenda if world.instead is None else None
                 effects += self._overlays.orders(agenda, self._venue, now.utc)
             player = self._wall.player is not None
             effects += self._stages.settle(world, shorts, self._films_heard, player, now)
@@ -312,6 +332,7 @@ class Conductor:
             joining_from=now.utc if now.clock is ClockState.HOST else None,
             panic=self._alarm.holding,
             conflicts=self._library.conflicts,
+            local_black=self._at_wall.black,
         )
 
     def _clock_short(self, now: Now) -> Refusal | None:

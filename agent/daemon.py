@@ -43,6 +43,7 @@ from agent.effects import (
     ForgetProgram,
     KeepCue,
     KeepId,
+    KeepLocal,
     KeepPanic,
     KeepProgram,
     KeysHeard,
@@ -56,6 +57,7 @@ from agent.effects import (
     Reply,
     Rest,
     Restored,
+    RestoredBlack,
     RestoredId,
     Shoot,
     Ticked,
@@ -139,7 +141,13 @@ class Daemon:
         self._sessions = Sessions(config.broker, self._presence(), self._on_message, self._on_broker, self._scribe.told)
         runtime = runtime_dir(config.state_dir, os.environ)
         self._local = LocalDesk(
-            config, runtime, self._conductor, self._now, self._status, lambda: self._sessions.connected
+            config,
+            runtime,
+            self._conductor,
+            now=self._now,
+            status=self._status,
+            connected=lambda: self._sessions.connected,
+            handle=self._handle,
         )
         memory = Memory(config.state_dir, runtime)
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
@@ -208,6 +216,8 @@ class Daemon:
             log.error("clock.listen cannot be used", listen=listen, error=str(error), remedy="name a free address")
 
     def _restore(self) -> None:
+        if (black := self._journal.local_black()) is not None:
+            self._handle(RestoredBlack(black))
         for panic in self._journal.panics():
             self._handle(Restored("panic", panic.payload))
         for program in self._journal.programs():
@@ -273,7 +283,9 @@ class Daemon:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram() | KeepPanic():
+            case KeepCue() | ForgetCue() | KeepId() | ForgetId() | KeepProgram() | ForgetProgram():
+                self._commits.add(effect)
+            case KeepPanic() | KeepLocal():
                 self._commits.add(effect)
             case Acknowledge(ack):
                 self._voice.ack(ack)

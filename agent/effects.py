@@ -12,7 +12,7 @@ from agent.clock.mapping import ClockState
 from agent.contents import Contents
 from agent.messages import Ask, Refusal
 from agent.player.wire import Identify, Report, Start
-from agent.told import Ack, AsRun
+from agent.told import Ack, AsRun, LocalBlack
 from agent.trust import KeyId, Trust
 from agent.units import EPOCH, RawNs, UtcUs
 
@@ -114,11 +114,36 @@ class PlayerHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalOrdered:
+    """Somebody at the wall wants it black, or (None) gives it back."""
+
+    black: LocalBlack | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredBlack:
+    """A local black that the journal kept over a restart."""
+
+    black: LocalBlack
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Time has passed: the deadline was reached, or the clock changed."""
 
 
-Event = Received | Restored | RestoredId | Kept | KeysHeard | FilmHeard | PlayerHeard | Ticked
+Event = (
+    Received
+    | Restored
+    | RestoredId
+    | RestoredBlack
+    | Kept
+    | KeysHeard
+    | FilmHeard
+    | PlayerHeard
+    | LocalOrdered
+    | Ticked
+)
 
 # --- effects ------------------------------------------------------------------------------------
 
@@ -221,6 +246,18 @@ class KeepPanic:
     def key(self) -> str:
         """See KeepCue."""
         return f"{self.kind}/{self.panic}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLocal:
+    """Write a local black to the journal, or (None) strike it."""
+
+    black: LocalBlack | None
+
+    @property
+    def key(self) -> str:
+        """See KeepCue."""
+        return "local_black"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +365,7 @@ class Note:
     fields: tuple[tuple[str, str | int], ...] = ()
 
 
-Write = KeepCue | ForgetCue | KeepId | ForgetId | KeepProgram | ForgetProgram | KeepPanic
+Write = KeepCue | ForgetCue | KeepId | ForgetId | KeepProgram | ForgetProgram | KeepPanic | KeepLocal
 Effect = (
     Write | Acknowledge | Record | Reply | Recall | Shoot | Fetch | Rest | Direct | Cover | Overlay | AskAgain | Note
 )

@@ -1,4 +1,4 @@
-"""What must survive a power cut: cues, programs and panics.
+"""What must survive a power cut: cues, programs, panics and a local black.
 
 SQLite in WAL mode with ``synchronous=FULL``: when a call returns, its bytes are on the disk. Payloads are kept
 verbatim, for they are what was signed. All calls are synchronous, and quick enough for an event loop; writes that
@@ -19,8 +19,19 @@ from typing import assert_never
 
 import structlog
 
-from agent.effects import ForgetCue, ForgetId, ForgetProgram, KeepCue, KeepId, KeepPanic, KeepProgram, Write
+from agent.effects import (
+    ForgetCue,
+    ForgetId,
+    ForgetProgram,
+    KeepCue,
+    KeepId,
+    KeepLocal,
+    KeepPanic,
+    KeepProgram,
+    Write,
+)
 from agent.messages import Refusal
+from agent.told import LocalBlack
 from agent.trust import KeyId
 from agent.units import UtcUs
 
@@ -50,6 +61,12 @@ CREATE TABLE ids (cue TEXT PRIMARY KEY, sha256 TEXT NOT NULL, until_us INTEGER N
 )
 """What leads from each version of the schema to the next; only ever added to."""
 SCHEMA_VERSION = len(_STEPS)
+_LOCAL_BLACK = """
+CREATE TABLE IF NOT EXISTS local_black (one INTEGER PRIMARY KEY CHECK (one = 1), by TEXT NOT NULL,
+                                        since_us INTEGER) STRICT
+"""
+"""No step: an agent of a version before it, to which an upgrade may be rolled back, opens the journal as before, passes
+over this table, and shows what is cued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,7 @@ class Journal:
                 for statement in ";".join(_STEPS[version:]).split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            db.execute(_LOCAL_BLACK)
             db.execute("COMMIT")
         except BaseException:
             db.close()
@@ -202,8 +220,13 @@ class Journal:
         """All panics and lifts."""
         return [PanicRow(*row) for row in self._db.execute("SELECT * FROM panics ORDER BY panic, kind")]
 
+    def local_black(self) -> LocalBlack | None:
+        """Whether somebody at the wall has it black."""
+        row = self._db.execute("SELECT by, since_us FROM local_black").fetchone()
+        return LocalBlack(by=row[0], since=row[1]) if row is not None else None
 
-def _statement(write: Write) -> tuple[str, tuple[str | int | bytes, ...]]:
+
+def _statement(write: Write) -> tuple[str, tuple[str | int | bytes | None, ...]]:
     match write:
         case KeepCue(cue, body, at, expires, signers):
             row = (cue, body, hashlib.sha256(body).hexdigest(), at, expires, _listed(signers))
@@ -222,6 +245,10 @@ def _statement(write: Write) -> tuple[str, tuple[str | int | bytes, ...]]:
         case KeepPanic(panic, kind, body):
             alarm = (panic, kind, body, hashlib.sha256(body).hexdigest())
             return "INSERT OR REPLACE INTO panics VALUES (?, ?, ?, ?)", alarm
+        case KeepLocal(black):
+            if black is None:
+                return "DELETE FROM local_black", ()
+            return "INSERT OR REPLACE INTO local_black VALUES (1, ?, ?)", (black.by, black.since)
         case _:
             assert_never(write)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agent.messages import Count, Model, Name, Refusal, Remark, Version, WireTime
-from agent.told import Status, Told
+from agent.told import LocalBlack, Status, Told
 
 SOCKET = "local.sock"
 """Its name, in the unit's runtime directory, else in `state_dir`; there a link by this name leads to it anyway."""
@@ -60,6 +60,8 @@ class Reply(Told):
     refused: Refusal | None = None
     said: str = ""
     """What was done, for people."""
+    black: LocalBlack | None = None
+    """With `black`: by whom and since when it holds."""
     status: Status | None = None
     """With `status`: what the venue also tells its operators."""
     film: str | None = None

@@ -6,13 +6,16 @@ a little later. Behind that stand the starts that the timeline has next, so that
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from agent.contents import Contents, mismatch
+from agent.localblack import black_short
 from agent.messages import Cue, Panic, Play, Refusal
 from agent.player.wire import Start
 from agent.programs import Item, Program, Variant
 from agent.schedule import Agenda, ProgramKey, program_key
 from agent.timeline import Piece, Timeline, still
+from agent.told import LocalBlack
 from agent.units import US_PER_S, UtcUs, parse_rate
 
 STARTS_AHEAD = 2
@@ -49,8 +52,8 @@ class World:
     """All that a plan depends on.
 
     `clock_short` is set where the clock is too bad for a new film to start; where `joining_from` is set too, that
-    counts only for cues from that instant on: those that have begun are joined. `panic` outranks every cue.
-    `conflicts`: programs that other walls may know otherwise.
+    counts only for cues from that instant on: those that have begun are joined. `panic` outranks every cue, and
+    `local_black` both. `conflicts`: programs that other walls may know otherwise.
     """
 
     agenda: Agenda
@@ -63,6 +66,24 @@ class World:
     joining_from: UtcUs | None = None
     panic: Panic | None = None
     conflicts: Mapping[ProgramKey, Refusal] = field(default_factory=dict)
+    local_black: LocalBlack | None = None
+
+    @property
+    def instead(self) -> Literal["black", "slate"] | None:
+        """What is shown in the place of every cue; None where cues are."""
+        if self.local_black is not None:
+            return "black"
+        return self.panic.to if self.panic is not None else None
+
+    @property
+    def hidden_short(self) -> Refusal | None:
+        """Why no cue can be shown, whatever it plays; None where they can."""
+        return self.panic_short or self.local_short
+
+    @property
+    def local_short(self) -> Refusal | None:
+        """Why no cue can be shown while somebody at the wall has it black; None while nobody has."""
+        return black_short(self.local_black)
 
     @property
     def panic_short(self) -> Refusal | None:
@@ -129,7 +150,7 @@ class Outlook:
 
     def upcoming(self, t: UtcUs) -> Iterator[Billed]:
         """The starts after an instant, soonest first."""
-        if self._world.panic is not None:
+        if self._world.instead is not None:
             return
         cue = self._wanted(t)
         change = self._world.agenda.next_change(t)
@@ -160,7 +181,7 @@ class Outlook:
     # --- pieces -------------------------------------------------------------------------------
 
     def _wanted(self, t: UtcUs) -> Cue | None:
-        return None if self._world.panic is not None else self._world.agenda.wanted_at(t)
+        return None if self._world.instead is not None else self._world.agenda.wanted_at(t)
 
     def _timeline(self, cue: Cue | None) -> Timeline | None:
         program = self._world.program_of(cue) if cue else None
@@ -171,8 +192,8 @@ class Outlook:
         return self._timelines[cue.cue]
 
     def _piece(self, cue: Cue | None, t: UtcUs) -> Piece:
-        if self._world.panic is not None:
-            return Piece(kind=self._world.panic.to, at=UtcUs(0), until=None)
+        if self._world.instead is not None:
+            return Piece(kind=self._world.instead, at=UtcUs(0), until=None)
         timeline = self._timeline(cue)
         return timeline.piece_at(t) if timeline else still(cue)
 
@@ -194,7 +215,7 @@ class Outlook:
     def _bill(self, cue: Cue | None, piece: Piece) -> Billed:
         identity = f"{cue.cue if cue else 'none'}:{piece.ordinal}:{piece.at}"
         if piece.kind != "film" or piece.item is None:
-            short = self._world.panic_short
+            short = self._world.hidden_short
             if cue is not None and isinstance(cue.do, Play) and self._world.program_of(cue) is None:
                 short = _unknown(program_key(cue))
             path = self._world.slate if piece.kind == "slate" else ""

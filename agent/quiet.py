@@ -24,12 +24,15 @@ def uses(world: World, wall: Wall, utc: UtcUs | None, within_s: int) -> list[Use
     if world.panic is not None:
         detail = "a panic holds, so somebody deals with something"
         found.append(Use(what="panic", detail=detail, at=world.panic.issued, cue=world.panic.panic))
+    if world.local_black is not None:
+        detail = f"{world.local_black.by} has this wall black"
+        found.append(Use(what="local_black", detail=detail, at=world.local_black.since))
     if utc is None:
         if len(world.agenda):
             detail = f"the time is not known yet, and {len(world.agenda)} cues are here that may run"
             found.append(Use(what="unknown", detail=detail))
         return found
-    below = replace(world, panic=None)
+    below = replace(world, panic=None, local_black=None)
     wanted = below.agenda.wanted_at(utc)
     shown = wall.on_wall.cue if wall.on_wall is not None and wall.on_wall.start.kind == "film" else None
     if wanted is not None and _plays(below, wanted, utc):

@@ -8,7 +8,7 @@ from agent.messages import Play, Refusal
 from agent.planner import Billed, Film, World
 from agent.player.wire import Running
 from agent.tally import Tally
-from agent.told import NextCue, WallState
+from agent.told import LocalBlack, NextCue, WallState
 from agent.units import UtcUs
 from agent.wall import Wall
 
@@ -43,6 +43,7 @@ class Scene:
     film: str | None
     identifying: bool
     next_program: str | None = None
+    local_black: LocalBlack | None = None
 
 
 def build_scene(
@@ -55,8 +56,8 @@ def build_scene(
     identifying: bool = False,
 ) -> Scene:
     """Put the scene together; `shorts` say why what is to come could not be shown as things are."""
-    # In a panic nothing of a cue is seen, whatever runs below the cover.
-    billed = wall.on_wall if world.panic is None else None
+    # In a panic nothing of a cue is seen, whatever runs below the cover; nor in a local black.
+    billed = wall.on_wall if world.instead is None else None
     cue = billed.cue if billed else None
     play = cue.do if cue and isinstance(cue.do, Play) else None
     films = [world.films.get(wish.sha256, Film(None, None)) for wish in wishes]
@@ -71,7 +72,7 @@ def build_scene(
     item = billed.piece.item if billed and billed.start.kind == "film" else None
     following = next(world.agenda.pending(utc), None) if utc is not None else None
     return Scene(
-        state="panic" if world.panic is not None and wall.player is not None else _state(wall),
+        state=_state(world, wall),
         cue=cue.cue if cue else None,
         program=play.program if play else None,
         rev=play.rev if play else None,
@@ -92,6 +93,7 @@ def build_scene(
         billed=billed,
         film=program.items[item].name if program and item is not None else None,
         identifying=identifying,
+        local_black=world.local_black,
         next_program=following.do.program if following and isinstance(following.do, Play) else None,
     )
 
@@ -105,9 +107,13 @@ def _distinct(reasons: Sequence[Refusal | None]) -> tuple[Refusal, ...]:
     return tuple(found.values())
 
 
-def _state(wall: Wall) -> WallState:
+def _state(world: World, wall: Wall) -> WallState:
     if wall.player is None:
         return "starting" if wall.fault is not None and wall.fault.code == "player_starting" else "fault"
+    if world.panic is not None:
+        return "panic"
+    if world.local_black is not None:
+        return "black"
     if wall.on_wall is None:
         return "starting"
     start = wall.on_wall.start

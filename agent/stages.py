@@ -31,7 +31,7 @@ SAME_ID = Refusal(
 class Shorts:
     """What keeps every cue from being shown as things are, whatever it plays; None where nothing does."""
 
-    panic: Refusal | None
+    hidden: Refusal | None
     clock: Refusal | None
     display: Refusal | None
 
@@ -75,7 +75,7 @@ class Stages:
 
     def accepted(self, world: World, shorts: Shorts, films: int, now: Now) -> list[Effect]:
         """Say of new cues whether they are ready, and of all others where that has changed."""
-        codes = tuple(short.code if short else "" for short in (shorts.panic, shorts.clock, shorts.display))
+        codes = tuple(short.code if short else "" for short in (shorts.hidden, shorts.clock, shorts.display))
         stamp = (codes, self._library.changes, films, self._promises.changes)
         entries = list(self._ledger.fresh.values() if stamp == self._judged else self._ledger.entries())
         self._judged = stamp
@@ -108,7 +108,7 @@ class Stages:
         if isinstance(cue.do, Cancel):
             return self._promises.short(_key(cue))
         program = self.ready(world, program_key(cue), films) if isinstance(cue.do, Play) else None
-        return shorts.panic or program or shorts.clock or shorts.display or self._promises.short(_key(cue))
+        return shorts.hidden or program or shorts.clock or shorts.display or self._promises.short(_key(cue))
 
     # --- what became of it --------------------------------------------------------------------
 
@@ -170,8 +170,8 @@ class Stages:
         cue = entry.cue
         if now.utc >= identify.ends_at(cue, world.agenda.cancels_of(cue.cue), now.utc):
             late = Refusal(code="late", detail="its time was over when it came; send it again for a later instant")
-            return self.once(entry, "missed", now, shorts.panic or shorts.clock or shorts.display or late)
-        if not player or world.panic is not None:
+            return self.once(entry, "missed", now, shorts.hidden or shorts.clock or shorts.display or late)
+        if not player or world.instead is not None:
             return []
         return self.once(entry, "started", now, None, due=cue.at, joined=cue.at < now.utc - MISS_AFTER_US)
 

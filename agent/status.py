@@ -63,6 +63,7 @@ def build_status(scene: Scene, now: Now, around: Surroundings) -> Status:
         pending=scene.pending,
         panic=scene.panic,
         panic_issued=scene.panic_issued,
+        local_black=scene.local_black,
         cache=around.cache.model_copy(update={"missing": scene.missing}),
         decoder=scene.decoder,
         display=scene.display,

@@ -302,6 +302,15 @@ class SelfTest(Told):
     """What is not good, the worst first."""
 
 
+class LocalBlack(Told):
+    """Somebody at the wall has it black, by the player's own socket."""
+
+    by: str
+    """Who gave the order, by the player's own accounts."""
+    since: WireTime | None
+    """Since when; null where the player did not know the time."""
+
+
 class Status(Told):
     """Retained: what a venue does now, and whether it is ready for what comes."""
 
@@ -364,6 +373,8 @@ class Status(Told):
     """It takes cues without signatures: a lab."""
     panic_issued: WireTime | None = None
     """When the panic was raised, by the clock of whoever did."""
+    local_black: LocalBlack | None = None
+    """Somebody at the wall has it black; only they give it back."""
     frame_us: int | None = None
     """How long a frame of the film on the wall lasts, in microseconds; null where no film of a fixed rate is there."""
     warnings: list[Refusal] = Field(default=[])

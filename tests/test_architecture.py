@@ -43,6 +43,7 @@ CORE = {
     "agent.ledger",
     "agent.library",
     "agent.liveness",
+    "agent.localblack",
     "agent.localwire",
     "agent.messages",
     "agent.outbox",

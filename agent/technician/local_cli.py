@@ -57,7 +57,7 @@ def quiet(
             status = REFUSED if answer.uses else 0
             lines = in_use(answer) or [f"quiet: no cue runs, and none starts within {span}"]
             if answer.offline:
-                lines.append("no broker is connected: what was cued since then is not known here")
+                lines.append("no broker is connected, so only the cues that are here already could be looked at")
         case NoAnswer(trouble="absent"):
             status, lines = 0, [f"quiet: {answer.detail}"]
         case NoAnswer(trouble="config" | "denied"):
@@ -90,6 +90,46 @@ def status(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
         _print({"exit": code, **answer.model_dump(mode="json", exclude={"uses", "refused", "said"})})
     else:
         typer.echo(f"{answer.venue}: {answer.status.state}, {both_times(answer.time, answer.timezone)}")
+    raise typer.Exit(code)
+
+
+@app_local.command(epilog="Example: sudo framezero local black")
+def black(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
+    """Have this wall black, at once, whatever is cued: until framezero local resume, over a reboot too.
+
+    Nothing is asked of clock, broker or network. The wall's operators see it as a
+    NO-GO with the name of whoever did it. It outranks a panic and does not end it.
+
+    Exit status: 0 the wall is black, and stays so; 1 not (wholly) so, or no agent
+    runs here; 2 usage or configuration, or not for this user; 3 the agent does
+    not answer.
+    """
+    _ordered("black", config, as_script)
+
+
+@app_local.command(epilog="Example: sudo framezero local resume")
+def resume(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
+    """Give this wall back: it joins what is cued, on the frame that is due.
+
+    Exit status: 0 it does, 1 a panic still holds, the disk has not taken it, or no
+    agent runs here; 2 usage or configuration, or not for this user; 3 the agent
+    does not answer.
+    """
+    _ordered("resume", config, as_script)
+
+
+def _ordered(want: str, config: Path, as_script: bool) -> None:
+    place, answer = _asked(config, _order(want))
+    if isinstance(answer, NoAnswer):
+        raise _failed(answer, place, want, as_script)
+    code = REFUSED if answer.refused is not None else 0
+    if as_script:
+        _print({"exit": code, **answer.model_dump(mode="json", include={"venue", "time", "said", "refused", "black"})})
+    else:
+        if answer.said:
+            typer.echo(f"{answer.venue}: {printable(answer.said)}")
+        if answer.refused is not None:
+            typer.echo(f"but {printable(answer.refused.detail)}", err=True)
     raise typer.Exit(code)
 
 
