@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from agent.lab.processes import Processes
 
-pytest_plugins = ["deployed"]
+pytest_plugins = ["booted", "deployed"]
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every program that they start
 # and interrupt (POSIX, Shell Command Language 2.12).

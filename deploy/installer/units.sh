@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# systemd's side: units and drop-ins, which players there are, starting and stopping them. Sourced, not run.
+
+FILES=$PREFIX/files # what was put outside /opt, a path a line: what an uninstall takes away
+
+# target_of FILE: where a file below systemd/ belongs; nothing for one that is only for readers.
+target_of() {
+    case $1 in
+    */*/*) ;;
+    *.conf.d/*.conf) echo "$SYSTEMD/$1" ;; # of systemd's own daemons, such as journald.conf.d
+    *.d/*.conf | *.service | *.timer | *.socket | *.target | *.path | *.slice) echo "$SYSTEMD/system/$1" ;;
+    esac
+}
+
+# place_units SHARE: the units of that version, and none of another's. The list is first too long and then right, so
+# that whatever ends this in between, the next run or an uninstall knows every file.
+place_units() {
+    local share=$1 file target before=$CHANGED
+    [[ -d $share/systemd ]] || die "$share has no systemd folder"
+    : >"$WORK/files"
+    while read -r file; do
+        target=$(target_of "$file")
+        if [[ -n $target ]]; then echo "$target" >>"$WORK/files"; fi
+    done < <(cd "$share/systemd" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+    touch "$FILES"
+    LC_ALL=C sort -u "$FILES" "$WORK/files" >"$FILES.new"
+    mv "$FILES.new" "$FILES"
+    while read -r file; do
+        target=$(target_of "$file")
+        if [[ -n $target ]]; then put "$share/systemd/$file" "$target" 644; fi
+    done < <(cd "$share/systemd" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+    while read -r target; do
+        if ! grep -qxF "$target" "$WORK/files"; then
+            did "removing $target"
+            rm -f "$target"
+            rmdir --ignore-fail-on-non-empty "${target%/*}" 2>/dev/null || true
+        fi
+    done <"$FILES"
+    mv "$WORK/files" "$FILES"
+    if ((CHANGED != before)) || [[ ${UNITS_TOUCHED:-} ]]; then reload_units; fi
+}
+
+reload_units() {
+    booted || return 0
+    logged systemctl daemon-reload || die "systemd does not take the units"
+    # journald reads its limits only when it starts; it keeps what it has, and its readers.
+    if grep -q '/journald\.conf\.d/' "$FILES" 2>/dev/null; then logged systemctl try-restart systemd-journald || true; fi
+}
+
+# players: the units of all players with a configuration: the one of the host, and those of several on one host.
+players() {
+    local file
+    if [[ -e $CONFIG/agent.toml ]]; then echo framezero.service; fi
+    for file in "$CONFIG"/*/agent.toml; do
+        if [[ -e $file ]]; then echo "framezero@$(basename "${file%/*}").service"; fi
+    done
+}
+
+name_of() { # framezero@NAME.service → NAME
+    case $1 in framezero@*) echo "${1:10:-8}" ;; esac
+}
+
+config_of() {
+    local name
+    name=$(name_of "$1")
+    echo "$CONFIG${name:+/$name}/agent.toml"
+}
+
+# at_work UNIT: does it run, or try to?
+at_work() { [[ $(systemctl show --value --property ActiveState "$1" 2>/dev/null) =~ ^(active|activating|reloading)$ ]]; }
+
+running_players() {
+    local unit
+    booted || return 0
+    while read -r unit; do
+        if at_work "$unit"; then echo "$unit"; fi
+    done < <(known_players)
+}
+
+# known_players: those with a configuration, and those that systemd runs all the same.
+known_players() {
+    {
+        players
+        if booted; then
+            systemctl list-units --all --plain --no-legend 'framezero.service' 'framezero@*.service' | awk '{ print $1 }'
+        fi
+    } | LC_ALL=C sort -u
+}
+
+enable_unit() {
+    if [[ $(systemctl is-enabled "$1" 2>/dev/null || true) != enabled ]]; then
+        did "systemctl enable $1"
+        logged systemctl enable "$1" || die "systemd does not enable $1"
+    fi
+}
