@@ -44,6 +44,23 @@ def playing(out: Path, films: Sequence[Path], size: tuple[int, int]) -> Iterator
         yield agent, player
 
 
+@contextmanager
+def resting(out: Path, size: tuple[int, int], *, black: bool = False) -> Iterator[int]:
+    """The process id of an agent with a true clock, ready, with nothing but the slate or black. Raises LabError."""
+    with Processes(out / "logs") as processes:
+        standing = world.build(processes, Wishes(out, VENUES[:1], size, true_clocks=True), lambda _: None)
+
+        async def settle() -> None:
+            async with watch.link(standing) as line:
+                standing.start_agents()
+                await watch.until_ready(line, standing, 0, time.monotonic())
+            if black:
+                await operator.command(processes, "cue", operator.black_command(standing), COMMAND_S)
+
+        asyncio.run(settle())
+        yield next(child.pid for child in processes.children if child.tier == "agents")
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """What a process has used and holds: seconds of processor time, megabytes (proportional), handles, threads."""

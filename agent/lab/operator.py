@@ -29,6 +29,11 @@ def stop_command(world: World, at: str) -> list[str]:
     return ["cue", "stop", "--at", at, *_profile(world), "--json"]
 
 
+def black_command(world: World) -> list[str]:
+    """The arguments of `framezero` that show black as soon as all can, and wait until they do."""
+    return ["cue", "black", "--in", "1s", "--wait", "started", *_profile(world), "--json"]
+
+
 def _profile(world: World) -> list[str]:
     return ["--profile", str(world.profile)]
 
