@@ -148,6 +148,7 @@ def _show(status: Status) -> Iterator[Family]:
     yield _one("cue_reanchors", "How often the films of the cue on the wall were joined anew.", status.reanchors)
     yield _one("latency_seconds", "The wall's own latency as configured.", status.latency_us / US_PER_S)
     yield _one("panic", "1 while a panic says what is shown.", status.panic is not None)
+    yield _one("local_black", "1 while somebody at the wall has it black.", status.local_black is not None)
     yield _one("unsigned", "1 where cues are taken without signatures: a lab.", status.unsigned)
 
 

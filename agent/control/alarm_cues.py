@@ -69,7 +69,9 @@ def _unstarted(cue: Cue, facts: Facts, past: Past, rules: Rules) -> Iterator[Cau
     patience_us = round(rules.start_within_s * US_PER_S)
     for sight in facts.sights:
         status = sight.status
-        if status is None or sight.silent or not cue.names(sight.venue, sight.groups) or status.panic is not None:
+        if status is None or sight.silent or not cue.names(sight.venue, sight.groups):
+            continue
+        if status.panic is not None or status.local_black is not None:
             continue
         if sight.presence is not None and sight.presence.show != cue.show:
             continue

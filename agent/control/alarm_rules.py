@@ -26,6 +26,7 @@ Code = Literal[
     "not_started",
     "refused",
     "panic",
+    "local_black",
     "unsigned",
     "rival",
     "version",

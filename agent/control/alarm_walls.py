@@ -11,7 +11,7 @@ from agent.control.alarm_rules import Rules
 from agent.control.alarm_words import Cause, Standing
 from agent.control.spans import show_span
 from agent.messages import Refusal
-from agent.told import ErrorWindow, Status
+from agent.told import ErrorWindow, LocalBlack, Status
 from agent.units import US_PER_S, UtcUs
 
 EASED = 0.9
@@ -24,9 +24,14 @@ def wall_causes(
     """All that is wrong at a venue that is heard; `there` is the time by its own clock."""
     venue = sight.venue
     ahead_us = status.next.at - there if status.next is not None else None
-    # Of these there are alarms by themselves: a panic, which is the operators' own doing, and a second agent.
-    known = {"panic", "identity"} if sight.presence is not None and sight.presence.rival else {"panic"}
+    # Of these there are alarms by themselves: a panic, which is the operators' own doing, a local black, and a second
+    # agent.
+    known = {"panic", "local_black"}
+    if sight.presence is not None and sight.presence.rival:
+        known.add("identity")
     reasons = [reason for reason in status.reasons if reason.code not in known]
+    if status.local_black is not None:
+        yield _local_black(venue, status.local_black, there)
     yield from _readiness(venue, status, reasons, ahead_us, rules)
     yield from _clock(venue, status, rules, standing)
     if status.state == "playing" and status.error_us is not None:
@@ -49,6 +54,13 @@ def _self_test(venue: str, status: Status) -> Iterator[Cause]:
         text = f"{venue}'s self-test found {'; '.join(f'{one.area} {one.code}: {one.what}' for one in faults)}"
         remedy = "; ".join(dict.fromkeys(one.mend for one in faults if one.mend)) or "framezero check on the player"
         yield Cause("self_test", venue, "warning", text, remedy, after_s=3.0)
+
+
+def _local_black(venue: str, black: LocalBlack, there: UtcUs) -> Cause:
+    age = f" for {show_span(max(0, there - black.since))}" if black.since is not None else ""
+    text = f"{venue}: {black.by} has the wall black at the player{age}: it shows no cue"
+    remedy = "call the venue: only there can it be given back, with 'framezero local resume'"
+    return Cause("local_black", venue, "critical", text, remedy, since=black.since)
 
 
 def _over(value: float, limit: float, standing: bool) -> bool:

@@ -141,7 +141,8 @@ def _state(view: View, agenda: Agenda, cue: Cue, now: UtcUs) -> str:
 def _confirmed(status: Status | None, agenda: Agenda, cue: Cue, state: str) -> bool | None:
     """Whether a venue's status bears out that a kept cue is `pending` or `running` there; None where it does not tell.
 
-    A status names the next change and counts those to come; in a panic it does not tell what runs below it.
+    A status names the next change and counts those to come; in a panic or a local black it does not tell what runs
+    below it.
     """
     if status is None or status.time is None or isinstance(cue.do, STATELESS):
         return None
@@ -149,7 +150,8 @@ def _confirmed(status: Status | None, agenda: Agenda, cue: Cue, state: str) -> b
         if status.cue == cue.cue:
             return True
         early = status.time < max(cue.at, cue.issued) + TOLD_US
-        return None if early or status.panic is not None else False
+        hidden = status.panic is not None or status.local_black is not None
+        return None if early or hidden else False
     if status.next is not None and status.next.cue == cue.cue:
         return True
     if status.time < cue.issued + TOLD_US:
