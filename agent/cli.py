@@ -51,12 +51,13 @@ def agent(
     """Run a venue's agent until it is told to end (systemd does)."""
     import logging
 
-    from agent import log
+    from agent import journald, log
     from agent.config import ConfigError, load
     from agent.daemon import CannotStartError, run_until_signal
     from agent.systemd import say_refusal
 
-    log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO)
+    journal = journald.Journal() if journald.is_journal(sys.stderr, os.environ) else None
+    log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO, journal=journal)
     try:
         asyncio.run(run_until_signal(load(config, os.environ), config))
     except ConfigError as error:

@@ -101,7 +101,7 @@ LAYERS = {
     "cache": {"agent.cache.*"},
     "player child": {"agent.player.*"},
     "player parent": {"agent.player.benchmark", "agent.player.camera", "agent.player.floor", "agent.player.proxy"},
-    "channel": {"agent.access", "agent.connection", "agent.localsocket", "agent.log"},
+    "channel": {"agent.access", "agent.connection", "agent.journald", "agent.localsocket", "agent.log"},
     "daemon": {
         "agent.beside",
         "agent.commits",
