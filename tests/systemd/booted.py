@@ -1,6 +1,8 @@
 """Machines for tests: booted by them, gone with them."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import roots
@@ -18,3 +20,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     with Processes(folder / "logs") as processes, Machine(processes, folder / "player", roots.root()) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What deploy/wheelhouse makes of this clone for a machine, as it comes on a stick."""
+    made = tmp_path_factory.mktemp("stick") / "framezero"
+    command = [str(roots.CLONE / "deploy" / "wheelhouse"), "--python", roots.PYTHON, str(made)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=roots.MAKE_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made

@@ -66,7 +66,7 @@ for _ in {1..500}; do
     left=$(find "$@" -depth -type d 2>/dev/null) || true
     [ -n "$left" ] || exit 0
     for group in $left; do
-        kill -KILL $(cat "$group/cgroup.procs") 2>/dev/null
+        kill -KILL $(cat "$group/cgroup.procs" 2>/dev/null) 2>/dev/null
         rmdir "$group" 2>/dev/null
     done
     sleep 0.02
