@@ -1,20 +1,28 @@
 """`framezero local`, mounted by agent/cli.py: for whoever stands at the wall, without network."""
 
+import contextlib
 import json
 import os
 import re
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from agent.localwire import MOST_WITHIN_S, Order, Reply
 from agent.printable import printable
 from agent.technician.local import CONFIG, NoAnswer, Place, ask, find
-from agent.technician.local_words import both_times, in_use, remedy
+from agent.technician.local_page import page
+from agent.technician.local_words import in_use, remedy
 
 REFUSED, USAGE, SILENT = 1, 2, 3
+EVERY_S = 1.0
 _SPAN = re.compile(r"(\d{1,7})\s*([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -75,12 +83,18 @@ def quiet(
 
 
 @app_local.command(epilog="Example: framezero local status --config /etc/framezero/agent.toml")
-def status(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
+def status(
+    config: ConfigFile = CONFIG,
+    as_script: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C, anew each second.")] = False,
+) -> None:
     """Show what this wall does, what comes next, and what is amiss, with the remedy: as its agent knows it just now.
 
     Exit status: 0 ready for what comes, 1 not ready, or no agent runs, 2 usage
     or configuration, or not for this user to ask, 3 the agent does not answer.
     """
+    if watch and not as_script:
+        _watch(config)
     place, answer = _asked(config, _order("status"))
     if isinstance(answer, NoAnswer):
         raise _failed(answer, place, "status", as_script)
@@ -89,8 +103,21 @@ def status(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
     if as_script:
         _print({"exit": code, **answer.model_dump(mode="json", exclude={"uses", "refused", "said"})})
     else:
-        typer.echo(f"{answer.venue}: {answer.status.state}, {both_times(answer.time, answer.timezone)}")
+        _console().print(page(answer))
     raise typer.Exit(code)
+
+
+def _watch(config: Path) -> None:
+    """Show the page until Ctrl-C, and what is the matter while there is none."""
+    with contextlib.suppress(KeyboardInterrupt), Live(console=_console(), auto_refresh=False) as live:
+        while True:
+            place, answer = _asked(config, _order("status"))
+            if isinstance(answer, NoAnswer):
+                live.update(Text(f"{answer.detail}\n→ {remedy(answer, place, 'status')}", "red"), refresh=True)
+            else:
+                live.update(page(answer), refresh=True)
+            time.sleep(EVERY_S)
+    raise typer.Exit
 
 
 @app_local.command(epilog="Example: sudo framezero local black")
@@ -131,6 +158,11 @@ def _ordered(want: str, config: Path, as_script: bool) -> None:
         if answer.refused is not None:
             typer.echo(f"but {printable(answer.refused.detail)}", err=True)
     raise typer.Exit(code)
+
+
+def _console() -> Console:
+    """The terminal, or a pipe, which has no width of its own."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 80)
 
 
 def _order(want: str, **more: Any) -> Order:
