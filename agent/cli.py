@@ -95,6 +95,13 @@ def _technician() -> None:
     app.command(epilog="Example: framezero check --config /etc/framezero/agent.toml")(technician.check)
 
 
+def _setup() -> None:
+    from agent.technician.setup_cli import setup
+
+    unattended = "framezero setup --yes --venue tokyo-shibuya --show bring-your-vision --broker cue-a.example"
+    app.command(epilog=f"Examples: sudo framezero setup · sudo {unattended}")(setup)
+
+
 def _import() -> None:
     from agent.technician.import_cli import import_films
 
@@ -146,6 +153,7 @@ _OPERATORS = ("publish", "status", "poll", "alarms", "shot", "asrun", "identify"
 PARTS = (
     Part(_OPERATORS, _control),
     Part(("clock", "check"), _technician, "agent"),
+    Part(("setup",), _setup, "agent"),
     Part(("import",), _import, "agent"),
     Part(("local",), _local, "agent"),
     Part(("board",), _board, "board"),

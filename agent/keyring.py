@@ -129,15 +129,15 @@ def _read(path: Path, known: _Held | None) -> _Held:
             text = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         return _Held(None, last, f"cannot be read ({error.strerror}); mend its rights, or remove it")
-    found = _parse(text)
+    found = parse_key(text)
     if isinstance(found, PublicKey):
         return _Held(stamp, found, "")
     stays = "; its key as it was before still counts, to revoke it remove the file" if last is not None else ""
     return _Held(stamp, last, f"{found}{stays}")
 
 
-def _parse(text: bytes) -> PublicKey | str:
-    """The key in a file, or what is wrong with it."""
+def parse_key(text: bytes) -> PublicKey | str:
+    """The key in a file of this text, or what is wrong with it."""
     if len(text) > MAX_FILE_BYTES:
         return f"is longer than {MAX_FILE_BYTES} bytes, which no key is; copy it anew or remove it"
     try:

@@ -3,7 +3,7 @@
 Not verified on hardware: Xvfb knows no rate.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from Xlib import error as xerror
 
@@ -37,3 +37,28 @@ def refresh_hz(display: Any, x: int, y: int) -> float | None:
     except (xerror.XError, AttributeError, KeyError):
         pass  # an X server without the requests of RandR 1.2 knows as little as one without RandR
     return None
+
+
+class ScreenMode(NamedTuple):
+    """A mode that a screen knows: its size in pixels, and its refreshes per second where they are told."""
+
+    width: int
+    height: int
+    hz: float | None
+
+
+def modes_of(display: Any) -> list[ScreenMode]:
+    """Every mode that an output in use knows, the largest and fastest first; none where X does not know."""
+    try:
+        if not display.has_extension("RANDR"):
+            return []
+        found = display.screen().root.xrandr_get_screen_resources()
+        modes = {mode["id"]: mode for mode in found.modes}
+        outputs = [display.xrandr_get_output_info(output, found.config_timestamp) for output in found.outputs]
+        known = {mode for output in outputs if output.crtc for mode in output.modes}
+    except (xerror.XError, AttributeError, KeyError):
+        return []
+    told = {
+        ScreenMode(modes[mode]["width"], modes[mode]["height"], rate_of(modes[mode])) for mode in known & set(modes)
+    }
+    return sorted(told, key=lambda mode: (mode.width * mode.height, mode.hz or 0.0), reverse=True)
