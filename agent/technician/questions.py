@@ -204,7 +204,7 @@ def _display(draft: Draft, here: Here, ask: Any) -> Iterator[Question]:
     modes = ", ".join(screen.modes[:_MODES_TOLD]) if screen else ""
     more = f" and {len(screen.modes) - _MODES_TOLD} more" if screen and len(screen.modes) > _MODES_TOLD else ""
     known = f"Known: {modes}{more}. " if modes else ""
-    hint = f"What xrandr has set: framezero checks it, and sets none. {known}{NONE}: any."
+    hint = f"Such as 1920x1080@50. framezero-kiosk sets it, or you by xrandr. {known}{NONE}: any."
     yield ask(("display", "mode"), "--mode", "Mode", hint, default=screen.mode if screen and not draft.had else "")
     hint = f"x,y,w,h: the part of the screen that is wall. {NONE}: all of it."
     yield ask(("display", "region"), "--region", "Region", hint, default="")
