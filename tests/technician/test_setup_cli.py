@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 import typer
 from brokers import Mosquitto
-from click.testing import Result
 from terminal import Terminal
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from agent import config
 from agent.control import signing
