@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.effects import KeepCue, KeepPanic, KeepProgram
-from agent.journal import FILE_NAME, SCHEMA_VERSION, Journal, ProgramRow, peek
+from agent.effects import KeepCue, KeepLocal, KeepPanic, KeepProgram
+from agent.journal import FILE_NAME, SCHEMA_VERSION, Journal, ProgramRow, holder, peek
 from agent.messages import Refusal
+from agent.told import LocalBlack
 from agent.units import UtcUs
 
 A, B = "a" * 8, "b" * 8
@@ -282,3 +283,46 @@ def test_what_is_no_journal_is_said(tmp_path: Path) -> None:
     noise = peek(tmp_path)
     assert isinstance(noise, Refusal) and noise.code == "journal"
     assert (tmp_path / FILE_NAME).read_bytes() == b"noise" * 1000
+
+
+def test_a_local_black_comes_back_until_it_is_struck(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    assert journal.local_black() is None
+    for black in (LocalBlack(by="alice", since=UtcUs(7)), LocalBlack(by="bob", since=None)):
+        assert journal.keep(KeepLocal(black)) is None
+        journal.close()
+        journal = opened(tmp_path)
+        assert journal.local_black() == black
+    assert journal.keep(KeepLocal(None)) is None
+    assert journal.local_black() is None
+
+
+def test_a_journal_with_a_local_black_is_no_newer_one_for_the_agent_before_it(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.keep(KeepLocal(LocalBlack(by="alice", since=None)))
+    journal.close()
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    [version] = db.execute("PRAGMA user_version").fetchone()
+    assert version == 4, "what that agent knows, and so opens after a roll-back"
+    db.execute("DROP TABLE local_black")  # as it would have made it
+    db.close()
+    assert opened(tmp_path).local_black() is None
+
+
+def test_the_holder_of_a_journal_is_named_and_nobody_where_it_is_closed(tmp_path: Path) -> None:
+    assert holder(tmp_path) is None
+    code = f"""
+import sys, time
+from pathlib import Path
+from agent.journal import Journal
+journal = Journal.open(Path({str(tmp_path)!r}))
+print("open", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"open\n"
+        assert holder(tmp_path) == process.pid
+        process.stdin.close()
+    assert holder(tmp_path) is None
