@@ -73,7 +73,8 @@ def test_resume_uncovers_and_the_wall_joins_at_the_right_frame() -> None:
     assert wall.covers == ["black", ""]
     wall.until(wall.t + 2 * S)
     at, start = wall.shown[-1]
-    assert (start.kind, start.position_us) == ("film", pytest.approx(at - T0, abs=1))
+    assert start.kind == "film"
+    assert start.position_us == pytest.approx(at - T0, abs=1)
     assert state(wall) == ("playing", None, [])
     assert [effect.black for effect in wall.effects if isinstance(effect, KeepLocal)][-1] is None
 
