@@ -65,9 +65,8 @@ def test_systemd_reads_them(tmp_path: Path) -> None:
     """In a root of their own, as deploy/install puts them: each is found, and read after a distribution's own."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
-    etc = tmp_path / "etc" / "systemd"
     vendor = tmp_path / "usr" / "lib" / "systemd" / "journald.conf.d"
-    shutil.copytree(SYSTEMD, etc)
+    shutil.copytree(SYSTEMD, tmp_path / "usr" / "local" / "lib" / "systemd")
     vendor.mkdir(parents=True)
     (vendor / "40-rpi-volatile-storage.conf").write_text("[Journal]\nStorage=volatile\n")
     for name in DAEMONS:
