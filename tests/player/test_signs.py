@@ -1,0 +1,84 @@
+"""The signs of life that the proxy has of its player: what the watchdog is fed by."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from agent.liveness import ANSWERS_S, fed
+from agent.player import proxy
+from agent.player.proxy import PlayerProxy
+from agent.player.wire import Failed, Report, Screen
+
+SCREEN = Screen(
+    output="null", name="", region="", fit="contain", rotate=0, latency_us=0, decoder="auto", volume=0, slate=""
+)
+FAILED = Failed(reason="display_absent", detail="the display ':0' cannot be opened").model_dump_json()
+BEAT = '{"say": "beat"}'
+
+
+class Bench:
+    """A proxy whose player is a shell script: `$3` is its line to the agent."""
+
+    def __init__(self) -> None:
+        self.heard: list[Report] = []
+        self.player = PlayerProxy(SCREEN, self.heard.append)
+        self.task = asyncio.create_task(self.player.run())
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not true():  # noqa: ASYNC110 - what is waited for is not told to tests
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    program = tmp_path / "player"
+    if request.param is not None:
+        program.write_text(f"#!/bin/bash\n{request.param}\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(proxy, "sys", SimpleNamespace(executable=str(program)))
+    made = Bench()
+    yield made
+    made.task.cancel()
+    await asyncio.gather(made.task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "bench", [f"echo '{FAILED}' >&$3", "exit 1"], indirect=True, ids=["no display", "dies at once"]
+)
+async def test_each_attempt_is_a_sign(bench: Bench) -> None:
+    await bench.until(lambda: len(bench.heard) == 1)
+    first = bench.player.signs.heard_s
+    await bench.until(lambda: len(bench.heard) == 3)
+    assert bench.player.signs.heard_s > first
+
+
+@pytest.mark.parametrize("bench", [None], indirect=True, ids=["no such program"])
+async def test_so_is_one_that_cannot_be_made(bench: Bench) -> None:
+    await bench.until(lambda: len(bench.heard) == 1)
+    first = bench.player.signs.heard_s
+    await bench.until(lambda: len(bench.heard) == 3)
+    assert bench.player.signs.heard_s > first
+
+
+@pytest.mark.parametrize("bench", ["exec sleep 60"], indirect=True, ids=["never up"])
+async def test_a_player_that_is_coming_up_may_take_its_time_and_no_longer(bench: Bench) -> None:
+    await bench.until(lambda: bench.player.pid is not None)
+    signs = bench.player.signs
+    assert fed(signs, signs.heard_s + proxy.START_S - 1)
+    assert not fed(signs, signs.heard_s + proxy.START_S + 1)
+
+
+@pytest.mark.parametrize("bench", [f"echo '{BEAT}' >&$3; exec sleep 60"], indirect=True, ids=["falls silent"])
+async def test_one_that_has_spoken_is_a_sign_for_fifteen_seconds(bench: Bench) -> None:
+    await bench.until(lambda: bench.player.signs.granted_s == 0.0 and bench.player.pid is not None)
+    signs = bench.player.signs
+    await asyncio.sleep(0.1)
+    assert bench.player.signs == signs, "a kill that does not come through would be no sign"
+    assert fed(signs, signs.heard_s + ANSWERS_S - 1)
+    assert not fed(signs, signs.heard_s + ANSWERS_S + 1)
