@@ -33,6 +33,9 @@ from agent.player.profile import AUTO, decoder_name
 from agent.player.refresh import parse_mode
 
 ENV_PREFIX = "FRAMEZERO_"
+SKEW = "FRAMEZERO_SKEW"
+"""How wrong the clock of a tester's container is (`agent.lab.city`): no setting, and seen by every command there."""
+
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<name>[^:\[\]]+)(?=:))(?::(?P<port>\d+))?")
 
 
@@ -303,7 +306,7 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str
     origins: dict[tuple[str, ...], str] = {}
     for variable, text in environ.items():
         # FRAMEZERO_CONTROL__… configures the operator's commands, not the agent.
-        if not variable.startswith(ENV_PREFIX) or variable.startswith(f"{ENV_PREFIX}CONTROL__"):
+        if not variable.startswith(ENV_PREFIX) or variable.startswith(f"{ENV_PREFIX}CONTROL__") or variable == SKEW:
             continue
         *tables, key = variable.removeprefix(ENV_PREFIX).lower().split("__")
         place = tree

@@ -168,7 +168,13 @@ LAYERS = {
     },
     "board": {"agent.board.*"},
     "technician": {"agent.technician.*"},
-    "judgement": {"agent.lab.analysis", "agent.lab.barcode", "agent.lab.programme", "agent.lab.signatures"},
+    "judgement": {
+        "agent.lab.analysis",
+        "agent.lab.barcode",
+        "agent.lab.programme",
+        "agent.lab.signatures",
+        "agent.lab.skew",
+    },
     "lab": {"agent.lab.*"},
     "entry": {"agent.cli"},
 }

@@ -1,5 +1,6 @@
 """The lab's content server: the published site over HTTP with ranges, in a process of its own."""
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -57,22 +58,27 @@ def _whole(request: web.Request, path: Path) -> web.StreamResponse | None:
     return web.Response(body=path.read_bytes(), headers={"ETag": tag, "Accept-Ranges": "bytes"})
 
 
-async def _serve(folder: Path) -> None:
+async def _serve(folder: Path, host: str, port: int) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGINT, ended.set)
     runner = web.AppRunner(application(folder), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, host, port).start()
     announce({"port": runner.addresses[0][1]})
     await ended.wait()
     await runner.cleanup()
 
 
 def main() -> None:
-    """Serve the folder that is the first argument until SIGTERM; the port is announced on standard output."""
-    asyncio.run(_serve(Path(sys.argv[1])))
+    """Serve a folder until SIGTERM; the port is announced on standard output."""
+    parser = argparse.ArgumentParser(prog="python -m agent.lab.content", description="Serves a published site.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="the port; 0 takes a free one")
+    given = parser.parse_args()
+    asyncio.run(_serve(given.folder, given.host, given.port))
 
 
 if __name__ == "__main__":

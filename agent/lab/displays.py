@@ -57,13 +57,27 @@ def start(processes: Processes, venues: list[str], size: tuple[int, int], folder
 
 
 def _spawn(processes: Processes, program: str, venue: str, size: tuple[int, int], place: Path, writing: int) -> Child:
+    # -displayfd picks a free number by itself.
+    argv = [program, "-displayfd", str(writing), *options(size, place)]
+    return processes.start(f"display-{venue}", argv, tier="displays", pass_fds=[writing])
+
+
+def options(size: tuple[int, int], place: Path) -> list[str]:
+    """What makes an Xvfb a wall of this size, whose framebuffer is `place/Xvfb_screen0`."""
     width, height = size
     screen = ["-screen", "0", f"{width}x{height}x24", "-fbdir", str(place)]
     # -noreset: the last client's leaving must not reset the server. +bs: backing store may be asked for, so
-    # that a window which is raised shows its content at once. -displayfd picks a free number by itself. -s 0: no
-    # screen saver.
-    argv = [program, "-displayfd", str(writing), *screen, "-nolisten", "tcp", "-noreset", "+bs", "-s", "0"]
-    return processes.start(f"display-{venue}", argv, tier="displays", pass_fds=[writing])
+    # that a window which is raised shows its content at once. -s 0: no screen saver.
+    return [*screen, "-nolisten", "tcp", "-noreset", "+bs", "-s", "0"]
+
+
+def be_prompt(pid: int) -> None:
+    """Give a display its turn before the players, where that is permitted.
+
+    A real display needs no processor to scan out; this one must not wait for five players that cut at once.
+    """
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
 
 
 def _ready(processes: Processes, venue: str, child: Child, reading: int, place: Path) -> Display:
@@ -75,9 +89,7 @@ def _ready(processes: Processes, venue: str, child: Child, reading: int, place: 
     unix = Path(f"/tmp/.X11-unix/X{number}")
     processes.leaves(unix, place / "Xvfb_screen0")
     processes.wait_for(partial(listens, unix), START_S, child, "accepting connections")
-    # A real display needs no processor to scan out; this one must not wait for five players that cut at once.
-    with contextlib.suppress(PermissionError):
-        os.sched_setscheduler(child.pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+    be_prompt(child.pid)
     framebuffer = place / "Xvfb_screen0"
     processes.wait_for(framebuffer.exists, START_S, child, "making its framebuffer")
     return Display(venue, f":{number}", framebuffer, child)

@@ -11,6 +11,7 @@ status 0, and when its parent dies.
 """
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import hashlib
@@ -82,16 +83,37 @@ class GapCounter:
 class Watched:
     """One display under the meter: where to look, what was seen last."""
 
-    __slots__ = ("changes", "memory", "name", "seen", "since_ns", "slices", "value")
+    __slots__ = ("changes", "file", "memory", "mode", "name", "path", "seen", "since_ns", "slices", "value")
 
     def __init__(self, name: str, screen: Framebuffer, mode: Mode) -> None:
         self.name = name
-        self.memory = screen.memory
-        self.slices = screen.barcode_slices() if mode == "barcode" else screen.signature_slices()
+        self.mode = mode
+        self.path = screen.path
+        self._take(screen)
         self.seen: bytes | None = None
         self.value: Value = None
         self.since_ns = 0
         self.changes = 0
+
+    def _take(self, screen: Framebuffer) -> None:
+        self.memory = screen.memory
+        self.slices = screen.barcode_slices() if self.mode == "barcode" else screen.signature_slices()
+        self.file = _identity(screen.path)
+
+    def renew(self) -> None:
+        """Look at the display's new screen where it has one: a display that was started again has a file of its own."""
+        if _identity(self.path) in (None, self.file):
+            return
+        with contextlib.suppress(LabError):  # it is still starting; the next time it is there
+            self._take(Framebuffer.open(self.path))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def value_of(seen: bytes, mode: Mode) -> Value:
@@ -133,6 +155,8 @@ class Meter:
             self._look()
             if now >= next_report:
                 self._report()
+                for display in self._displays:
+                    display.renew()
                 next_report += int(REPORT_S * 1e9)
         self._report()
 
