@@ -79,3 +79,16 @@ def test_systemd_reads_them(tmp_path: Path) -> None:
         assert f"{name}.conf.d/framezero.conf" in said
         if name == "journald":
             assert re.findall(r"^Storage=(\w+)$", said, re.MULTILINE) == ["volatile", "persistent"]
+
+
+@pytest.mark.needs("findmnt")
+def test_the_lines_for_fstab_can_be_read(tmp_path: Path) -> None:
+    """Those that player.md has appended for a data disk beside a read-only system."""
+    page = (REPOSITORY / "deploy" / "player.md").read_text("utf-8")
+    lines = re.findall(r"echo '([^']+)' \| sudo tee -a /etc/fstab", page)
+    table = tmp_path / "fstab"
+    table.write_text("\n".join(lines) + "\n")
+    said = subprocess.run(
+        ["findmnt", "--verify", "--tab-file", str(table)], capture_output=True, text=True, check=False
+    )
+    assert len(lines) == 2 and "0 parse errors" in said.stderr, said.stdout + said.stderr
