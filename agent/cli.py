@@ -54,7 +54,6 @@ def agent(
     from agent import journald, log
     from agent.config import ConfigError, load
     from agent.daemon import CannotStartError, run_until_signal
-    from agent.systemd import say_refusal
 
     journal = journald.Journal() if journald.is_journal(sys.stderr, os.environ) else None
     log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO, journal=journal)
@@ -63,11 +62,9 @@ def agent(
     except ConfigError as error:
         for fault in error.faults:
             typer.echo(fault, err=True)
-        say_refusal(error.faults[0], os.environ)
         raise typer.Exit(EXIT_USAGE) from None
     except CannotStartError as error:
         typer.echo(str(error), err=True)
-        say_refusal(str(error), os.environ)
         raise typer.Exit(EXIT_USAGE) from None
 
 

@@ -4,14 +4,12 @@ Without a NOTIFY_SOCKET, as in a terminal or a container, all of it does nothing
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable, MutableMapping
 
 import structlog
 
 from agent.liveness import Signs, fed, status_line
-from agent.printable import printable
 from agent.told import Status
 
 LOOK_S = 1.0
@@ -108,8 +106,3 @@ class Supervised:
         line = "starts" if status is None else status_line(status)
         if line != self._line and self._notifier.tell(f"STATUS={line}"):
             self._line = line
-
-
-def say_refusal(text: str, environ: MutableMapping[str, str]) -> None:
-    """Before the end of an agent that cannot start: why, for `systemctl status`."""
-    notifier(environ, os.getpid()).tell(f"STATUS={printable(text)}")

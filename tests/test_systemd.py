@@ -10,7 +10,7 @@ import pytest
 from fake_venue import status
 
 from agent.liveness import Signs
-from agent.systemd import Notifier, Supervised, notifier, say_refusal
+from agent.systemd import Notifier, Supervised, notifier
 from agent.told import Status
 
 
@@ -81,11 +81,6 @@ def test_the_watchdog_counts_where_it_is_meant_for_us(usec: str, pid: str, watch
     environ = {"NOTIFY_SOCKET": "/run/x", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid, "PATH": "/bin"}
     assert notifier(environ, 7).watchdog_s == watchdog_s
     assert environ == {"PATH": "/bin"}, "a player that inherited it would speak for the agent"
-
-
-def test_an_agent_that_cannot_start_says_why(manager: Manager) -> None:
-    say_refusal("state_dir: cannot be written;\nmake it writable", {"NOTIFY_SOCKET": manager.address})
-    assert manager.told() == ["STATUS=state_dir: cannot be written; make it writable"]
 
 
 class World:
