@@ -64,6 +64,12 @@ class Host:
         return bool((flags or 0) & _HELD_BACK_NOW) or any(low)
 
 
+def held_back_before(sys: Path = SYS) -> bool | None:
+    """Whether a Raspberry Pi has held its processor back since it was switched on; None on other machines."""
+    flags = _number(sys / "devices/platform/soc/soc:firmware/get_throttled", 16)
+    return None if flags is None else bool(flags >> 16)
+
+
 def thermometers(sys: Path = SYS) -> list[Path]:
     """The files that tell the processor's temperature in thousandths of °C (kernel: sysfs-class-thermal, -hwmon)."""
     zones = _named(sys, "thermal/thermal_zone*/type", _PROCESSORS, "temp")

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 
 import structlog
 
+from agent import __version__
 from agent.clock.kernel import raw_now_ns
 from agent.conductor import Conductor
 from agent.config import Config
@@ -103,7 +104,7 @@ class LocalDesk:
         return self._reply(said=said, refused=_unkept(now, "after a restart of the agent the wall is black again"))
 
     def _reply(self, **more: Any) -> Reply:
-        reply = Reply(venue=self._config.venue, timezone=self._config.timezone, time=self._now().utc)
+        reply = Reply(venue=self._config.venue, timezone=self._config.timezone, agent=__version__, time=self._now().utc)
         return reply.model_copy(update=more)
 
 

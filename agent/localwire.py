@@ -55,6 +55,8 @@ class Reply(Told):
     venue: Name
     timezone: str
     """Of the people at the wall."""
+    agent: str | None = None
+    """The version of the software that runs; null: one that does not say."""
     time: WireTime | None
     """The venue's own time; null before it knows any."""
     refused: Refusal | None = None

@@ -69,7 +69,7 @@ def judge(config: Config, facts: Facts, now: datetime) -> list[Finding]:
         found += _life(told, facts.authority.begins, facts.authority.ends, now, "ask the owner for the new ca.pem")
     if facts.loose_key:
         what = f"everybody on this machine can read the key {facts.loose_key}"
-        found.append(_finding("warning", "key_rights", what, f"chmod 600 {facts.loose_key}"))
+        found.append(_finding("warning", "key_rights", what, f"sudo chmod o= {facts.loose_key}"))
     return found
 
 

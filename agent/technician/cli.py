@@ -27,7 +27,7 @@ from agent.clock.report import ClockReport
 from agent.config import ENV_PREFIX, Config, ConfigError, load
 from agent.player import machine
 from agent.printable import printable
-from agent.technician import cache, channel, decoding, monitoring, screen, trial, trusted, visit
+from agent.technician import cache, channel, decoding, hosting, hostlook, monitoring, screen, trial, trusted, visit
 from agent.technician import findings as told
 from agent.technician.findings import Finding
 from agent.technician.gauge import Gauge, measured, of_the_agent
@@ -133,6 +133,7 @@ def check(
         visits = visit.files(loaded) if short else visit.look(loaded)
         findings += channel.judge(loaded, visits, datetime.now(UTC))
         findings += cache.look(loaded)
+        findings += hosting.judge(hostlook.look(loaded, config))
         findings += monitoring.look(loaded)
         if rehash:
             findings += cache.judge(_rehashed(loaded, as_script))

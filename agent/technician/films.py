@@ -61,6 +61,20 @@ def stock(config: Config) -> Stock | Refusal:
     return Stock(here, tuple(film.name for film in films.values() if film not in here), tuple(unread))
 
 
+def stock_with_sound(config: Config) -> list[str]:
+    """The names of the films of all programs that have sound here, as far as they can be known."""
+    rows = peek(config.state_dir)
+    found: dict[str, None] = {}
+    for row in () if isinstance(rows, Refusal) else rows:
+        program = decode(Program, row.payload)
+        if not isinstance(program, Refusal) and program.show == config.show:
+            for item in program.items:
+                sound = item.for_venue(config.venue, tuple(config.groups)).sound
+                if item.sound if sound is None else sound:
+                    found[item.name] = None
+    return list(found)
+
+
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()

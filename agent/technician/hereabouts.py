@@ -21,7 +21,7 @@ def look(folder: Path, films: Path) -> Here:
     name = socket.gethostname().partition(".")[0].lower()
     return Here(
         host="" if name in _ANYBODY else name,
-        zone=_zone(),
+        zone=zone(),
         folder=str(folder),
         present=frozenset(_names(folder)),
         screens=tuple(_screens()),
@@ -36,7 +36,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _zone(etc: Path = Path("/etc")) -> str:
+def zone(etc: Path = Path("/etc")) -> str:
     """The host's time zone by its name; '' where it has none, or none but UTC."""
     found = ""
     with contextlib.suppress(OSError):

@@ -1,5 +1,6 @@
 """The player process of an agent that runs here, seen from outside: by what the kernel tells of it."""
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -38,6 +39,17 @@ def running(display: Display, proc: Path = Path("/proc")) -> Player | None:
     except (OSError, IndexError):
         return None  # it ended a moment ago
     return Player(pid, policy == os.SCHED_FIFO, plays)
+
+
+def agents(display: Display, proc: Path = Path("/proc")) -> int:
+    """How many agents have a player on this display; players that are none's child count, too."""
+    found = set()
+    for pid in _pids(proc):
+        if _shows_on(display, _words(proc, pid)):
+            with contextlib.suppress(OSError, IndexError):  # it ended a moment ago
+                # proc(5): the parent is the 2nd field behind the name.
+                found.add((proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    return len(found)
 
 
 def _pids(proc: Path) -> list[int]:

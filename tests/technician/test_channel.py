@@ -93,7 +93,7 @@ def test_the_brokers_and_the_authoritys_certificates_are_judged_too() -> None:
 
 def test_a_key_for_everybody_and_a_line_without_tls_are_warnings() -> None:
     found = judged(replace(GOOD, url="mqtt://cue-a.example:1883"), replace(GOOD, url=B), loose_key="/etc/venue.key")
-    assert only(found, "key_rights").mend == "chmod 600 /etc/venue.key"
+    assert only(found, "key_rights").mend == "sudo chmod o= /etc/venue.key"
     assert only(found, "plain").verdict == "warning"
     assert not [one for one in judged(replace(GOOD, url="mqtt://127.0.0.1:1883")) if one.code == "plain"]
 
