@@ -32,7 +32,7 @@ from agent.ledger import Ledger
 from agent.library import Library
 from agent.localblack import AtTheWall, Standing, black_short
 from agent.localwire import Use
-from agent.messages import Refusal
+from agent.messages import MAX_IDENTIFY_S, Refusal
 from agent.planner import Billed, Film, World
 from agent.player.wire import Adrift, Armed, Failed, Fired, Hello, Missed, Report, Running
 from agent.promises import Promises
@@ -44,12 +44,13 @@ from agent.schedule import program_key
 from agent.stages import Shorts, Stages
 from agent.teller import Teller
 from agent.trust import KeyId, Trust
-from agent.units import NS_PER_US, UtcUs, format_utc
+from agent.units import NS_PER_US, US_PER_S, UtcUs, format_utc
 from agent.wall import Wall
 from agent.wishes import Wishlist
 
 STEP_US = 15_000
 SET_BACK_US = 1_000_000
+SOON_US = 30 * US_PER_S
 """A host whose own clock ran by the local time, say, is hours ahead until the time servers answer."""
 
 
@@ -136,6 +137,18 @@ class Conductor:
         change = self._ledger.agenda.next_change(now.utc)
         instants = [billed.start.at for billed in self._wall.plan if billed.start.at > now.utc]
         return min([*instants, *([change] if change is not None else [])], default=None)
+
+    def rests(self, now: Now) -> bool:
+        """Whether nothing runs, is under way or is due soon: for so long a look at the clock is not pressing."""
+        if now.utc is None or self._world(now).instead is not None or not self._wall.still:
+            return False
+        agenda, soon = self._ledger.agenda, now.utc + SOON_US
+        overlay = next(agenda.overlays(UtcUs(now.utc - MAX_IDENTIFY_S * US_PER_S)), None)
+        change = agenda.next_change(now.utc)
+        due = [billed.start.at for billed in self._wall.plan]
+        due += [overlay.at] if overlay is not None else []
+        due += [change] if change is not None else []
+        return min(due, default=soon) >= soon
 
     def snapshot(self, now: Now) -> Scene:
         """What this venue does now, and whether it is ready for what comes."""

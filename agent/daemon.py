@@ -82,6 +82,7 @@ from agent.selftest import SelfTester
 from agent.shots import Moment, Print
 from agent.status import Surroundings, build_status
 from agent.systemd import Supervised, notifier
+from agent.ticker import Ticker
 from agent.told import Presence, Status
 from agent.trust import Trust
 from agent.units import NS_PER_US, US_PER_S, RawNs
@@ -90,7 +91,6 @@ from agent.wishes import NO_REST
 
 log = structlog.get_logger()
 
-TICK_S = 0.25
 TIDY_S = 600.0
 
 T = TypeVar("T")
@@ -117,6 +117,7 @@ class Daemon:
             slate_fault=slate_fault,
         )
         self._conductor = Conductor(venue, self._boot, limits, self._keys.trust)
+        self._ticker = Ticker(self._left_s, lambda: self._conductor.rests(self._now()), lambda: self._handle(Ticked()))
         self._mapping: Mapping | None = None
         self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
@@ -189,7 +190,7 @@ class Daemon:
                 tasks.create_task(self._sessions.run(), name="brokers")
                 tasks.create_task(self._fetcher.run(), name="films")
                 tasks.create_task(self._upkeep.run(), name="upkeep")
-                tasks.create_task(self._tick(), name="tick")
+                tasks.create_task(self._ticker.run(), name="tick")
                 tasks.create_task(self._voice.run(), name="status")
                 tasks.create_task(self._tidy(), name="journal")
                 tasks.create_task(beside("as-run", self._scribe.run), name="as-run")
@@ -250,6 +251,7 @@ class Daemon:
         if effects or not routine:
             # Enough to replay what happened here as a test.
             log.debug("handled", now=now, handled=event, effects=effects)
+            self._ticker.moved()
         for effect in effects:
             self._carry_out(effect)
         self._voice.changed()
@@ -332,17 +334,12 @@ class Daemon:
 
     # --- time passing -------------------------------------------------------------------------
 
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self._patience_s())
-            self._handle(Ticked())
-
-    def _patience_s(self) -> float:
+    def _left_s(self) -> float | None:
+        """In how many seconds something is due; None where nothing is, or nobody knows."""
         deadline = self._conductor.deadline(self._now())
         if deadline is None or self._mapping is None:
-            return TICK_S
-        left_s = (self._mapping.raw_at(deadline) - raw_now_ns()) / 1e9
-        return min(TICK_S, max(left_s, 0.001))
+            return None
+        return (self._mapping.raw_at(deadline) - raw_now_ns()) / 1e9
 
     async def _tidy(self) -> None:
         while True:

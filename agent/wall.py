@@ -83,6 +83,13 @@ class Wall:
             self._join = None
         return self._handed.get(start_id)
 
+    @property
+    def still(self) -> bool:
+        """Whether what is on the wall does not run, and nothing else is to be joined."""
+        if self.on_wall is None or self._stale or self._join is not None:
+            return False
+        return self.on_wall.start.kind != "film"
+
     def reanchor(self) -> None:
         """What is on the wall may stand at the wrong instant: have it joined anew."""
         self._stale, self._join = True, None

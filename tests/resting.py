@@ -11,6 +11,7 @@ from pathlib import Path
 
 MOST_CORE, MOST_MB = 0.01, 200
 _NAMES = {"agent.player.process": "player", "agent.player.camera_process": "camera", "agent.cli": "daemon"}
+_SELF_TEST = "check"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,6 +68,11 @@ def measure(agent: int, seconds: float) -> list[Share]:
     return [_share(before.get(pid), now, took_s) for pid, now in after.items()]
 
 
+def settled(agent: int) -> bool:
+    """Whether there is nothing but agent and player: no self-test, no camera."""
+    return len(family(agent)) == 2
+
+
 def faults(shares: list[Share]) -> list[str]:
     """What is more than an agent may use at rest."""
     core, mb = sum(share.core for share in shares), sum(share.pss_mb for share in shares)
@@ -87,6 +93,8 @@ def _children(pid: int) -> Iterator[int]:
 
 def _name(folder: Path) -> str:
     argv = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    if _SELF_TEST in argv:  # started by the agent itself, once after each boot
+        return "self-test"
     return next((_NAMES[word] for word in argv if word in _NAMES), (folder / "comm").read_text().strip())
 
 

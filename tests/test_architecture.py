@@ -114,6 +114,7 @@ LAYERS = {
         "agent.scribe",
         "agent.selftest",
         "agent.systemd",
+        "agent.ticker",
         "agent.voice",
     },
     # What an operator's tools conclude from what they have heard: pure, as the core is.

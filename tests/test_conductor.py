@@ -543,3 +543,31 @@ def test_the_log_names_the_decode_profile_and_what_is_wrong_with_it() -> None:
     notes = [effect for effect in wall.effects if isinstance(effect, Note)]
     assert [note.level for note in notes] == ["info", "warning"]
     assert dict(notes[0].fields)["profile"] == "software" and "x=y" in str(dict(notes[1].fields)["detail"])
+
+
+def rests(wall: FakeWall) -> bool:
+    return wall.conductor.rests(wall.now())
+
+
+def test_a_wall_rests_where_nothing_runs_and_nothing_is_due_within_half_a_minute() -> None:
+    wall = FakeWall()
+    assert not rests(wall), "no player yet"
+    wall.start_player()
+    wall.until(wall.t + S)
+    assert rests(wall)
+    wall.receive("program/reel/1", program_body())
+    wall.receive("cue", cue_body(do=LOOP, at=T0 + 60 * S))
+    wall.until(T0 + 29 * S)
+    assert rests(wall)
+    wall.until(T0 + 31 * S)
+    assert not rests(wall), "a cue is near"
+    wall.until(T0 + 70 * S)
+    assert not rests(wall), "a film runs"
+    wall.receive("cue", cue_body(2, do={"action": "black"}, at=T0 + 80 * S))
+    wall.until(T0 + 82 * S)
+    assert rests(wall)
+    wall.receive("cue", cue_body(3, do={"action": "identify", "seconds": 5}, at=T0 + 130 * S))
+    wall.until(T0 + 99 * S)
+    assert rests(wall)
+    wall.until(T0 + 101 * S)
+    assert not rests(wall), "an overlay is near"

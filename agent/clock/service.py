@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, assert_never
@@ -10,6 +9,7 @@ from typing import TypeVar, assert_never
 import structlog
 
 from agent.clock.chrony import ask_chrony
+from agent.clock.hands import Hands
 from agent.clock.keeper import Keeper
 from agent.clock.kernel import asleep_ns, instant_now, leap_seconds_list, raw_now_ns, wander
 from agent.clock.leap import read_table
@@ -76,6 +76,8 @@ class ClockService:
         self._keeper = Keeper(settings_of(config, salt), past, _reading())
         self._told: ClockReport | None = None
         self._news = asyncio.Event()
+        self._hands = Hands("clock")
+        self._looked: RawNs | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._unkept: str | None = None
         self._kept_current: RawNs | None = None
@@ -85,8 +87,11 @@ class ClockService:
         """Work until cancelled; all servers are asked at once at the start."""
         try:
             while True:
-                self._do(self._keeper.wake(_reading()))
-                self._look()
+                orders = self._keeper.wake(_reading())
+                self._do(orders)
+                # Who only asks has learnt nothing; what an answer says has been looked at when it came.
+                if self._look_in_s() <= 0.0 or any(isinstance(order, Note) for order in orders):
+                    self._look()
                 # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._patience_s()):
@@ -95,14 +100,20 @@ class ClockService:
         finally:
             for task in self._tasks:
                 task.cancel()
+            self._hands.end()
             report, mapping, _ = self._keeper.look(_reading())
             self._keep(report, mapping, last=True)
 
     def _patience_s(self) -> float:
         deadline = self._keeper.deadline()
+        look_in_s = max(0.0, self._look_in_s())
         if deadline is None:
-            return TICK_S
-        return min(TICK_S, max(0.0, (deadline - raw_now_ns()) / 1e9))
+            return look_in_s
+        return min(look_in_s, max(0.0, (deadline - raw_now_ns()) / 1e9))
+
+    def _look_in_s(self) -> float:
+        """When the next look is due, a second after the last one; negative: so long ago."""
+        return TICK_S - (raw_now_ns() - self._looked) / 1e9 if self._looked is not None else 0.0
 
     # --- what the keeper asks for -------------------------------------------------------------
 
@@ -126,7 +137,7 @@ class ClockService:
         async def carry_out() -> None:
             outcome: T | Refusal
             try:
-                outcome = await _in_thread(work)
+                outcome = await self._in_thread(work)
             except Exception as error:
                 # A fault of ours, but one source less is better than no clock.
                 _log.exception("clock.question_failed")
@@ -145,11 +156,37 @@ class ClockService:
             # Of the keeper, not of the question: the source is not asked again, and somebody should know why.
             _log.error("clock.answer_failed", exc_info=error)
 
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Run something that blocks in a thread of its own. Raises what it raises."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def settle(outcome: T | Exception) -> None:
+            if done.cancelled():
+                return
+            if isinstance(outcome, Exception):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+
+        def body() -> None:
+            outcome: T | Exception
+            try:
+                outcome = work()
+            except Exception as error:
+                outcome = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, outcome)
+
+        self._hands.take(body)
+        return await done
+
     # --- what is known ------------------------------------------------------------------------
 
     def _look(self, news: bool = False) -> None:
         settled = self._keeper.settled
         now = _reading()
+        self._looked = now.at.raw
         report, mapping, orders = self._keeper.look(now)
         before = self._told
         changed = before is None or (before.state, before.agreeing) != (report.state, report.agreeing)
@@ -190,33 +227,3 @@ def host_ahead_us(mapping: Mapping | None, now: Instant) -> int | None:
 
 def _reading() -> Reading:
     return Reading(instant_now(), asleep_ns())
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Run something that blocks in a thread of its own.
-
-    Not in the loop's executor: its threads may all be busy with films when a stamp has to be taken, and a resolver
-    that hangs in one of them would hold up the end of the process. A daemon thread does neither.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(outcome: T | Exception) -> None:
-        if done.cancelled():
-            return
-        if isinstance(outcome, Exception):
-            done.set_exception(outcome)
-        else:
-            done.set_result(outcome)
-
-    def body() -> None:
-        outcome: T | Exception
-        try:
-            outcome = work()
-        except Exception as error:
-            outcome = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, outcome)
-
-    threading.Thread(target=body, daemon=True, name="clock").start()
-    return await done

@@ -45,9 +45,13 @@ STEADY_S = 3.0
 """A player that lived so long is replaced at once, one that did not after a pause that grows."""
 START_S = 30.0
 """A Raspberry Pi needs seconds to load Python and libmpv."""
+OVERDUE_S = 0.3
+"""The player says something every 0.2 s, and only one that is late is looked after: until then nothing wakes for it."""
 CHECK_S = 0.1
 SILENT_CHECKS = 7
-"""The player says something every 0.2 s."""
+"""One that says nothing for so many checks' time hangs."""
+HELD_UP_S = 0.3
+"""Behind this our own event loop stood still, which says nothing about the player."""
 COVER_S = 0.15
 """A player that has not covered the wall by then will not: it is killed, and the floor is black."""
 FLOOR_S = 2.0
@@ -66,8 +70,8 @@ class PlayerProxy:
         self._process: Process | None = None
         self._cover: Literal["", "black", "slate"] = ""
         self._covered: Literal["", "black", "slate"] = ""
-        self._spoke = False
-        self._greeted = False
+        self._greeted, self._late = asyncio.Event(), asyncio.Event()
+        self._overdue: asyncio.TimerHandle | None = None
         self._killed_for: str | None = None
         self._signs = Signs(-math.inf)
 
@@ -103,7 +107,7 @@ class PlayerProxy:
 
     def _insist(self) -> None:
         # Before its Hello a player has shown nothing: its stage begins black.
-        if self._cover and self._covered != self._cover and self._greeted:
+        if self._cover and self._covered != self._cover and self._greeted.is_set():
             self._kill("player_hung", "did not cover the wall")
 
     def _kill(self, reason: str, why: str) -> None:
@@ -131,7 +135,7 @@ class PlayerProxy:
                 except OSError as error:
                     detail = f"the player process cannot be started ({error}); the machine lacks memory or processes"
                     self._heard(Failed(reason="player_error", detail=detail))
-                if self._greeted and loop.time() - began > STEADY_S:
+                if self._greeted.is_set() and loop.time() - began > STEADY_S:
                     pause_s = RESTART_AT_ONCE_S
                 else:
                     pause_s = min(max(pause_s * 2, RESTART_FIRST_S), RESTART_MOST_S)
@@ -160,7 +164,7 @@ class PlayerProxy:
 
     async def _one_life(self) -> None:
         ours, theirs = socket.socketpair()
-        self._spoke = self._greeted = False
+        self._greeted.clear()
         self._killed_for, self._covered = None, ""
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -189,6 +193,7 @@ class PlayerProxy:
         finally:
             await self._end(process)
             helpers[1].cancel()
+            self._put_off(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIT_S):
                     await helpers[0]
@@ -201,7 +206,7 @@ class PlayerProxy:
 
     async def _listen(self, reader: asyncio.StreamReader) -> bool:
         """Read until the player is gone; true when it said itself why it goes."""
-        told = False
+        told, loop = False, asyncio.get_running_loop()
         # A process that dies with unread orders resets the connection.
         with contextlib.suppress(ConnectionError):
             while text := await reader.readline():
@@ -210,33 +215,44 @@ class PlayerProxy:
                 except ValidationError:
                     # The last line of a process that was killed while writing.
                     continue
-                self._spoke = True
-                self._signs = Signs(asyncio.get_running_loop().time())
+                self._signs = Signs(loop.time())
+                self._put_off(loop)
                 told = isinstance(report, Failed)
                 match report:
                     case Beat():
                         continue
                     case Hello():
-                        self._greeted = True
+                        self._greeted.set()
                     case Covered(what=what):
                         self._covered = what
                 self._heard(report)
         return told
 
+    def _put_off(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """It has just spoken, and is overdue a little later again; without a loop it is nobody's business any more."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        self._late.clear()
+        self._overdue = loop.call_later(OVERDUE_S, self._late.set) if loop is not None else None
+
     async def _watch(self) -> None:
-        """Kill a player that has fallen silent."""
+        """Kill a player that does not come up, and one that falls silent."""
         loop = asyncio.get_running_loop()
-        began, silent = loop.time(), 0
+        try:
+            async with asyncio.timeout(START_S):
+                await self._greeted.wait()
+        except TimeoutError:
+            self._kill("player_hung", f"was not up after {START_S:.0f} s")
         while True:
-            before = loop.time()
-            await asyncio.sleep(CHECK_S)
-            held_up = loop.time() - before > 3 * CHECK_S  # our own silence says nothing about the player's
-            silent = 0 if self._spoke or held_up else silent + 1
-            self._spoke = False
-            if self._greeted and silent >= SILENT_CHECKS:
-                self._kill("player_hung", f"said nothing for {silent * CHECK_S:.1f} s")
-            elif not self._greeted and loop.time() - began > START_S:
-                self._kill("player_hung", f"was not up after {START_S:.0f} s")
+            await self._late.wait()
+            heard_s, before = self._signs.heard_s, self._signs.heard_s + OVERDUE_S - CHECK_S
+            silent = round(OVERDUE_S / CHECK_S) - 1
+            while self._late.is_set():
+                silent = 0 if loop.time() - before > HELD_UP_S else silent + 1
+                if silent >= SILENT_CHECKS:
+                    self._kill("player_hung", f"said nothing for {loop.time() - heard_s:.1f} s")
+                before = loop.time()
+                await asyncio.sleep(CHECK_S)
 
     async def _log_output(self, process: Process) -> None:
         """Whatever libraries print belongs into the log, line by line."""
