@@ -15,9 +15,9 @@ from machine import FAR_END, SIZE, Machine
 from pixels import Pixels
 
 from agent.lab import films
-from agent.lab.processes import LabError, Processes, find, wait_until
+from agent.lab.processes import LabError, find, wait_until
 from agent.lab.programme import Item, Programme
-from agent.units import UtcUs, format_utc, parse_utc
+from agent.units import UtcUs, format_utc
 
 VENUE, SHOW, PROGRAM = "tokyo-shibuya", "machine-test", "reel"
 FPS = Fraction(30)
@@ -46,9 +46,8 @@ def configuration(**more: str) -> str:
 class House:
     """The servers of one machine, and its operator."""
 
-    def __init__(self, machine: Machine, processes: Processes, folder: Path) -> None:
+    def __init__(self, machine: Machine, folder: Path) -> None:
         self._machine = machine
-        self._processes = processes
         self._folder = folder
         self.keys = folder / "keys"
         self.site = folder / "site"
@@ -78,7 +77,7 @@ class House:
         self._publish()
 
     def _serve(self, name: str, *argv: str) -> None:
-        self._processes.start(f"{self._machine.name}-{name}", self._machine.beyond(*argv), tier="house")
+        self._machine.processes.start(f"{self._machine.name}-{name}", self._machine.beyond(*argv), tier="house")
 
     def _make_keys(self) -> None:
         for name, role in (("alice", "show"), ("films", "content")):
@@ -126,13 +125,19 @@ class House:
             raise LabError(f"framezero {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
-    def play(self, in_s: float = 3.0) -> Pixels:
-        """Play the program in a loop, from so many seconds on, and wait until it has started; the wall to look at."""
-        at = format_utc(UtcUs(round((time.time() + in_s) * 1_000_000)))
-        words = ["cue", "play", PROGRAM, "--loop", "--at", at, "--wait", "started"]
-        self.operator(*words, "--profile", str(self.profile), "--venues", VENUE)
+    def play(self, in_s: float = 6.0) -> Pixels:
+        """Play the program in a loop, from so many seconds on; comes back at that instant, with the wall to look at."""
+        at = UtcUs(round((time.time() + in_s) * 1_000_000))
+        words = ["cue", "play", PROGRAM, "--loop", "--at", format_utc(at), "--venues", VENUE]
+        self.operator(*words, "--profile", str(self.profile))
+        time.sleep(max(0.0, at / 1_000_000 - time.time()))
         items = [Item(film.path.name, film.clip, film.fps, film.frames) for film in self.films]
-        return Pixels(self._machine.screen, Programme(items, due_ns=parse_utc(at) * 1000, loop=True))
+        return Pixels(self._machine.screen, Programme(items, due_ns=at * 1000, loop=True))
+
+    def stocked(self) -> bool:
+        """Whether the venue is ready, and has all films."""
+        status = self.status()
+        return bool(status["ready"]) and status["cache"]["films"] == len(self.films)
 
     def status(self) -> dict[str, Any]:
         """The venue's newest status, as the broker keeps it."""

@@ -93,7 +93,7 @@ class Machine:
 
     def __init__(self, processes: Processes, folder: Path, base: Path | None = None) -> None:
         self.name = f"framezero-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._processes = processes
+        self.processes = processes
         self._folder = folder
         self._base = base or roots.root()
         self._holder: Child | None = None
@@ -109,9 +109,9 @@ class Machine:
             folder.mkdir(parents=True)
         hold = ["unshare", "--mount", "--net", "--propagation", "private", "bash", "-ec", HOLD, "hold"]
         places = [str(place) for place in (self._base, upper, work, mount)]
-        self._holder = self._processes.start(f"{self.name}-holder", [*hold, *places], talks=True)
+        self._holder = self.processes.start(f"{self.name}-holder", [*hold, *places], talks=True)
         self._holder.hear(HOLD_S)
-        self._far = self._processes.start(f"{self.name}-far", ["unshare", "--net", "bash", "-ec", FAR], talks=True)
+        self._far = self.processes.start(f"{self.name}-far", ["unshare", "--net", "bash", "-ec", FAR], talks=True)
         self._far.hear(HOLD_S)
         self._lay_cable()
         self.root = Path(f"/proc/{self._holder.pid}/root") / mount.relative_to("/")
@@ -129,7 +129,7 @@ class Machine:
         self.cut_power()
         for child in (self._far, self._holder):
             if child is not None:
-                self._processes.end(child)
+                self.processes.end(child)
         for name in ("disk", "work", "root"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
 
@@ -177,7 +177,7 @@ class Machine:
         still = ["--link-journal=no", "--settings=no", "--resolv-conf=off", "--timezone=off", "--hostname=player"]
         disk = f"--directory={self._folder / 'root'}"
         argv = ["bash", "-ec", BOOT, "boot", *groups, "--", str(self._holder.pid), *nspawn, *still, disk]
-        self._nspawn = self._processes.start(f"{self.name}-{self._boots}", argv)
+        self._nspawn = self.processes.start(f"{self.name}-{self._boots}", argv)
         self._come_up(began, seconds)
         return time.monotonic() - began
 
@@ -206,7 +206,7 @@ class Machine:
             with contextlib.suppress(ProcessLookupError):
                 self._nspawn.process.send_signal(signal.SIGKILL)
             self._nspawn.process.wait()
-            self._processes.end(self._nspawn)
+            self.processes.end(self._nspawn)
         self._nspawn = self._leader = None
         if self._guard is not None:
             assert self._guard.stdin is not None
