@@ -53,7 +53,18 @@ def agents(display: Display, proc: Path = Path("/proc")) -> int:
 
 
 def _pids(proc: Path) -> list[int]:
-    return sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
+    """Every process of this host, or of this container: a container's display :0 is another one."""
+    ours = _namespace(proc, "self")
+    pids = sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if _namespace(proc, str(pid)) in (ours, None)]
+
+
+def _namespace(proc: Path, pid: str) -> str | None:
+    """The name of a process's PID namespace; None where it is not ours to know (proc(5), ptrace(2))."""
+    try:
+        return str((proc / pid / "ns" / "pid").readlink())
+    except OSError:
+        return None
 
 
 def _words(proc: Path, pid: int) -> list[bytes]:

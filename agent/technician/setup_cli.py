@@ -139,7 +139,8 @@ def _run(file: Path, typed: Mapping[str, str], console: Console, outcome: Outcom
 
 def _fill(draft: Draft, file: Path, typed: Mapping[str, str], console: Console, *, asks: bool) -> None:
     """Answer every question, by an option or by asking."""
-    here = hereabouts.look(file.parent, FILMS)
+    films = typed.get("--cache-dir") or draft.get(("cache", "dir")) or FILMS
+    here = hereabouts.look(file.parent, Path(str(films)))
     if IDENTITY_OPTION not in typed:
         draft.asides[IDENTITY] = _identity(typed)
     missing, of_no_use = [], set(typed)

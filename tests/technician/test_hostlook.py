@@ -180,6 +180,10 @@ def test_agents_on_one_display_are_counted_by_their_parents(tmp_path: Path) -> N
     assert players.agents(display, tmp_path) == 1
     process(13, 7, ":0")
     assert players.agents(display, tmp_path) == 2
+    for pid, namespace in (("self", "pid:[1]"), ("13", "pid:[2]"), ("11", "pid:[1]")):
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "ns" / "pid").symlink_to(namespace)
+    assert players.agents(display, tmp_path) == 1, "a container's display :0 is another one"
 
 
 def test_the_kernels_word_on_cards_swap_and_voltage(tmp_path: Path) -> None:
