@@ -41,11 +41,15 @@ class NoAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an agent of a configuration would be: its sockets, most likely first, and its state."""
+    """Where an agent of a configuration would be: its sockets, most likely first, and its state.
+
+    `unread` says why the state is not known though there is a configuration.
+    """
 
     sockets: tuple[Path, ...]
     state_dir: Path | None
     unit: str
+    unread: NoAnswer | None = None
 
 
 def find(config: Path, environ: Mapping[str, str]) -> Place | NoAnswer:
@@ -53,30 +57,30 @@ def find(config: Path, environ: Mapping[str, str]) -> Place | NoAnswer:
     name = config.parent.name if config.parent.parent == CONFIG.parent else ""
     unit = f"framezero@{name}" if name else "framezero"
     ours = config.name == CONFIG.name and (name or config.parent == CONFIG.parent)
-    known = [RUNTIME / name / SOCKET] if ours else []
+    known = (RUNTIME / name / SOCKET,) if ours else ()
+    named = environ.get("FRAMEZERO_STATE_DIR") or _state_dir(config)
+    if isinstance(named, NoAnswer):
+        return Place(known, None, unit, named) if known else named
+    if named is None:  # a host on which no player was set up yet
+        return Place(known, None, unit)
+    return Place(tuple(dict.fromkeys([Path(named) / SOCKET, *known])), Path(named), unit)
+
+
+def _state_dir(config: Path) -> str | NoAnswer | None:
+    """What agent.toml says of it, whatever else is wrong there; None where the one of the unit is not there at all."""
     try:
-        state_dir = environ.get("FRAMEZERO_STATE_DIR") or _state_dir(config)
+        with config.open("rb") as file:
+            named = tomllib.load(file).get("state_dir")
     except FileNotFoundError:
-        if config != CONFIG:
-            return NoAnswer("config", f"{config} is not there; name the player's own with --config")
-        state_dir = None
+        absent = NoAnswer("config", f"{config} is not there; name the player's own with --config")
+        return None if config == CONFIG else absent
     except PermissionError:
-        if not known:
-            return NoAnswer("denied", f"{config} is not for this user to read")
-        state_dir = None
+        return NoAnswer("denied", f"{config} is not for this user to read")
     except (OSError, ValueError, RecursionError) as error:
-        if not known:
-            return NoAnswer("config", f"{config} cannot be read: {error}")
-        state_dir = None
-    at = [Path(state_dir) / SOCKET] if state_dir else []
-    return Place(tuple(dict.fromkeys([*at, *known])), Path(state_dir) if state_dir else None, unit)
-
-
-def _state_dir(config: Path) -> str | None:
-    """What agent.toml says of it, whatever else is wrong there."""
-    with config.open("rb") as file:
-        named = tomllib.load(file).get("state_dir")
-    return named if isinstance(named, str) and named and "\0" not in named else None
+        return NoAnswer("config", f"{config} cannot be read: {error}")
+    if not isinstance(named, str) or not named or "\0" in named:
+        return NoAnswer("config", f"{config} names no state_dir, so nobody can tell whether an agent runs here")
+    return named
 
 
 def ask(place: Place, order: Order, seconds: float = ANSWER_S) -> Reply | NoAnswer:
@@ -108,9 +112,7 @@ def _absent(place: Place) -> NoAnswer:
         return NoAnswer("denied", f"{place.state_dir} is not for this user to read")
     if pid is not None:
         return NoAnswer("deaf", f"an agent runs here (process {pid}), and cannot be reached: it has no socket")
-    if place.state_dir is None and CONFIG.exists():
-        return NoAnswer("config", "agent.toml cannot be read, so nobody can tell whether an agent runs here")
-    return NoAnswer("absent", "no agent runs here")
+    return place.unread or NoAnswer("absent", "no agent runs here")
 
 
 def _exchange(path: Path, line: bytes, end: float) -> Reply | NoAnswer:

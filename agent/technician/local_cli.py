@@ -101,7 +101,9 @@ def status(
     assert answer.status is not None, "asked for"
     code = 0 if answer.status.ready else REFUSED
     if as_script:
-        _print({"exit": code, **answer.model_dump(mode="json", exclude={"uses", "refused", "said"})})
+        _print(
+            {"exit": code, **answer.model_dump(mode="json", exclude={"uses", "offline", "refused", "said", "black"})}
+        )
     else:
         _console().print(page(answer))
     raise typer.Exit(code)
@@ -182,11 +184,11 @@ def _failed(answer: NoAnswer, place: Place | None, command: str, as_script: bool
     status = {"config": USAGE, "denied": USAGE, "silent": SILENT}.get(answer.trouble, REFUSED)
     told = remedy(answer, place, command)
     if as_script:
-        _print({"exit": status, "trouble": answer.trouble, "detail": answer.detail, "remedy": told})
+        _print({"exit": status, "trouble": answer.trouble, "errors": [answer.detail], "remedy": told})
     else:
         typer.echo(f"{answer.detail}\n→ {told}", err=True)
     return typer.Exit(status)
 
 
 def _print(tree: dict[str, Any]) -> None:
-    typer.echo(json.dumps(tree, indent=1))
+    typer.echo(json.dumps(tree))

@@ -22,6 +22,7 @@ from agent.told import (
     ErrorWindow,
     Fetching,
     HostStatus,
+    LocalBlack,
     NextCue,
     Presence,
     SelfTest,
@@ -340,6 +341,20 @@ def test_panic_unsigned_rival_and_what_is_odd() -> None:
     desk.presences["a"] = presence("a").model_copy(update={"rival": "?"})
     raised, _ = desk.lives(2, {"a": {"panic": CUE, "state": "panic", "unsigned": True}})
     assert {alarm.code for alarm in raised} == {"panic", "unsigned", "rival", "odd"}
+
+
+def test_a_wall_that_somebody_there_has_black_is_one_alarm_with_the_name_and_the_remedy() -> None:
+    desk = Desk()
+    black = LocalBlack(by="alice (by sudo)", since=T0)
+    short = Refusal(code="local_black", detail="alice has this wall black")
+    dark = {"state": "black", "ready": False, "reasons": [short], "local_black": black}
+    desk.more = {"cues": {CUE: cue(at_s=5)}}
+    raised, _ = desk.lives(20, {"a": dark, "b": {"cue": CUE, "state": "playing"}})
+    assert [(alarm.code, alarm.venue, alarm.severity) for alarm in raised] == [("local_black", "a", "critical")]
+    assert "alice (by sudo) has the wall black" in raised[0].text
+    assert "framezero local resume" in raised[0].remedy
+    _, cleared = desk.lives(15, {"a": {"cue": CUE, "state": "playing"}, "b": {"cue": CUE, "state": "playing"}})
+    assert [alarm.code for alarm in cleared] == ["local_black"]
 
 
 def test_a_flood_of_what_nobody_has_signed_is_one_alarm() -> None:
