@@ -371,7 +371,7 @@ class Daemon:
 
     def _status(self) -> Status:
         now = self._now()
-        pids = [os.getpid(), *([self._player.pid] if self._player.pid else [])]
+        pids = [os.getpid(), *filter(None, [self._player.pid, self._camera.pid if self._camera else None])]
         surroundings = Surroundings(
             venue=self._config.venue,
             boot=self._boot,

@@ -197,7 +197,7 @@ def _machine(status: Status) -> Iterator[Family]:
         yield _one("fetching_bytes", "The download under way: so much of it is here.", cache.fetching.done)
         yield _one("fetching_size_bytes", "The download under way: its whole size.", cache.fetching.size)
     yield _one("cpu_ratio", "Load of the machine as a part of all its cores.", host.cpu)
-    yield _one("memory_bytes", "Memory of agent and player.", host.mem_mb * 2**20)
+    yield _one("memory_bytes", "Memory of agent, player and camera.", host.mem_mb * 2**20)
     if host.disk_free_gb is not None:
         yield _one("disk_free_bytes", "Room beside the films.", host.disk_free_gb * 1e9)
     if host.temp_c is not None:

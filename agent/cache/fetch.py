@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from agent.cache.disk import disk_refusal
-from agent.cache.http import Download, Pace, Web
 from agent.cache.lull import Lull, RestS, never
+from agent.cache.pace import Pace
 from agent.cache.room import Claim
 from agent.cache.shelf import LATER, Shelf, Wanted
 from agent.cache.store import Store
@@ -22,6 +23,9 @@ from agent.config import Cache
 from agent.contents import Contents
 from agent.messages import Refusal
 from agent.told import CacheStatus, Fetching
+
+if TYPE_CHECKING:
+    from agent.cache.http import Web
 
 __all__ = ["Fetcher", "FilmState", "Presence", "Wanted"]
 
@@ -158,7 +162,8 @@ class Fetcher:
 
     async def run(self) -> None:
         """Fetch until cancelled."""
-        async with Web() as web:
+        async with contextlib.AsyncExitStack() as stack:
+            web: Web | None = None
             while True:
                 self._woken.clear()
                 self._look()
@@ -166,8 +171,10 @@ class Fetcher:
                 wish = next((w for w in self._wishes.values() if w.open and w.retry_at_s <= now), None)
                 if wish is None:
                     await self._wait()
-                else:
-                    await self._while_urgent(wish, asyncio.create_task(self._obtain(web, wish)))
+                    continue
+                if web is None:
+                    web = await stack.enter_async_context(await _web())
+                await self._while_urgent(wish, asyncio.create_task(self._obtain(web, wish)))
 
     async def _while_urgent(self, wish: _Wish, task: "asyncio.Task[None]") -> None:
         """Let a film be fetched unless it has come otherwise, is wanted no more, or a more urgent one is.
@@ -249,7 +256,7 @@ class Fetcher:
             self._tell(wish, FilmState(Presence.FAILED, reason=reason))
             self._woken.set()
 
-    async def _obtain(self, web: Web, wish: _Wish) -> None:
+    async def _obtain(self, web: "Web", wish: _Wish) -> None:
         film = wish.film
         reason = await self._try(web, wish)
         if reason is None:
@@ -266,8 +273,10 @@ class Fetcher:
         failed = FilmState(Presence.FAILED, reason=reason)
         self._tell(wish, FilmState(Presence.MISSING) if reason.code == LATER else failed)
 
-    async def _try(self, web: Web, wish: _Wish) -> Refusal | None:
+    async def _try(self, web: "Web", wish: _Wish) -> Refusal | None:
         """One round over all urls; None when the film is there, else why not: wrong content before all else."""
+        from agent.cache.http import Download  # loaded by now, see _web
+
         film = wish.film
         try:
             done = self._store.begin(film.sha256)
@@ -333,3 +342,15 @@ class Fetcher:
             wish.state = state
             if self._wishes.get(wish.film.sha256) is wish:
                 self._on_change(wish.film.sha256, state)
+
+
+async def _web() -> "Web":
+    """Connections to the web.
+
+    Its library is loaded only now, in a thread: it takes a fifth of all that the start of an agent takes, and one that
+    comes back has its films, and a wall that waits for it.
+    """
+    await asyncio.to_thread(import_module, "agent.cache.http")
+    from agent.cache.http import Web
+
+    return Web()

@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from agent.cache.disk import disk_refusal
+from agent.cache.pace import Pace
 from agent.cache.reach import InsideError, Resolver, inside, literal, plain, proxied, shown
 from agent.cache.store import Store
 from agent.messages import Refusal
@@ -33,26 +34,10 @@ LEAST_BYTES = 1 << 16
 """A server that continues with less an answer would take for ever, each answer quick enough."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{0,200}"')
-_BITS_PER_MEGABIT = 1_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 Rest = Callable[[], Awaitable[None]]
 Progress = Callable[[int], None]
-
-
-class Pace:
-    """Keeps downloads at `rate_mbps` megabits per second on average; 0 = unlimited. Pure: the caller waits."""
-
-    def __init__(self, rate_mbps: float) -> None:
-        self._bits_per_s = rate_mbps * _BITS_PER_MEGABIT
-        self._free_at_s = 0.0
-
-    def spend(self, count: int, now_s: float) -> float:
-        """So many seconds to wait, now that `count` bytes more were received."""
-        if not self._bits_per_s:
-            return 0.0
-        self._free_at_s = max(now_s, self._free_at_s) + count * 8 / self._bits_per_s
-        return self._free_at_s - now_s
 
 
 class Web:

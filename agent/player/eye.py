@@ -4,10 +4,10 @@ mpv says when it queues a frame, never when it is seen. The server reports each 
 A connection of its own, read raw, keeps an event at some ten microseconds; python-xlib's decoding took 0.2 ms.
 """
 
+import logging
 import os
 import select
 
-import structlog
 from Xlib import display as xdisplay
 from Xlib import error as xerror
 from Xlib.ext import damage
@@ -15,7 +15,7 @@ from Xlib.ext import damage
 from agent.clock.kernel import raw_now_ns
 from agent.units import RawNs
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)  # a library that makes it pretty would be half of what this process loads
 
 READ_BYTES = 32 * 256  # every event of the X protocol has 32 bytes
 
@@ -75,5 +75,5 @@ def open_eye(name: str) -> Eye | None:
     try:
         return Eye(name)
     except (AttributeError, xerror.XError, xerror.DisplayError, OSError) as error:
-        log.warning("the display does not tell when it changes; frames are judged by mpv's word", error=str(error))
+        log.warning("the display does not tell when it changes (%s); frames are judged by mpv's word", error)
         return None

@@ -10,7 +10,7 @@ from aiohttp import web
 from fetching import FILM, OTHER, OTHER_SHA256, SHA256, Bench, Site, reason, retry_quickly, serving, wanted
 
 from agent.cache.fetch import FilmState, Presence, Wanted
-from agent.cache.http import Pace
+from agent.cache.pace import Pace
 
 
 @pytest.fixture
