@@ -93,6 +93,7 @@ class LocalSocket:
                 listener.close()
                 if _inode(self._path) == ours:
                     self._path.unlink(missing_ok=True)
+                    self._link.unlink(missing_ok=True)
 
     def _amiss(self, why: str) -> None:
         remedy = "mend that, and it comes by itself; until then 'framezero local' cannot reach this agent"

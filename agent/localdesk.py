@@ -51,6 +51,7 @@ class LocalDesk:
         if order.sent_ns is not None and raw_now_ns() - order.sent_ns > MOST_AGE_NS:
             log.warning("local order is too old, and dropped: the agent hung", want=order.want, uid=peer.uid)
             return None
+        by = f"{order.by} (by sudo)" if order.by and peer.uid == 0 else peer.name
         match order.want:
             case "status":
                 scene = self._conductor.snapshot(self._now())
@@ -59,13 +60,12 @@ class LocalDesk:
                 uses = self._conductor.uses(self._now(), order.within_s)
                 return self._reply(uses=uses, offline=not any(self._connected().values()))
             case "black":
-                by = f"{order.by} (by sudo)" if order.by and peer.uid == 0 else peer.name
                 log.warning("local order", want=order.want, by=by, uid=peer.uid, pid=peer.pid)
                 before = self._conductor.standing().black
                 self._handle(LocalOrdered(LocalBlack(by=by, since=self._now().utc)))
                 return self._blackened(before, await self._settled(dark=True))
             case "resume":
-                log.warning("local order", want=order.want, by=peer.name, uid=peer.uid, pid=peer.pid)
+                log.warning("local order", want=order.want, by=by, uid=peer.uid, pid=peer.pid)
                 before = self._conductor.standing().black
                 self._handle(LocalOrdered(None))
                 return self._resumed(before, await self._settled(dark=False))

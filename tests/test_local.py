@@ -228,6 +228,7 @@ async def test_the_state_has_a_link_to_it_over_whatever_was_there(tmp_path: Path
     async with running(runtime, state, Desk()):
         assert (state / SOCKET).readlink() == runtime / SOCKET
         assert await good(state / SOCKET)
+    assert not (state / SOCKET).is_symlink()
 
 
 async def test_no_path_is_too_long(tmp_path: Path) -> None:

@@ -35,53 +35,6 @@ ConfigFile = Annotated[Path, typer.Option("--config", readable=False, help="The 
 Json = Annotated[bool, typer.Option("--json", help="The answer as JSON.")]
 
 
-@app_local.command(epilog="Example: framezero local quiet --for 60m && sudo deploy/install framezero-1.3.0.whl")
-def quiet(
-    span: Annotated[
-        str, typer.Option("--for", metavar="TIME", help="How far to look ahead: 90s, 60m, 2h, 1d.")
-    ] = "60m",
-    config: ConfigFile = CONFIG,
-    as_script: Json = False,
-) -> None:
-    """Say whether this wall is in use, or will be within some time: what restarts the agent asks this first.
-
-    In use is a wall that shows a cue's film, that a cue changes within the time,
-    or that a panic or a local black keeps dark. An agent that does not answer
-    may be showing a film, and so counts as in use.
-
-    Exit status: 0 not in use, or no agent runs here; 1 in use; 2 usage or
-    configuration, or not for this user to ask.
-    """
-    match = _SPAN.fullmatch(span.strip().lower())
-    within_s = int(match[1]) * _UNIT_S[match[2]] if match else MOST_WITHIN_S + 1
-    if within_s > MOST_WITHIN_S:
-        typer.echo(
-            f"--for: {printable(span, 40)!r} is not a length of time up to 31d; write 90s, 60m, 2h or 1d", err=True
-        )
-        raise typer.Exit(USAGE)
-    place, answer = _asked(config, _order("quiet", within_s=within_s))
-    match answer:
-        case Reply():
-            status = REFUSED if answer.uses else 0
-            lines = in_use(answer) or [f"quiet: no cue runs, and none starts within {span}"]
-            if answer.offline:
-                lines.append("no broker is connected, so only the cues that are here already could be looked at")
-        case NoAnswer(trouble="absent"):
-            status, lines = 0, [f"quiet: {answer.detail}"]
-        case NoAnswer(trouble="config" | "denied"):
-            status, lines = USAGE, [answer.detail, f"→ {remedy(answer, place, 'quiet')}"]
-        case NoAnswer():
-            lines = [f"{answer.detail}; it may be showing a film", f"→ {remedy(answer, place, 'quiet')}"]
-            status = REFUSED
-    if as_script:
-        uses = [use.model_dump(mode="json") for use in answer.uses] if isinstance(answer, Reply) else []
-        _print({"exit": status, "quiet": status == 0, "said": lines, "uses": uses})
-    else:
-        for line in lines:
-            typer.echo(line, err=status == USAGE)
-    raise typer.Exit(status)
-
-
 @app_local.command(epilog="Example: framezero local status --config /etc/framezero/agent.toml")
 def status(
     config: ConfigFile = CONFIG,
@@ -160,6 +113,53 @@ def _ordered(want: str, config: Path, as_script: bool) -> None:
         if answer.refused is not None:
             typer.echo(f"but {printable(answer.refused.detail)}", err=True)
     raise typer.Exit(code)
+
+
+@app_local.command(epilog="Example: sudo framezero local quiet --for 12h && sudo apt-get upgrade")
+def quiet(
+    span: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How far to look ahead: 90s, 60m, 2h, 1d.")
+    ] = "60m",
+    config: ConfigFile = CONFIG,
+    as_script: Json = False,
+) -> None:
+    """Say whether this wall is in use, or will be within some time: what restarts the agent asks this first.
+
+    In use is a wall that shows a cue's film, that a cue changes within the time,
+    or that a panic or a local black keeps dark. An agent that does not answer
+    may be showing a film, and so counts as in use.
+
+    Exit status: 0 not in use, or no agent runs here; 1 in use; 2 usage or
+    configuration, or not for this user to ask.
+    """
+    match = _SPAN.fullmatch(span.strip().lower())
+    within_s = int(match[1]) * _UNIT_S[match[2]] if match else MOST_WITHIN_S + 1
+    if within_s > MOST_WITHIN_S:
+        typer.echo(
+            f"--for: {printable(span, 40)!r} is not a length of time up to 31d; write 90s, 60m, 2h or 1d", err=True
+        )
+        raise typer.Exit(USAGE)
+    place, answer = _asked(config, _order("quiet", within_s=within_s))
+    match answer:
+        case Reply():
+            status = REFUSED if answer.uses else 0
+            lines = in_use(answer) or [f"quiet: no cue runs, and none starts within {span}"]
+            if answer.offline:
+                lines.append("no broker is connected, so only the cues that are here already could be looked at")
+        case NoAnswer(trouble="absent"):
+            status, lines = 0, [f"quiet: {answer.detail}"]
+        case NoAnswer(trouble="config" | "denied"):
+            status, lines = USAGE, [answer.detail, f"→ {remedy(answer, place, 'quiet')}"]
+        case NoAnswer():
+            lines = [f"{answer.detail}; it may be showing a film", f"→ {remedy(answer, place, 'quiet')}"]
+            status = REFUSED
+    if as_script:
+        uses = [use.model_dump(mode="json") for use in answer.uses] if isinstance(answer, Reply) else []
+        _print({"exit": status, "quiet": status == 0, "said": lines, "uses": uses})
+    else:
+        for line in lines:
+            typer.echo(line, err=status == USAGE)
+    raise typer.Exit(status)
 
 
 def _console() -> Console:
