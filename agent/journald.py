@@ -23,6 +23,7 @@ WAITING = 1000
 SEND_S = 10.0
 """A journal that takes nothing for so long has hung: what waits is given up."""
 
+CLOSE_S = 1.0
 _NAME_CHARS = 64
 _NO_NAME = re.compile("[^A-Z0-9_]")
 
@@ -74,6 +75,9 @@ class Journal:
         with self._lock:
             if not self._later:
                 try:
+                    if self._dropped:
+                        self._deliver(self._socket, encode(_loss(self._dropped)))
+                        self._dropped = 0
                     self._deliver(self._socket, entry)
                 except BlockingIOError:
                     pass
@@ -89,6 +93,12 @@ class Journal:
                 self._thread = threading.Thread(target=self._catch_up, name="journal", daemon=True)
                 self._thread.start()
             return True
+
+    def close(self) -> None:
+        """At the end of the program: give what waits a moment more."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(CLOSE_S)
 
     def _catch_up(self) -> None:
         """Send what waits, in its order, and end."""

@@ -92,6 +92,10 @@ class _Entries(logging.StreamHandler[TextIO]):
             if not taken:
                 super().emit(record)
 
+    def close(self) -> None:
+        self._journal.close()
+        super().close()
+
 
 def _journal_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """An entry with the fields that journalctl knows, and each of ours (systemd.journal-fields(7)).

@@ -197,6 +197,37 @@ def test_what_is_left_out_is_counted_and_said(
     assert numbers == list(range(sent - 7))
 
 
+def test_what_a_dead_journal_did_not_take_is_said_with_the_next_line(
+    journal: Journal, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journald, "SEND_S", 0.05)
+    sent = 0
+    while not journal._dropped:  # full, and nobody reads
+        assert journal.send(encode({"MESSAGE": str(sent)}))
+        sent += 1
+    journal.close()
+    given_up = journal._dropped
+    taken = [reader.entry()["MESSAGE"] for _ in range(sent - given_up)]
+    assert taken == [str(n) for n in range(sent - given_up)]
+    assert journal.send(encode({"MESSAGE": "next"}))
+    assert reader.entry()["FRAMEZERO_DROPPED"] == str(given_up)
+    assert reader.entry()["MESSAGE"] == "next"
+    assert reader.silent()
+
+
+def test_the_end_of_the_program_waits_a_moment_for_a_slow_journal(tmp_path: Path) -> None:
+    reader = Reader(tmp_path / "slow")
+    code = (
+        "import io, structlog; from agent import log; from agent.journald import Journal\n"
+        f"log.configure(io.StringIO(), journal=Journal({str(tmp_path / 'slow')!r}))\n"
+        "for n in range(900): structlog.get_logger().info('line', n=n)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as child:
+        assert [reader.entry()["FRAMEZERO_N"] for _ in range(900)] == [str(n) for n in range(900)]
+    assert child.returncode == 0
+    reader.close()
+
+
 def test_the_journal_is_where_systemd_says_so_of_this_very_stream(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as stream:
         found = os.fstat(stream.fileno())
