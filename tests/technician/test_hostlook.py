@@ -18,8 +18,9 @@ from agent.host import held_back_before
 from agent.journal import Journal
 from agent.lab import displays
 from agent.lab.processes import Processes
+from agent.localwire import Order, Reply
 from agent.player.wire import Screen
-from agent.technician import hostlook, players
+from agent.technician import hostlook, local, players
 from agent.technician.films import stock_with_sound
 
 
@@ -216,3 +217,18 @@ def test_films_have_sound_here_by_their_program_or_by_this_venues_encode(tmp_pat
     assert stock_with_sound(config(tmp_path, show="other")) == []
     journal.close()
     assert stock_with_sound(config(tmp_path / "nowhere")) == []
+
+
+def test_the_running_agents_version_is_asked_for_at_its_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = local.Place((tmp_path / "local.sock",), tmp_path, "framezero")
+    asked: list[str] = []
+
+    def ask(_place: local.Place, order: Order, _seconds: float) -> Reply | local.NoAnswer:
+        asked.append(order.want)
+        return Reply(venue="paris", timezone="UTC", time=None, agent="0.0.9")
+
+    monkeypatch.setattr(local, "ask", ask)
+    assert hostlook._running(place) == "0.0.9" and asked == ["quiet"], "what is asked for changes nothing"
+    assert hostlook._running(local.NoAnswer("absent", "no agent runs here")) is None
+    monkeypatch.setattr(local, "ask", lambda *_words: local.NoAnswer("silent", "it hangs"))
+    assert hostlook._running(place) is None
