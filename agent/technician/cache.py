@@ -134,8 +134,12 @@ def _prober() -> list[Finding]:
 
 
 def _odd(root: Path) -> list[Finding]:
-    found = [fault for _, fault in oddities(root)]
-    return [_found("fault", fault.code, fault.detail, "") for fault in found[:NAMES_TOLD]]
+    found = []
+    for path, fault in list(oddities(root))[:NAMES_TOLD]:
+        away = f"ls -ld {path}, and move it away: sudo mv {path} /var/tmp/"
+        mend = f"sudo chown framezero: {path}" if fault.code == "disk_denied" else away
+        found.append(_found("fault", fault.code, fault.detail, mend))
+    return found
 
 
 def _aside(root: Path) -> list[Finding]:
@@ -150,7 +154,8 @@ def _aside(root: Path) -> list[Finding]:
 
 def _misfits(store: Store, wants: list[Want]) -> list[Finding]:
     found = [misfit(want, store.contents_of(want.sha256)) for want in wants]
-    return [_found("fault", one.code, one.detail, "") for one in found if one]
+    again = "framezero publish, on the operator's side: the next revision of its program"
+    return [_found("fault", one.code, one.detail, again) for one in found if one]
 
 
 def _listed(names: tuple[str, ...]) -> str:

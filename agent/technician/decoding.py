@@ -94,16 +94,20 @@ def _player(facts: Facts) -> list[Finding]:
 
 def _films(facts: Facts) -> list[Finding]:
     if isinstance(facts.stock, Refusal):
-        return [_film("warning", facts.stock.code, f"the films could not be looked at: {facts.stock.detail}")]
+        what = f"the films could not be looked at: {facts.stock.detail}"
+        return [_film("warning", facts.stock.code, what, "sudo framezero check, or run it as the agent's user")]
     found = []
     if facts.stock.missing:
         what = f"not in the cache, and so not looked at: {_some(facts.stock.missing)}"
-        found.append(_film("warning", "films_missing", what, "framezero status"))
+        found.append(
+            _film("warning", "films_missing", what, "framezero local status; from a disk: framezero import DIR")
+        )
     if facts.stock.unread:
         what = f"programs that this version cannot read, and so not looked at: {_some(facts.stock.unread)}"
         found.append(_film("warning", "films_unread", what, "publish them again"))
     if facts.skipped and facts.tried:
-        found.append(_film("warning", "films_skipped", f"no film was measured: {facts.skipped}"))
+        what = f"no film was measured: {facts.skipped}"
+        found.append(_film("warning", "films_skipped", what, "framezero check, with the wall idle"))
     for tried in facts.tried:
         found += _one(tried, facts)
     return [*found, _summary(facts)]

@@ -263,7 +263,8 @@ def _state(config: Clock, report: ClockReport) -> list[Finding]:
         left_s = (config.ready_error_ms * 1e3 - bound_us) / report.skew_ppm
         what += f", and good enough for another {span(left_s * 1e6)} without servers"
     coasts = any(source.code == "coasting" for source in report.per_source)
-    return [_finding("warning", "holdover", what, "" if coasts else "mend the other findings before then")]
+    wait = "nothing but to wait: it ends by itself"
+    return [_finding("warning", "holdover", what, wait if coasts else "mend the other findings before then")]
 
 
 def _correction(config: Clock, report: ClockReport) -> list[Finding]:

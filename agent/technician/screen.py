@@ -51,7 +51,7 @@ def judge(display: Display, seen: Seen | str | None, machine: Machine) -> list[F
         what = "display.output is null: films are decoded and shown nowhere"
         return [_finding("warning", "display_null", what, 'set display.output = "x11"')]
     if isinstance(seen, str):
-        mend = f"DISPLAY={display.name} xset q, as the agent's user; systemctl status display-manager"
+        mend = f"sudo systemctl enable --now framezero-kiosk; or: DISPLAY={display.name} xset q, as the agent's user"
         return [_finding("fault", "display_absent", seen, mend)]
     return [_screen(display, seen), *_region(display, seen), *_mode(display, seen), *_pi(seen, machine)]
 
@@ -88,6 +88,7 @@ def _mode(display: Display, seen: Seen) -> list[Finding]:
         return []
     set_it = f"DISPLAY={display.name} xrandr --output NAME --mode {mode.width}x{mode.height}"
     set_it += f" --rate {mode.hz:g}" if mode.hz else ""
+    set_it += "; framezero-kiosk does so by itself: sudo systemctl restart framezero-kiosk"
     found = []
     if (mode.width, mode.height) != (seen.width, seen.height):
         what = f"the screen is {seen.width}x{seen.height}, display.mode says {mode.width}x{mode.height}"
