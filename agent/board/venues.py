@@ -259,6 +259,9 @@ def _reasons(presence: Told | None, status: Status | None, state: Presence) -> t
         found.append(Why("rival", "a second agent runs under this venue's name; stop one of them"))
     if status is not None and state == "online" and not status.ready:
         found += [Why(printable(reason.code, 40), printable(reason.detail)) for reason in status.reasons]
+    if status is not None and state == "online" and status.self_test is not None:
+        faults = [one for one in status.self_test.findings if one.verdict == "fault"]
+        found += [Why("self-test", printable(f"{one.what} → {one.mend}")) for one in faults]
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ from agent.control.draft import Draft
 from agent.control.view import View
 from agent.messages import Cue, Panic, Play, Refusal, encode
 from agent.received import Received
-from agent.told import Ack, ErrorWindow, NextCue
+from agent.told import Ack, ErrorWindow, NextCue, SelfTest
 from agent.units import US_PER_S, UtcUs
 
 NOW = UtcUs(1_700_000_000 * US_PER_S)
@@ -116,6 +116,18 @@ def test_a_venue_of_another_show_has_no_row_unless_it_is_expected() -> None:
     assert [row.venue for row in board.rows] == ["tokyo"]
     assert hall.room.others == [("paris", "other")]
     assert board.cards["tokyo"].reasons[0].code == "show"
+
+
+def test_what_a_player_found_of_itself_stands_on_its_card_as_far_as_a_show_would_suffer() -> None:
+    hall = Hall()
+    some = [
+        {"area": "files", "verdict": verdict, "code": "c", "what": f"a {verdict}\x1b[2J", "mend": "chmod 640 f"}
+        for verdict in ("fault", "warning")
+    ]
+    test = {"time": None, "good": 7, "warnings": 1, "faults": 1, "findings": some}
+    hall.venue("paris", ready=True, reasons=[], self_test=SelfTest.model_validate(test))
+    [why] = hall.look().cards["paris"].reasons
+    assert (why.code, why.detail) == ("self-test", "a fault → chmod 640 f")
 
 
 def test_expected_venues_stand_first_and_in_their_order() -> None:
