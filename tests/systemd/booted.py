@@ -1,6 +1,5 @@
 """Machines for tests: booted by them, gone with them."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +24,4 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What deploy/wheelhouse makes of this clone for a machine, as it comes on a stick."""
-    made = tmp_path_factory.mktemp("stick") / "framezero"
-    command = [str(roots.CLONE / "deploy" / "wheelhouse"), "--python", roots.PYTHON, str(made)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=roots.MAKE_S)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return made
+    return roots.bundle(tmp_path_factory.mktemp("stick") / "framezero")

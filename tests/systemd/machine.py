@@ -41,7 +41,7 @@ DISPLAY_UNIT = f"""\
 Description=Fake display of the test
 
 [Service]
-# A slow start is what a display of the trade has, too; the folder is on the disk, where the test can read it.
+# The folder is on the disk, where the test can read it.
 StateDirectory=xvfb
 ExecStart=/usr/bin/Xvfb :0 -screen 0 {SIZE[0]}x{SIZE[1]}x24 -fbdir /var/lib/xvfb -nolisten tcp -noreset +bs -s 0 -ac
 Restart=no
@@ -50,11 +50,14 @@ Restart=no
 WantedBy=multi-user.target
 """
 HOLD = """\
-mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$4"
+mount -t tmpfs -o size=4g,mode=755 disk "$2"
+mkdir "$2/upper" "$2/work" "$2/root"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 ip link set lo up
 echo '{"up": true}'
 exec cat
 """
+"""Holds the disk: what the machine writes above its root lives in memory, so that nothing of it is ever left over."""
 FAR = """\
 ip link set lo up
 echo '{"up": true}'
@@ -104,17 +107,15 @@ class Machine:
         self._far: Child | None = None
 
     def __enter__(self) -> Self:
-        upper, work, mount = (self._folder / name for name in ("disk", "work", "root"))
-        for folder in (upper, work, mount):
-            folder.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         hold = ["unshare", "--mount", "--net", "--propagation", "private", "bash", "-ec", HOLD, "hold"]
-        places = [str(place) for place in (self._base, upper, work, mount)]
+        places = [str(self._base), str(self._folder)]
         self._holder = self.processes.start(f"{self.name}-holder", [*hold, *places], talks=True)
         self._holder.hear(HOLD_S)
         self._far = self.processes.start(f"{self.name}-far", ["unshare", "--net", "bash", "-ec", FAR], talks=True)
         self._far.hear(HOLD_S)
         self._lay_cable()
-        self.root = Path(f"/proc/{self._holder.pid}/root") / mount.relative_to("/")
+        self.root = Path(f"/proc/{self._holder.pid}/root") / (self._folder / "root").relative_to("/")
         self.write("/etc/machine-id", "")
         self.write("/etc/hostname", "player\n")
         self.write("/etc/systemd/system/xvfb.service", DISPLAY_UNIT)
@@ -130,8 +131,6 @@ class Machine:
         for child in (self._far, self._holder):
             if child is not None:
                 self.processes.end(child)
-        for name in ("disk", "work", "root"):
-            shutil.rmtree(self._folder / name, ignore_errors=True)
 
     # --- its disk ------------------------------------------------------------------------------
 

@@ -26,8 +26,7 @@ BASE = ("systemd", "systemd-sysv", "dbus", "procps", "xvfb")
 """What a machine has beside what `deploy/install --packages` names: a system that boots, and a fake display."""
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 MAKE_S = 600
-PYTHON = "3.11"
-"""That of Debian 12."""
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 
 
 def obstacle() -> str | None:
@@ -76,6 +75,15 @@ def root(suite: str = "bookworm", wanted: Sequence[str] | None = None) -> Path:
         if not made.is_dir():
             _make(made, suite, wanted)
     return made
+
+
+def bundle(folder: Path, suite: str = "bookworm") -> Path:
+    """What deploy/wheelhouse makes of this clone for a machine with that Debian, as it comes on a stick."""
+    command = [str(CLONE / "deploy" / "wheelhouse"), "--python", PYTHONS[suite], str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=MAKE_S)
+    if done.returncode:
+        raise LabError(f"deploy/wheelhouse made no bundle: {done.stdout}{done.stderr}")
+    return folder
 
 
 def _make(target: Path, suite: str, wanted: Sequence[str]) -> None:
