@@ -15,6 +15,8 @@ import roots
 from house import House
 from machine import Machine
 
+from agent.lab.processes import wait_until
+
 RUNBOOK = roots.CLONE / "deploy" / "runbook.md"
 SECTION = "## A dead player: another one in ten minutes"
 MINUTES = 10.0
@@ -47,6 +49,7 @@ def test_a_spare_box_shows_the_right_frame_within_ten_minutes(
     machine.run("bash", "/media/stick/deploy/install", "--no-apt", seconds=300)
     house.furnish()
     machine.run("systemctl", "start", "framezero")
+    wait_until(house.stocked, SOON_S * 2, "the films on the machine")
     wall = house.play()
     wall.seconds_until_right(time.monotonic(), 10)
 
