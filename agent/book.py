@@ -29,7 +29,7 @@ MOST_BYTES = 512 << 20
 """Ninety days of a record each eight seconds; of more the oldest go first."""
 
 PRUNED_AT_ONCE = 2000
-_SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE book (id TEXT NOT NULL) STRICT;
 CREATE TABLE records (seq INTEGER PRIMARY KEY AUTOINCREMENT, due_us INTEGER NOT NULL, told INTEGER NOT NULL,
@@ -227,10 +227,10 @@ class Book:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=4194304"):
                 db.execute(f"PRAGMA {pragma}")
             [version] = db.execute("PRAGMA user_version").fetchone()
-            if version > _SCHEMA_VERSION:
+            if version > SCHEMA_VERSION:
                 raise OSError("it was written by a newer agent; install that one again, or move the file away")
             if version == 0:
-                db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={_SCHEMA_VERSION};COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
             if db.execute("SELECT count(*) FROM book").fetchone()[0] == 0:
                 db.execute("INSERT INTO book VALUES (?)", (str(uuid.uuid4()),))
             [self._id] = db.execute("SELECT id FROM book").fetchone()

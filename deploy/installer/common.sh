@@ -66,7 +66,7 @@ begin_log() {
     printf '\n=== %s: %s\n' "$(date -u +%FT%TZ)" "$*" >>"$LOG"
 }
 
-# one_at_a_time: until the end of this process; what it starts does not inherit the lock.
+# one_at_a_time: until the end of this process, and of what it has started: pip may outlive it.
 one_at_a_time() {
     exec {LOCK_FD}>"$LOCK"
     flock -n "$LOCK_FD" || die "another deploy/install is at work on this machine: wait for its end"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # systemd's side: units and drop-ins, which players there are, starting and stopping them. Sourced, not run.
 
+SWITCH_UNIT=framezero-switch.service # see switch.sh
 FILES=$PREFIX/files # what was put outside /opt, a path a line: what an uninstall takes away
 
 # target_of FILE: where a file below systemd/ belongs; nothing for one that is only for readers.
@@ -12,39 +13,50 @@ target_of() {
     esac
 }
 
+# unit_files SHARE: what a version puts outside /opt, a line each: where it lies, a tab, and where it belongs.
+unit_files() {
+    local file target
+    printf '%s\t%s\n' "$1/deploy/installer/$SWITCH_UNIT" "$SYSTEMD/system/$SWITCH_UNIT"
+    while read -r file; do
+        target=$(target_of "$file")
+        if [[ -n $target ]]; then printf '%s\t%s\n' "$1/systemd/$file" "$target"; fi
+    done < <(cd "$1/systemd" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+}
+
 # place_units SHARE: the units of that version, and none of another's. The list is first too long and then right, so
 # that whatever ends this in between, the next run or an uninstall knows every file.
 place_units() {
-    local share=$1 file target before=$CHANGED
-    [[ -d $share/systemd ]] || die "$share has no systemd folder"
-    : >"$WORK/files"
-    while read -r file; do
-        target=$(target_of "$file")
-        if [[ -n $target ]]; then echo "$target" >>"$WORK/files"; fi
-    done < <(cd "$share/systemd" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+    local file target before=$CHANGED
+    CHANGED=0
+    [[ -d $1/systemd ]] || die "$1 has no systemd folder"
+    unit_files "$1" >"$WORK/units"
     touch "$FILES"
-    LC_ALL=C sort -u "$FILES" "$WORK/files" >"$FILES.new"
+    { cat "$FILES" && cut -f2 "$WORK/units"; } | sort -u >"$FILES.new"
     mv "$FILES.new" "$FILES"
-    while read -r file; do
-        target=$(target_of "$file")
-        if [[ -n $target ]]; then put "$share/systemd/$file" "$target" 644; fi
-    done < <(cd "$share/systemd" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+    while IFS=$'\t' read -r file target; do put "$file" "$target" 644; done <"$WORK/units"
     while read -r target; do
-        if ! grep -qxF "$target" "$WORK/files"; then
+        if ! cut -f2 "$WORK/units" | grep -qxF "$target"; then
             did "removing $target"
-            rm -f "$target"
-            rmdir --ignore-fail-on-non-empty "${target%/*}" 2>/dev/null || true
+            take_away "$target"
         fi
     done <"$FILES"
-    mv "$WORK/files" "$FILES"
-    if ((CHANGED != before)) || [[ ${UNITS_TOUCHED:-} ]]; then reload_units; fi
+    cut -f2 "$WORK/units" >"$FILES.new"
+    mv "$FILES.new" "$FILES"
+    if ((CHANGED)); then reload_units; else CHANGED=$before; fi
+}
+
+# take_away FILE: and the folders of ours that it leaves empty.
+take_away() {
+    local folder=${1%/*}
+    rm -f "$1"
+    while [[ $folder == "$SYSTEMD"* ]] && rmdir "$folder" 2>/dev/null; do folder=${folder%/*}; done
 }
 
 reload_units() {
     booted || return 0
     logged systemctl daemon-reload || die "systemd does not take the units"
     # journald reads its limits only when it starts; it keeps what it has, and its readers.
-    if grep -q '/journald\.conf\.d/' "$FILES" 2>/dev/null; then logged systemctl try-restart systemd-journald || true; fi
+    if grep -q '/journald\.conf\.d/' "$FILES"; then logged systemctl try-restart systemd-journald || true; fi
 }
 
 # players: the units of all players with a configuration: the one of the host, and those of several on one host.
