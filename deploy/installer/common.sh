@@ -20,8 +20,9 @@ SYSTEMD=/usr/local/lib/systemd
 
 # What a version keeps of the clone or the bundle that it came from, under the same names, so that units go back with
 # their version and an installed player has this installer at hand.
-KEPT=(deploy/install deploy/installer deploy/constraints.txt deploy/chrony.conf deploy/venues/tokyo-shibuya.toml deploy/runbook.md systemd)
+PROGRAMS=(deploy/install deploy/kiosk deploy/quiet)
 SAMPLE=deploy/venues/tokyo-shibuya.toml
+KEPT=("${PROGRAMS[@]}" deploy/installer deploy/constraints.txt deploy/chrony.conf deploy/runbook.md "$SAMPLE" systemd)
 
 CHANGED=0
 

@@ -4,7 +4,7 @@
 # libmpv2 plays; ffmpeg has ffprobe, which compares films with their program; chrony keeps the host's clock; the rest runs the agent.
 PACKAGES=(python3 python3-venv libmpv2 ffmpeg chrony ca-certificates tzdata)
 # A bare X server for a player whose wall hangs on its own socket, with what sets mode and blanking.
-KIOSK_PACKAGES=(xserver-xorg-core xserver-xorg-input-libinput x11-xserver-utils xinit)
+KIOSK_PACKAGES=(xserver-xorg-core x11-xserver-utils)
 
 packages() {
     printf '%s\n' "${PACKAGES[@]}"

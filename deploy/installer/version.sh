@@ -75,7 +75,7 @@ copy_kept() {
     local file mode
     kept_files "$1" | while read -r file; do
         mode=644
-        case $file in deploy/install) mode=755 ;; esac
+        if [[ " ${PROGRAMS[*]} " == *" $file "* ]]; then mode=755; fi
         install -D -m "$mode" "$1/$file" "$2/$file"
     done
 }
