@@ -55,8 +55,10 @@ take_away() {
 reload_units() {
     booted || return 0
     logged systemctl daemon-reload || die "systemd does not take the units"
-    # journald reads its limits only when it starts; it keeps what it has, and its readers.
+    # What systemd's own daemons read only when they start, or are asked to. None of them lets go of what it holds.
+    if grep -q '/system\.conf\.d/' "$FILES"; then logged systemctl daemon-reexec || true; fi
     if grep -q '/journald\.conf\.d/' "$FILES"; then logged systemctl try-restart systemd-journald || true; fi
+    if grep -q '/logind\.conf\.d/' "$FILES"; then logged systemctl kill --signal=HUP systemd-logind || true; fi
 }
 
 # players: the units of all players with a configuration: the one of the host, and those of several on one host.

@@ -20,6 +20,11 @@ the_wheel() {
     VERSION=${BASH_REMATCH[1]}
 }
 
+# kept_by: the id of the version that this installer is a part of; nothing in a clone or a bundle.
+kept_by() {
+    case $ROOT in "$VERSIONS"/*/share/framezero) basename "${ROOT%/share/framezero}" ;; esac
+}
+
 build_wheel() {
     local python=$CURRENT/bin/python
     say "building the wheel from $ROOT"
