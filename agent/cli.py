@@ -51,9 +51,12 @@ def agent(
     """Run a venue's agent until it is told to end (systemd does)."""
     import logging
 
-    from agent import journald, log
-    from agent.config import ConfigError, load
-    from agent.daemon import CannotStartError, run_until_signal
+    from agent.loading import swiftly
+
+    with swiftly():
+        from agent import journald, log
+        from agent.config import ConfigError, load
+        from agent.daemon import CannotStartError, run_until_signal
 
     journal = journald.Journal() if journald.is_journal(sys.stderr, os.environ) else None
     log.configure(sys.stderr, level=logging.DEBUG if verbose else logging.INFO, journal=journal)

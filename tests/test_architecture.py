@@ -94,7 +94,7 @@ LAYERS = {
     "core": CORE,
     "config": {"agent.config"},
     "counter": {"agent.clock.kernel"},
-    "machine": {"agent.host", "agent.player.machine", "agent.player.randr"},
+    "machine": {"agent.host", "agent.loading", "agent.player.machine", "agent.player.randr"},
     "state": {"agent.book", "agent.journal"},
     "keys": {"agent.keyring"},
     "clock": {"agent.clock.*"},

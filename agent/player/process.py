@@ -12,6 +12,7 @@ import socket
 import sys
 import traceback
 
+from agent.loading import swiftly
 from agent.player.stage import StageError
 from agent.player.wire import Failed, Screen, line
 
@@ -37,7 +38,8 @@ def main() -> None:
     _flush_at_once()
     try:
         # python-mpv looks for libmpv when it is imported.
-        from agent.player.loop import HungError, Player
+        with swiftly():
+            from agent.player.loop import HungError, Player
     except OSError as error:
         agent.sendall(
             line(Failed(reason="libmpv_absent", detail=f"libmpv cannot be loaded; install libmpv2 ({error})"))
