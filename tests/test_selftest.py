@@ -165,3 +165,16 @@ async def test_a_fault_is_looked_at_again_and_a_mended_one_is_gone(
     async with asyncio.timeout(30):
         await made.run()
     assert [test.faults for test in told] == [1, 0] and made.result == told[-1]
+
+
+async def test_a_test_that_could_not_be_done_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(selftest, "AGAIN_S", 0.01)
+    mark = tmp_path / "once"
+    code = (
+        f"import json, os, sys; again = os.path.exists({str(mark)!r}); open({str(mark)!r}, 'w')\n"
+        "print(json.dumps({'findings': []}) if again else 'nonsense')"
+    )
+    made, told = made_of(code, monkeypatch)
+    async with asyncio.timeout(30):
+        await made.run()
+    assert [[one.code for one in test.findings] for test in told] == [[selftest.UNDONE], []]

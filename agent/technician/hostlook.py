@@ -40,7 +40,7 @@ def look(config: Config, file: Path) -> Facts:
     name = unit_of(file)
     units = _units([*([name] if name else []), UPGRADES, *(f"{daemon}.service" for daemon in TIME_DAEMONS)])
     unit = _unit(units[name], name) if name in units else None
-    user = unit.user if unit is not None and unit.loaded and unit.user else pwd.getpwuid(os.geteuid()).pw_name
+    user = unit.user if unit is not None and unit.loaded and unit.user else _own_name()
     reading = Host(config.cache.dir).read([])
     readonly, free_gb = _disk(config.state_dir)
     return Facts(
@@ -138,6 +138,14 @@ def _lacking(user: str, supplementary: str) -> tuple[str, ...]:
     return ()
 
 
+def _own_name() -> str:
+    """Who we are; a container may run under a number that has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
 def _exists(group: str) -> bool:
     try:
         grp.getgrnam(group)
@@ -176,9 +184,9 @@ def _file(path: str, what: str, secret: bool, user: str) -> File | None:
 def _readable(path: Path, user: str) -> bool | None:
     """Whether a user may read a file: itself, and the way there; by the mode, not by access lists (acl(5))."""
     try:
-        who = pwd.getpwnam(user)
-        if who.pw_uid == os.geteuid():
+        if user == _own_name():
             return os.access(path, os.R_OK)
+        who = pwd.getpwnam(user)
         if who.pw_uid == 0:
             return True
         groups = os.getgrouplist(user, who.pw_gid)

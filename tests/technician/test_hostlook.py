@@ -232,3 +232,11 @@ def test_the_running_agents_version_is_asked_for_at_its_socket(tmp_path: Path, m
     assert hostlook._running(local.NoAnswer("absent", "no agent runs here")) is None
     monkeypatch.setattr(local, "ask", lambda *_words: local.NoAnswer("silent", "it hangs"))
     assert hostlook._running(place) is None
+
+
+def test_a_user_without_a_name_is_no_riddle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    file = tmp_path / "agent.toml"
+    file.write_text("")
+    facts = hostlook.look(config(tmp_path), file)
+    assert facts.user == "user 54321" and [seen.readable for seen in facts.files] == [True]
