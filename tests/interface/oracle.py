@@ -22,6 +22,7 @@ from agent.effects import (
     ForgetProgram,
     KeepCue,
     KeepId,
+    KeepLocal,
     KeepPanic,
     KeepProgram,
     Kept,
@@ -56,7 +57,7 @@ VIEW_LIFE = 1_000
 """An operator's command hears so many messages before it ends."""
 REMEMBERED = 4_000
 """So many ids and hashes of what was truly signed are known here: far more than count at a time."""
-WRITES = (KeepCue, ForgetCue, KeepId, ForgetId, KeepProgram, ForgetProgram, KeepPanic)
+WRITES = (KeepCue, ForgetCue, KeepId, ForgetId, KeepProgram, ForgetProgram, KeepPanic, KeepLocal)
 
 
 def faults_of(kind: str, body: bytes, made: Made, keys: Iterable[PublicKey], utc: int, threshold: int) -> str:
@@ -189,6 +190,8 @@ class Oracle:
             case KeepPanic(_, kind, body):
                 self.figures.verdicts["kept"] += 1
                 return self._faults(kind, body, made)
+            case KeepLocal():
+                return "a local black by a message: that takes a hand at the wall"
             case Acknowledge(ack):
                 self.figures.verdicts[f"ack {ack.stage}"] += 1
                 if len(encode(ack)) > MAX_BODY_BYTES // 16:
