@@ -87,6 +87,8 @@ def test_a_panic_or_a_local_black_counts_and_so_does_what_runs_below() -> None:
     wall = wall_with(LOOP)
     wall.until(T0 + S)
     wall.receive("panic", panic_body(50, "black"))
+    wall.until(T0 + 3 * S)
+    assert wall.shown[-1][1].kind == "black"
     assert [use[0] for use in uses(wall)] == ["panic", "cue"]
     wall = FakeWall()
     wall.start_player()

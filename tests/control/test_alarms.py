@@ -352,6 +352,7 @@ def test_a_wall_that_somebody_there_has_black_is_one_alarm_with_the_name_and_the
     raised, _ = desk.lives(20, {"a": dark, "b": {"cue": CUE, "state": "playing"}})
     assert [(alarm.code, alarm.venue, alarm.severity) for alarm in raised] == [("local_black", "a", "critical")]
     assert "alice (by sudo) has the wall black" in raised[0].text
+    assert raised[0].since == T0, "since it is so, and not since this desk has seen it"
     assert "framezero local resume" in raised[0].remedy
     _, cleared = desk.lives(15, {"a": {"cue": CUE, "state": "playing"}, "b": {"cue": CUE, "state": "playing"}})
     assert [alarm.code for alarm in cleared] == ["local_black"]
