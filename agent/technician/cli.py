@@ -171,7 +171,7 @@ def _unusable(config: Path, fault: str, cause: BaseException | None) -> Finding:
     if variable.startswith(ENV_PREFIX):
         mend = f"unset {variable} in the environment, or mend its value"
     elif isinstance(cause, FileNotFoundError):
-        mend = f"make {config}: the README has one to copy, under 'Technicians'; or name another with --config"
+        mend = f"sudo framezero setup --config {config}; or name another file with --config"
     elif isinstance(cause, PermissionError):
         mend = f"sudo -u framezero framezero check --config {config}, or let this user read it: ls -l {config}"
     elif isinstance(cause, OSError):

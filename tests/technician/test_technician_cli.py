@@ -132,7 +132,7 @@ def findings_of(config: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str
 def test_a_configuration_that_is_not_there_is_to_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "agent.toml"
     [missing] = findings_of(config, monkeypatch, {})
-    assert missing["verdict"] == "fault" and missing["mend"].startswith(f"make {config}")
+    assert missing["verdict"] == "fault" and missing["mend"].startswith(f"sudo framezero setup --config {config}")
     config.mkdir()
     [folder] = findings_of(config, monkeypatch, {})
     assert folder["mend"].startswith("ls -l")
