@@ -260,7 +260,7 @@ class HostStatus(Told):
     cpu: float
     """Load, from 0 to 1."""
     mem_mb: int
-    """Memory of agent and player, in MiB."""
+    """Memory of agent, player and camera, in MiB."""
     disk_free_gb: float | None
     """Room beside the films, in units of 10⁹ bytes."""
     temp_c: float | None = None
