@@ -23,7 +23,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "broker.key": "chmod 640, root and the agent's group",
         "clock.servers": "five of three operators; three must agree, or one that is ours",
         "clock.correction_ms": "an asymmetry of the site that was measured",
-        "display.mode": "as set by xrandr: checked, not set",
+        "display.mode": "the kiosk sets it; else it is checked",
         "display.latency_ms": "how late the wall shows what the player sends",
         "display.region": "x,y,w,h: the part of the screen that is wall",
         "display.rotate": "degrees clockwise",
