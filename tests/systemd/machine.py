@@ -16,6 +16,7 @@ import signal
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -236,19 +237,17 @@ class Machine:
     def _find_leader(self) -> int | None:
         """The process that is number 1 inside."""
         assert self._nspawn is not None
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                told = dict(
-                    line.split(":\t", 1) for line in (entry / "status").read_text().splitlines() if ":\t" in line
-                )
-                inner = told["NSpid"].split()[-1]
-            except (OSError, KeyError):  # it has just ended
-                continue
-            if told["PPid"] == str(self._nspawn.pid) and inner == "1" and told["State"][0] not in "ZX":
-                return int(entry.name)
-        return None
+        return next((pid for pid, inner, parent in _processes() if parent == self._nspawn.pid and inner == 1), None)
+
+    def outside(self, pid: int) -> int:
+        """The number that a process inside has on this host. Raises LookupError where there is none."""
+        assert self._leader is not None, "the machine is off"
+        space = Path(f"/proc/{self._leader}/ns/pid").readlink()
+        for outer, inner, _ in _processes():
+            with contextlib.suppress(OSError):  # it has just ended
+                if inner == pid and Path(f"/proc/{outer}/ns/pid").readlink() == space:
+                    return outer
+        raise LookupError(f"{self.name} has no process {pid}")
 
     # --- what happens inside -------------------------------------------------------------------
 
@@ -313,6 +312,20 @@ class Machine:
     def plug_in(self) -> None:
         """The cable is back."""
         _command(*self.beyond("ip", "link", "set", "cable", "up"))
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """All processes that live: their numbers here, in their innermost namespace, and that of their parent here."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            lines = (entry / "status").read_text(errors="replace").splitlines()
+        except OSError:  # it has just ended
+            continue
+        told = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        if told["State"][0] not in "ZX":
+            yield int(entry.name), int(told["NSpid"].split()[-1]), int(told["PPid"])
 
 
 def _command(*argv: str) -> None:

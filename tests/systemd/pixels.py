@@ -23,6 +23,12 @@ class Pixels:
         self._screen = screen
         self._programme = programme
 
+    def shifted(self, frames: int) -> "Pixels":
+        """The same wall, judged by a programme that began so many frames later: wrong, where this one is right."""
+        plain = self._programme
+        due_ns = plain.due_ns + round(frames * 1_000_000_000 / plain.items[0].fps)
+        return Pixels(self._screen, Programme(plain.items, due_ns=due_ns, loop=plain.loop))
+
     def error_frames(self) -> float | None:
         """How many frames late the wall is now: within 0 and 1 where it is exact. None: no frame of the programme."""
         try:

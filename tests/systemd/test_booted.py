@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import resting
 import roots
 from house import House
 from machine import Machine
@@ -59,6 +60,9 @@ def test_it_is_installed_from_a_wheel_without_a_network(player: Player, bundle: 
 
 def test_a_cue_plays_on_the_frame_that_is_due(player: Player) -> None:
     player.play()
+    assert player.wall is not None
+    for late in (-3, 3, 7 * 30, 18 * 30 + 3):  # frames: a bit, a film, a loop and a bit
+        assert not player.wall.shifted(late).right(), "who judges the wall can tell"
 
 
 def test_killed_agent_is_back_on_the_right_frame(player: Player, record_property: Record) -> None:
@@ -118,6 +122,14 @@ def test_start_without_display_and_network_is_ready_and_no_loop(player: Player, 
 
 def test_cable_that_is_back_changes_nothing_on_the_wall(player: Player) -> None:
     player.plug_in()
+
+
+def test_agent_and_player_are_small(player: Player, record_property: Record) -> None:
+    agent = player.machine.outside(player.main)
+    wait_until(lambda: resting.settled(agent), 60, "the end of the agent's own test")
+    memory_mb = sum(resting.Snapshot.of(pid).pss_mb for pid in resting.family(agent))
+    record_property("figure", f"agent and player while a film plays: {memory_mb:.0f} MB (limit {resting.MOST_MB})")
+    assert memory_mb <= resting.MOST_MB
 
 
 def test_journal_has_fields(player: Player) -> None:
