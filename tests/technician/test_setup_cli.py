@@ -16,6 +16,7 @@ import pytest
 import typer
 from brokers import Mosquitto
 from terminal import Terminal
+from test_json_shapes import SHAPES
 from typer.testing import CliRunner, Result
 
 from agent import config
@@ -210,6 +211,8 @@ def test_what_was_answered_is_tried_for_real(tmp_path: Path, processes: Processe
     told = json.loads(done.stdout)
     verdicts = {finding["code"]: finding["verdict"] for finding in told["findings"]}
     assert verdicts["sync"] == verdicts["serves"] == "ok" and verdicts["display_absent"] == "fault"
+    assert told.keys() == SHAPES["setup"].keys()
+    assert all(finding.keys() == SHAPES["setup"]["findings"] for finding in told["findings"])
     assert told["written"], "a display that comes later is no reason to write nothing"
     argv = [sys.executable, "-m", "agent.cli", "check", "--short", "--json", "--config", str(tmp_path / "agent.toml")]
     checked = json.loads(subprocess.run(argv, capture_output=True, text=True, check=False).stdout)
