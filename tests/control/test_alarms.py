@@ -345,14 +345,14 @@ def test_panic_unsigned_rival_and_what_is_odd() -> None:
 
 def test_a_wall_that_somebody_there_has_black_is_one_alarm_with_the_name_and_the_remedy() -> None:
     desk = Desk()
-    black = LocalBlack(by="alice (by sudo)", since=T0)
+    black = LocalBlack(by="alice (by sudo)", since=UtcUs(T0 - 60 * US_PER_S))
     short = Refusal(code="local_black", detail="alice has this wall black")
     dark = {"state": "black", "ready": False, "reasons": [short], "local_black": black}
     desk.more = {"cues": {CUE: cue(at_s=5)}}
     raised, _ = desk.lives(20, {"a": dark, "b": {"cue": CUE, "state": "playing"}})
     assert [(alarm.code, alarm.venue, alarm.severity) for alarm in raised] == [("local_black", "a", "critical")]
     assert "alice (by sudo) has the wall black" in raised[0].text
-    assert raised[0].since == T0, "since it is so, and not since this desk has seen it"
+    assert raised[0].since == black.since, "since it is so, and not since this desk has seen it"
     assert "framezero local resume" in raised[0].remedy
     _, cleared = desk.lives(15, {"a": {"cue": CUE, "state": "playing"}, "b": {"cue": CUE, "state": "playing"}})
     assert [alarm.code for alarm in cleared] == ["local_black"]
