@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.lab.processes import LabError, find
+from agent.lab.processes import LabError
 
 CLONE = Path(__file__).parents[2]
 KEPT = CLONE / "out" / "roots"
@@ -20,8 +20,13 @@ PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
     "ip": "iproute2",
-    "nsenter": "util-linux",
+    "mosquitto": "mosquitto",
+    "mosquitto_sub": "mosquitto-clients",
+    "chronyd": "chrony",
+    "ffmpeg": "ffmpeg",
 }
+"""What runs on this host, and the Debian packages that have it."""
+PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 BASE = ("systemd", "systemd-sysv", "dbus", "procps", "xvfb")
 """What a machine has beside what `deploy/install --packages` names: a system that boots, and a fake display."""
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
@@ -34,9 +39,7 @@ def obstacle() -> str | None:
     if os.geteuid() != 0:
         return "a machine is booted by root only: run the tests as root"
     for program, package in PROGRAMS.items():
-        try:
-            find(program)
-        except LabError:
+        if shutil.which(program, path=PATH) is None:
             return f"{program} is not installed: apt install {package}"
     if "overlay" not in Path("/proc/filesystems").read_text(encoding="utf-8"):
         return "this kernel has no overlay file system, of which a test machine's disk is made"
