@@ -78,6 +78,7 @@ class ClockService:
         self._news = asyncio.Event()
         self._hands = Hands("clock")
         self._looked: RawNs | None = None
+        self._sleeps_until = RawNs(0)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unkept: str | None = None
         self._kept_current: RawNs | None = None
@@ -92,9 +93,11 @@ class ClockService:
                 # Who only asks has learnt nothing; what an answer says has been looked at when it came.
                 if self._look_in_s() <= 0.0 or any(isinstance(order, Note) for order in orders):
                     self._look()
+                patience_s = self._patience_s()
+                self._sleeps_until = RawNs(raw_now_ns() + round(patience_s * 1e9))
                 # Not wait_for, which in Python 3.11 can swallow a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._patience_s()):
+                    async with asyncio.timeout(patience_s):
                         await self._news.wait()
                 self._news.clear()
         finally:
@@ -144,7 +147,9 @@ class ClockService:
                 outcome = Refusal(code="internal", detail=f"asking it failed: {error}")
             self._do(heard(outcome, raw_now_ns()))
             self._look(news=True)
-            self._news.set()
+            deadline = self._keeper.deadline()
+            if deadline is not None and deadline < self._sleeps_until:
+                self._news.set()
 
         task = asyncio.get_running_loop().create_task(carry_out(), name="clock question")
         self._tasks.add(task)
