@@ -165,6 +165,7 @@ go_back() {
     stop_players
     make_readable "$FROM" --as-it-was
     use_version "$FROM"
+    ((WAIT_S >= 60)) || WAIT_S=60 # there is no other to try
     if start_and_judge; then
         end_switch
         say "$FROM runs again"
