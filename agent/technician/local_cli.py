@@ -17,12 +17,14 @@ from rich.text import Text
 
 from agent.localwire import MOST_WITHIN_S, Order, Reply
 from agent.printable import printable
-from agent.technician.local import CONFIG, NoAnswer, Place, ask, find
+from agent.technician.local import ANSWER_S, CONFIG, NoAnswer, Place, ask, find
 from agent.technician.local_page import page
 from agent.technician.local_words import in_use, remedy
 
 REFUSED, USAGE, SILENT = 1, 2, 3
 EVERY_S = 1.0
+QUIET_S = 2.0
+"""Nothing has to be done for this answer, and timers that ask for it wait."""
 _SPAN = re.compile(r"(\d{1,7})\s*([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -139,7 +141,7 @@ def quiet(
             f"--for: {printable(span, 40)!r} is not a length of time up to 31d; write 90s, 60m, 2h or 1d", err=True
         )
         raise typer.Exit(USAGE)
-    place, answer = _asked(config, _order("quiet", within_s=within_s))
+    place, answer = _asked(config, _order("quiet", within_s=within_s), QUIET_S)
     match answer:
         case Reply():
             status = REFUSED if answer.uses else 0
@@ -175,9 +177,9 @@ def _order(want: str, **more: Any) -> Order:
         return Order.model_validate({"want": want, **more})
 
 
-def _asked(config: Path, order: Order) -> tuple[Place | None, Reply | NoAnswer]:
+def _asked(config: Path, order: Order, seconds: float = ANSWER_S) -> tuple[Place | None, Reply | NoAnswer]:
     place = find(config, os.environ)
-    return (None, place) if isinstance(place, NoAnswer) else (place, ask(place, order))
+    return (None, place) if isinstance(place, NoAnswer) else (place, ask(place, order, seconds))
 
 
 def _failed(answer: NoAnswer, place: Place | None, command: str, as_script: bool) -> typer.Exit:
