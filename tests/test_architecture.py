@@ -100,7 +100,13 @@ LAYERS = {
     "clock": {"agent.clock.*"},
     "cache": {"agent.cache.*"},
     "player child": {"agent.player.*"},
-    "player parent": {"agent.player.benchmark", "agent.player.camera", "agent.player.floor", "agent.player.proxy"},
+    "player parent": {
+        "agent.player.away",
+        "agent.player.benchmark",
+        "agent.player.camera",
+        "agent.player.floor",
+        "agent.player.proxy",
+    },
     "channel": {"agent.access", "agent.connection", "agent.journald", "agent.localsocket", "agent.log"},
     "daemon": {
         "agent.beside",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.clock.mapping import Mapping
 from agent.liveness import Signs
+from agent.player.away import is_away
 from agent.player.floor import Floor
 from agent.player.wire import (
     REPORTS,
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 RESTART_AT_ONCE_S = 0.02
 RESTART_FIRST_S = 0.2
 RESTART_MOST_S = 5.0
+LOOK_S = 0.25
+"""So often it is looked whether a display that is away is back."""
 QUIT_S = 2.0
 OUTPUT_BYTES = 8192
 STEADY_S = 3.0
@@ -139,9 +142,19 @@ class PlayerProxy:
                     pause_s = RESTART_AT_ONCE_S
                 else:
                     pause_s = min(max(pause_s * 2, RESTART_FIRST_S), RESTART_MOST_S)
-                await asyncio.sleep(pause_s)
+                await self._pause(pause_s)
         finally:
             self._writer = None
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next player; a display that was away and is back ends it, for then there is hope."""
+        loop, name = asyncio.get_running_loop(), self._screen.name
+        until = loop.time() + seconds
+        watched = self._screen.output == "x11" and is_away(name)
+        while (left := until - loop.time()) > 0:
+            await asyncio.sleep(min(left, LOOK_S) if watched else left)
+            if watched and not is_away(name):
+                return
 
     async def _lay_floor(self) -> None:
         if self._floor is None or (self._layer is not None and self._layer.is_alive()):
