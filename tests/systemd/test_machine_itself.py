@@ -59,7 +59,7 @@ def test_a_machine_whose_test_was_killed_is_gone(machine: Machine, tmp_path: Pat
         place = Path({str(tmp_path)!r})
         with Processes(place / "logs") as processes, Machine(processes, place) as it:
             it.boot()
-            print(it.name, it._leader, flush=True)
+            print(it.name, it.outside(1), flush=True)
             time.sleep(600)
     """
     test = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
