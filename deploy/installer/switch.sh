@@ -218,26 +218,24 @@ stop_players() {
 
 # start_and_judge: true where all of them come up, answer and stay; else WHY says what was wrong.
 start_and_judge() {
-    local unit since
+    local unit judge since
     since=$(date +%s)
     ((${#PLAYERS[@]})) || return 0
     systemctl reset-failed "${PLAYERS[@]}" 2>/dev/null || true
     logged systemctl start --no-block "${PLAYERS[@]}" || true
-    for unit in "${PLAYERS[@]}"; do
-        if ! comes_up "$unit" || ! answers "$unit"; then
-            said_last "$unit" "$since"
-            return 1
-        fi
-        say "$unit is up and answers"
-    done
-    if [[ -n ${GAP_FROM:-} ]]; then say "without an agent for $((($(date +%s%N) - GAP_FROM) / 1000000)) ms"; fi
-    GAP_FROM=
-    for unit in "${PLAYERS[@]}"; do
-        if ! stays "$unit"; then
-            said_last "$unit" "$since"
-            return 1
+    for judge in comes_up answers stays; do
+        for unit in "${PLAYERS[@]}"; do
+            if ! "$judge" "$unit"; then
+                said_last "$unit" "$since"
+                return 1
+            fi
+        done
+        if [[ $judge == comes_up && -n ${GAP_FROM:-} ]]; then
+            say "without an agent for $((($(date +%s%N) - GAP_FROM) / 1000000)) ms"
+            GAP_FROM=
         fi
     done
+    say "${PLAYERS[*]}: up, and answers"
 }
 
 property() { systemctl show --value --property "$2" "$1"; }
