@@ -84,7 +84,7 @@ noted() { sed -n "s/^$1=//p" "$SWITCH"; }
 
 # switch_to ID WHY BY: has the service do it with the installer of version BY, shows what it says, and ends as it ended.
 switch_to() {
-    local status=0 follow
+    local status=0 starter
     if ! booted; then
         place_units "$VERSIONS/$1/share/framezero"
         link "versions/$(id_of "$CURRENT")" "$PREVIOUS"
@@ -97,12 +97,10 @@ switch_to() {
         "players=$(running_players | tr '\n' ' ')"
     link "$VERSIONS/$3/share/framezero/deploy/install" "$SWITCHER"
     : >"$SWITCH_LOG"
-    tail --follow --lines=+1 --pid=$$ "$SWITCH_LOG" &
-    follow=$!
-    systemctl start "$SWITCH_UNIT" 2>>"$LOG" || status=$?
-    sleep 0.3 # what was said last
-    kill "$follow" 2>/dev/null || true
-    wait "$follow" 2>/dev/null || true
+    systemctl start "$SWITCH_UNIT" 2>>"$LOG" &
+    starter=$!
+    tail --follow --lines=+1 --sleep-interval=0.2 --pid="$starter" "$SWITCH_LOG" # to its last line, and then it ends
+    wait "$starter" || status=$?
     CHANGED=1
     return "$status"
 }
