@@ -56,7 +56,7 @@ def mirror() -> str | None:
             words = line.split()
             if words and words[0] in ("URIs:", "deb"):
                 address = next((word for word in words[1:] if "://" in word), None)
-                if address is not None and "debian" in address.rpartition("/")[2]:
+                if address is not None and address.rstrip("/").endswith("/debian"):  # not the one of security alone
                     return address
     return None
 
