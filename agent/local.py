@@ -7,6 +7,7 @@ show: an order has a size and a time, few are served at once, and a socket that 
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import stat
 import struct
@@ -59,9 +60,7 @@ class Peer:
 class LocalSocket:
     """The socket in `runtime`, and a link to it in `state_dir`, which this agent has for itself."""
 
-    def __init__(
-        self, runtime: Path, state_dir: Path, answer: Callable[[Order, Peer], Awaitable[Reply | None]]
-    ) -> None:
+    def __init__(self, runtime: Path, state_dir: Path, answer: Callable[[Order, Peer], Awaitable[Reply]]) -> None:
         self._path = runtime / SOCKET
         self._link = state_dir / SOCKET
         self._answer = answer
@@ -169,10 +168,12 @@ class LocalSocket:
             log.warning("local order refused", uid=peer.uid, pid=peer.pid, reason=order.code, detail=order.detail)
             answer = order.model_dump_json()
         else:
-            reply = await self._answer(order, peer)
-            if reply is None:
+            if _gone(writer):
+                log.warning(
+                    "local order dropped: the agent hung, and who gave it has gone", want=order.want, uid=peer.uid
+                )
                 return
-            answer = reply.model_dump_json()
+            answer = (await self._answer(order, peer)).model_dump_json()
         writer.write(answer.encode() + b"\n")
         async with asyncio.timeout(WRITE_S):
             await writer.drain()
@@ -186,6 +187,13 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
         connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     )
     return Peer(pid, uid)
+
+
+def _gone(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other end is closed, and not for writing alone: nobody waits for an answer any more (poll(2))."""
+    look = select.poll()
+    look.register(writer.get_extra_info("socket").fileno(), 0)  # POLLHUP is told unasked
+    return bool(look.poll(0))
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

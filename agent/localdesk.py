@@ -8,13 +8,12 @@ from typing import Any, assert_never
 import structlog
 
 from agent import __version__
-from agent.clock.kernel import raw_now_ns
 from agent.conductor import Conductor
 from agent.config import Config
 from agent.effects import Event, LocalOrdered, Now
 from agent.local import LocalSocket, Peer
 from agent.localblack import Standing
-from agent.localwire import MOST_AGE_NS, Order, Reply
+from agent.localwire import Order, Reply
 from agent.messages import Refusal
 from agent.told import LocalBlack, Status
 
@@ -47,10 +46,7 @@ class LocalDesk:
         self._handle = handle
         self.socket = LocalSocket(runtime, config.state_dir, self._answer)
 
-    async def _answer(self, order: Order, peer: Peer) -> Reply | None:
-        if order.sent_ns is not None and raw_now_ns() - order.sent_ns > MOST_AGE_NS:
-            log.warning("local order is too old, and dropped: the agent hung", want=order.want, uid=peer.uid)
-            return None
+    async def _answer(self, order: Order, peer: Peer) -> Reply:
         by = f"{order.by} (by sudo)" if order.by and peer.uid == 0 else peer.name
         match order.want:
             case "status":

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from agent.messages import Count, Model, Name, Refusal, Remark, Version, WireTime
+from agent.messages import Model, Name, Refusal, Remark, Version, WireTime
 from agent.told import LocalBlack, Status, Told
 
 SOCKET = "local.sock"
@@ -15,9 +15,6 @@ SOCKET = "local.sock"
 
 MOST_ORDER_BYTES = 4096
 MOST_REPLY_BYTES = 256 * 1024
-MOST_AGE_NS = 10_000_000_000
-"""An order that an agent finds so late, for it hung, is not carried out: whoever gave it has been told so long ago."""
-
 MOST_WITHIN_S = 31 * 86_400
 """No cue is longer than that ahead (see the contracts: `expires`)."""
 
@@ -31,8 +28,6 @@ class Order(Model):
     """With `quiet`: how far to look ahead, in seconds."""
     by: Remark | None = None
     """Who asks, where the socket cannot tell: the name that was there before sudo."""
-    sent_ns: Count | None = None
-    """When it was sent, in nanoseconds of the host's raw monotonic counter."""
 
 
 class Use(Told):

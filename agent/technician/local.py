@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.clock.kernel import raw_now_ns
 from agent.localsocket import address
 from agent.localwire import MOST_REPLY_BYTES, SOCKET, Order, Reply
 from agent.messages import Refusal, decode
@@ -86,7 +85,6 @@ def _state_dir(config: Path) -> str | NoAnswer | None:
 def ask(place: Place, order: Order, seconds: float = ANSWER_S) -> Reply | NoAnswer:
     """Have the agent carry out an order."""
     end = time.monotonic() + seconds
-    order = order.model_copy(update={"sent_ns": raw_now_ns()})
     line = json.dumps(order.model_dump(mode="json", exclude_none=True)).encode() + b"\n"
     denied: NoAnswer | None = None
     for path in place.sockets:
