@@ -20,6 +20,9 @@ SOCKET = "/run/systemd/journal/socket"
 WAITING = 1000
 """So many entries wait for a journal that is slow or started anew; a thousand are some seconds of a debug log."""
 
+WAITING_BYTES = 8 << 20
+"""And so much of them: an event is logged whole, and may be of any length."""
+
 SEND_S = 10.0
 """A journal that takes nothing for so long has hung: what waits is given up."""
 
@@ -67,6 +70,7 @@ class Journal:
         self._socket.setblocking(False)
         self._lock = threading.Lock()
         self._later: deque[bytes] = deque()
+        self._later_bytes = 0
         self._thread: threading.Thread | None = None
         self._dropped = 0
 
@@ -85,8 +89,9 @@ class Journal:
                     return False
                 else:
                     return True
-            if len(self._later) < WAITING:
+            if len(self._later) < WAITING and self._later_bytes + len(entry) <= WAITING_BYTES:
                 self._later.append(entry)
+                self._later_bytes += len(entry)
             else:
                 self._dropped += 1
             if self._thread is None:
@@ -113,15 +118,17 @@ class Journal:
                 try:
                     if dropped:
                         self._deliver(patient, encode(_loss(dropped)))
+                        with self._lock:
+                            self._dropped -= dropped
                     self._deliver(patient, entry)
                 except OSError:
                     with self._lock:
                         self._dropped += len(self._later)
                         self._later.clear()
+                        self._later_bytes = 0
                 else:
                     with self._lock:
-                        self._dropped -= dropped
-                        self._later.popleft()
+                        self._later_bytes -= len(self._later.popleft())
 
     def _deliver(self, sock: socket.socket, entry: bytes) -> None:
         try:

@@ -13,12 +13,14 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from agent.cache.lull import Lull, RestS
+from agent.messages import encode
 from agent.printable import printable
 from agent.told import SelfTest, SelfTestFinding, Told
 from agent.units import UtcUs
@@ -35,7 +37,8 @@ STEP_S = 0.5
 MOST_BYTES = 256 * 1024
 MOST_FINDINGS = 16
 SENTENCE_CHARS = 300
-"""A status has to fit into 64 KiB."""
+TOLD_BYTES = 16 * 1024
+"""A status has to fit into 64 KiB, in whatever script a film or a folder is named; what is more is only counted."""
 LOWEST = 19
 UNDONE = "self_test"
 """The code of what is found where the test itself could not be done; then it is tried again, too."""
@@ -142,8 +145,14 @@ def read(said: bytes | str, utc: UtcUs | None) -> SelfTest:
         good=len(found) - len(faults) - len(warnings),
         warnings=len(warnings),
         faults=len(faults),
-        findings=[*faults, *warnings][:MOST_FINDINGS],
+        findings=_fitting([*faults, *warnings]),
     )
+
+
+def _fitting(findings: list[SelfTestFinding]) -> list[SelfTestFinding]:
+    """As many of the worst as a status has room for."""
+    sizes = accumulate(len(encode(finding)) for finding in findings)
+    return [finding for finding, size in zip(findings, sizes, strict=True) if size <= TOLD_BYTES][:MOST_FINDINGS]
 
 
 def told_codes(test: SelfTest) -> list[str]:

@@ -197,6 +197,18 @@ def test_what_is_left_out_is_counted_and_said(
     assert numbers == list(range(sent - 7))
 
 
+def test_long_lines_wait_only_as_far_as_there_is_memory_for_them(journal: Journal, reader: Reader) -> None:
+    while not journal._later:  # full, and nobody reads
+        assert journal.send(encode({"MESSAGE": "short"}))
+    assert journal.send(encode({"MESSAGE": "x" * journald.WAITING_BYTES}))
+    assert (journal._dropped, len(journal._later)) == (1, 1), "it does not fit beside the other"
+    assert journal.send(encode({"MESSAGE": "last"}))
+    while "last" not in (entry := reader.entry())["MESSAGE"]:
+        assert entry["MESSAGE"] == "short" or entry["FRAMEZERO_DROPPED"] == "1"
+    journal.close()
+    assert (journal._dropped, journal._later_bytes) == (0, 0)
+
+
 def test_what_a_dead_journal_did_not_take_is_said_with_the_next_line(
     journal: Journal, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

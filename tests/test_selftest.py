@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent import selftest
+from agent.messages import encode
 from agent.selftest import SelfTester, read
 from agent.told import SelfTest
 from agent.units import UtcUs
@@ -33,11 +34,13 @@ def test_what_is_not_good_is_told_the_worst_first() -> None:
 
 
 def test_a_status_has_room_for_whatever_is_found() -> None:
-    test = read(
-        said(*(finding("fault", f"c{number}", what="é" * 9999, mend="x\x1b[2J" * 999) for number in range(500))), None
+    many = read(said(*(finding("fault", f"c{number}") for number in range(500))), None)
+    assert many.faults == 500 and len(many.findings) == selftest.MOST_FINDINGS
+    long = read(
+        said(*(finding("fault", f"c{number}", what="🐟" * 9999, mend="x\x1b[2J" * 999) for number in range(500))), None
     )
-    assert test.faults == 500 and len(test.findings) == selftest.MOST_FINDINGS
-    assert len(test.model_dump_json().encode()) < 32 * 1024 and "\x1b" not in test.findings[0].mend
+    assert [one.code for one in long.findings[:8]] == [f"c{number}" for number in range(8)] and long.faults == 500
+    assert len(encode(long)) < selftest.TOLD_BYTES + 1024 and "\x1b" not in long.findings[0].mend
 
 
 @pytest.mark.parametrize(
