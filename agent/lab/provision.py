@@ -30,7 +30,7 @@ BROKER_PORT, TIME_PORT, FILMS_PORT = 8883, 1123, 8080
 """Above 1023: nothing here runs as root."""
 
 OPERATOR = "operator"
-USER = "framezero"
+USER = GROUP = "framezero"
 BROKER_USER = "mosquitto"
 
 
@@ -150,7 +150,7 @@ class Provision:
 def _own(target: Path, owner: str) -> None:
     """Let the agent's group read it and nobody else; a key that others may read is refused where it signs."""
     target.chmod(0o640 if owner == "root" else 0o600)
-    shutil.chown(target, owner, USER)
+    shutil.chown(target, owner, GROUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from agent.lab import displays, films, meter, readings
 from agent.lab.displays import Display
+from agent.lab.framebuffer import Framebuffer
 from agent.lab.meter import GapCounter
 from agent.lab.processes import Processes
 from agent.lab.readings import Mode
@@ -237,3 +238,19 @@ def test_values_of_looks() -> None:
     one, other = (meter.value_of(bytes([level]) * 64, "signature") for level in (1, 2))
     assert one != other and one == meter.value_of(b"\1" * 64, "signature")
     assert meter.value_of(bytes(32), "barcode") is None
+
+
+def test_a_display_that_was_started_again_is_followed(processes: Processes, tmp_path: Path) -> None:
+    (first,) = displays.start(processes, ["tokyo"], (320, 180), tmp_path / "displays")
+    watched = meter.Watched("tokyo", Framebuffer.open(first.framebuffer), "barcode")
+    before = watched.file
+    watched.renew()
+    assert watched.file == before
+    processes.end(first.child)
+    first.framebuffer.unlink(missing_ok=True)
+    watched.renew()
+    assert watched.file == before  # nothing is there: the last picture stands
+    displays.start(processes, ["tokyo"], (320, 180), tmp_path / "displays")
+    watched.renew()
+    assert watched.file == meter._identity(first.framebuffer)
+    assert len(watched.memory) == first.framebuffer.stat().st_size

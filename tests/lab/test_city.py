@@ -1,0 +1,52 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.lab import city
+from agent.lab.processes import wait_until
+
+
+def test_the_agent_lives_under_the_skew_and_does_not_see_it_as_a_setting() -> None:
+    found = city.command(Path("/etc/framezero/agent.toml"), "")
+    assert found[:2] == ["env", "--unset=FRAMEZERO_SKEW"]
+    assert not [word for word in found if word.startswith("FAKETIME")]
+
+
+def test_what_an_earlier_life_kept_of_its_clock_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "mapping.json").write_text("{}")
+    city._boot(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    city._boot("")
+
+
+@pytest.mark.needs("Xvfb")
+def test_a_display_that_dies_is_raised_again_and_sigterm_ends_all(tmp_path: Path) -> None:
+    # In a namespace of its own, as in a container: there it is the first process, and :0 is its own.
+    program = f"import sys; sys.argv = ['city']; from agent.lab import city; city.NUMBER = {free_display()}\n" + (
+        f"sys.exit(city.City(['sleep', '1000'], (320, 180), __import__('pathlib').Path({str(tmp_path)!r})).run())"
+    )
+    handlers = "import signal; from agent.lab import city; signal.signal(signal.SIGTERM, city._shut_down)\n"
+    child = subprocess.Popen([sys.executable, "-c", handlers + program], stderr=subprocess.DEVNULL)
+    screen = tmp_path / "Xvfb_screen0"
+    try:
+        wait_until(lambda: screen.exists() and displays_of(child.pid) != [], 15, "the display")
+        (first,) = displays_of(child.pid)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: bool(displays_of(child.pid)) and displays_of(child.pid) != [first], 15, "another display")
+    finally:
+        child.terminate()
+        assert child.wait(15) == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{first}").exists()
+
+
+def displays_of(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == "Xvfb"]
+
+
+def free_display() -> int:
+    return next(number for number in range(300, 900) if not Path(f"/tmp/.X11-unix/X{number}").exists())
