@@ -1,0 +1,85 @@
+"""The files themselves, without an engine: what they must not need, and that compose takes them."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from agent.lab.venues import VENUES
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+COMPOSE, REALTIME = DEPLOY / "compose.yaml", DEPLOY / "compose.realtime.yaml"
+DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
+CITIES = {venue.venue for venue in VENUES}
+
+
+def compose(*files: Path, **env: str) -> Any:
+    """What docker-compose makes of these files."""
+    named = [word for file in files for word in ("--file", str(file))]
+    argv = ["docker-compose", *named, "config"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, **env}, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return yaml.safe_load(done.stdout)
+
+
+@pytest.mark.needs("docker-compose")
+def test_compose_takes_the_file_and_it_has_the_services_that_are_promised() -> None:
+    services = compose(COMPOSE)["services"]
+    assert CITIES | {"broker", "time", "films", "board", "meter", "keys", "opening"} == set(services)
+    assert compose(COMPOSE, REALTIME)["services"]["meter"]["cpu_rt_runtime"] == 150_000
+
+
+@pytest.mark.needs("docker-compose")
+def test_each_wall_has_the_clock_of_the_lab_and_takes_another() -> None:
+    services = compose(COMPOSE)["services"]
+    for venue in VENUES:
+        offset, rate = services[venue.venue]["environment"]["FRAMEZERO_SKEW"].split()
+        assert (float(offset), float(rate[1:])) == (venue.offset_s, pytest.approx(1 + venue.ppm * 1e-6))
+    changed = compose(COMPOSE, SHANGHAI_SKEW="+2 x1.0001", PARIS_SKEW="")["services"]
+    assert changed["shanghai"]["environment"]["FRAMEZERO_SKEW"] == "+2 x1.0001"
+    assert changed["paris"]["environment"]["FRAMEZERO_SKEW"] == ""
+
+
+@pytest.mark.needs("docker-compose")
+def test_nothing_is_privileged_or_open_to_other_computers() -> None:
+    for name, service in compose(COMPOSE)["services"].items():
+        assert not {"privileged", "devices", "pid", "ipc"} & set(service), name
+        assert service.get("network_mode") in (None, "none"), name
+        ports = service.get("ports", [])
+        assert all(str(port).startswith("127.0.0.1:") for port in ports), (name, ports)
+        # Who begins as root keeps one capability, and setpriv makes it somebody else; the keys are given to others.
+        if service.get("user", "").startswith("root") and name != "keys":
+            assert service["cap_drop"] == ["ALL"]
+            assert service["entrypoint"][:2] == ["setpriv", "--reuid=framezero"]
+
+
+@pytest.mark.needs("docker-compose")
+def test_a_wall_sees_nobody_elses_papers() -> None:
+    for name, service in compose(COMPOSE)["services"].items():
+        volumes = {str(volume).partition(":")[0] for volume in service.get("volumes", [])}
+        secret = {volume for volume in volumes if volume.endswith("-settings")} | (volumes & {"authority", "operator"})
+        if name != "keys":
+            assert secret <= {f"{name}-settings", "operator"}
+            assert "operator" not in secret or name in ("board", "opening")
+
+
+def test_the_image_is_built_from_plain_debian_by_any_builder_for_any_processor() -> None:
+    assert re.search(r"^ARG BASE=debian:bookworm-slim$", DOCKERFILE, re.MULTILINE)
+    origins = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
+    assert origins == {"${BASE}", "builder", "agent"}
+    commands = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
+    assert not re.search(r"--mount|TARGETARCH|amd64|x86_64|PIP_CERT|certs/", commands)
+    assert commands.count("apt-get install") == commands.count("--no-install-recommends")
+    assert commands.count("apt-get install") == commands.count("rm -rf /var/lib/apt/lists/*")
+
+
+def test_what_is_built_from_is_named_and_nothing_else_is_sent() -> None:
+    lines = (DEPLOY.parent / ".dockerignore").read_text().splitlines()
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} >= {"agent", "pyproject.toml", "deploy/constraints.txt"}
+    assert json.dumps(lines).count("!deploy") == 2
