@@ -76,7 +76,7 @@ class Show:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.files = [COMPOSE, QUICK, *([REALTIME] if engine.realtime else [])]
+        self.files = [COMPOSE, QUICK, *([REALTIME] if engine.rt_runtime_us else [])]
         self._films = plan(Path(), width=320, height=180)
         began = time.monotonic()
         self.compose("up", "--detach")
@@ -90,7 +90,8 @@ class Show:
         self.programme = Programme(items, due_ns=due * NS_PER_US, loop=True)
 
     def compose(self, *words: str) -> str:
-        return self.engine.compose(*words, files=self.files).stdout
+        share = f"{self.engine.rt_runtime_us // 6}us"
+        return self.engine.compose(*words, files=self.files, env={"FRAMEZERO_RT_RUNTIME": share}).stdout
 
     def container(self, service: str) -> str:
         return f"five_{service}_1"
