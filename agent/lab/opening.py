@@ -13,13 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from agent.clock.mapping import ClockState
 from agent.control.link import Link, NoBrokerError
 from agent.control.profile import ProfileError, load
-from agent.lab.films import make_program
+from agent.lab.films import Film, make_all
 from agent.lab.operator import PROGRAM
 from agent.lab.processes import LabError
 from agent.lab.venues import VENUES
@@ -32,6 +33,8 @@ READY_S = 120.0
 LEAD_S = 6.0
 SIZE = (320, 180)
 """Of the films; walls of another size scale them."""
+
+FILMS, FILM_S, FPS = 2, 15, 30
 
 
 def say(text: str) -> None:
@@ -81,6 +84,12 @@ async def until_ready(line: Link, films: int) -> None:
         await asyncio.sleep(0.1)
 
 
+def reel(folder: Path) -> list[Film]:
+    """The films of the program, not yet made: a cut every 15 s."""
+    numbers = range(1, FILMS + 1)
+    return [Film(folder / f"film-{clip}.mp4", clip, FILM_S * FPS, Fraction(FPS), *SIZE) for clip in numbers]
+
+
 async def open_show(site: Path, url: str) -> None:
     """Publish, wait, cue. Raises LabError, NoBrokerError, ProfileError."""
     line = await open_line()
@@ -89,7 +98,8 @@ async def open_show(site: Path, url: str) -> None:
             say("there are cues already, and they stay; nothing is sent")
             return
         with tempfile.TemporaryDirectory() as folder:
-            films = make_program(Path(folder), width=SIZE[0], height=SIZE[1])
+            films = reel(Path(folder))
+            make_all(films)
             say(f"{len(films)} test films, {float(sum(film.seconds for film in films)):g} s")
             paths = [str(film.path) for film in films]
             framezero("publish", *paths, "--program", PROGRAM, "--to", str(site), "--url", url)

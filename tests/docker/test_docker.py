@@ -16,8 +16,8 @@ import pytest
 from engine import BASE, ROOT, Engine, EngineError, make_base
 
 from agent.lab.barcode import BLOCKS, decode
-from agent.lab.films import plan
 from agent.lab.framebuffer import Framebuffer
+from agent.lab.opening import reel
 from agent.lab.processes import LabError
 from agent.lab.programme import Item, Programme
 from agent.lab.venues import VENUES
@@ -77,7 +77,6 @@ class Show:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.files = [COMPOSE, QUICK, *([REALTIME] if engine.rt_runtime_us else [])]
-        self._films = plan(Path(), width=320, height=180)
         began = time.monotonic()
         self.compose("up", "--detach")
         self.up_s = time.monotonic() - began
@@ -86,7 +85,7 @@ class Show:
         wait(HEALTHY_S, lambda: "all walls have started at" in self.said("opening"), self.logs)
         self.started_s = time.monotonic() - began
         due = parse_utc(self.said("opening").split("all walls have started at ")[1].split()[0])
-        items = [Item(film.path.name, film.clip, film.fps, film.frames) for film in self._films]
+        items = [Item(film.path.name, film.clip, film.fps, film.frames) for film in reel(Path())]
         self.programme = Programme(items, due_ns=due * NS_PER_US, loop=True)
 
     def compose(self, *words: str) -> str:

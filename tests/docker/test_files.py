@@ -39,7 +39,8 @@ def test_each_wall_has_the_clock_of_the_lab_and_takes_another() -> None:
     services = compose(COMPOSE)["services"]
     for venue in VENUES:
         offset, rate = services[venue.venue]["environment"]["FRAMEZERO_SKEW"].split()
-        assert (float(offset), float(rate[1:])) == (venue.offset_s, pytest.approx(1 + venue.ppm * 1e-6))
+        assert float(offset) == venue.offset_s
+        assert float(rate.removeprefix("x")) == pytest.approx(1 + venue.ppm * 1e-6, abs=1e-9)
     changed = compose(COMPOSE, SHANGHAI_SKEW="+2 x1.0001", PARIS_SKEW="")["services"]
     assert changed["shanghai"]["environment"]["FRAMEZERO_SKEW"] == "+2 x1.0001"
     assert changed["paris"]["environment"]["FRAMEZERO_SKEW"] == ""
