@@ -27,7 +27,7 @@ from agent.lab.venues import VENUES
 from agent.lab.watch import explain, statuses
 from agent.units import US_PER_S, UtcUs, format_utc
 
-TOPICS = ("cue/+", "program/+/+", "venue/+/presence", "venue/+/status")
+TOPICS = ("cue/#", "program/+/+", "venue/+/presence", "venue/+/status")
 BROKER_S = 60.0
 READY_S = 120.0
 LEAD_S = 6.0
@@ -94,6 +94,7 @@ async def open_show(site: Path, url: str) -> None:
     """Publish, wait, cue. Raises LabError, NoBrokerError, ProfileError."""
     line = await open_line()
     try:
+        await line.settle()
         if line.view.cues:
             say("there are cues already, and they stay; nothing is sent")
             return
