@@ -110,6 +110,7 @@ class Player:
 
     def lose_display(self, dark_s: float) -> tuple[float, float]:
         """SIGKILL of the X server, away for so long; when that was named, and how soon its return was joined."""
+        self.machine.run("systemctl", "start", "xvfb")  # where a try before this one has left it away
         restarts, began = self.restarts, time.monotonic()
         self.machine.run("systemctl", "kill", "--signal=KILL", "xvfb")
         wait_until(lambda: "display_absent" in self.amiss(), NAMED_S, "naming the display")
