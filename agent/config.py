@@ -31,6 +31,7 @@ from pydantic import (
 from agent.messages import Name, in_words
 from agent.player.profile import AUTO, decoder_name
 from agent.player.refresh import parse_mode
+from agent.printable import printable
 
 ENV_PREFIX = "FRAMEZERO_"
 SKEW = "FRAMEZERO_SKEW"
@@ -103,6 +104,15 @@ def _mode(text: str) -> str:
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _shown_as_it_is(cls, value: Any) -> Any:
+        """No name, path or address has a control character: the kernel takes no NUL, and a terminal obeys the rest."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and printable(text, len(text)) != text:
+                raise ValueError("holds a character that cannot be shown; write it without")
+        return value
 
 
 class Broker(_Table):

@@ -1,4 +1,5 @@
 import copy
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -359,3 +360,19 @@ def test_a_value_of_the_wrong_shape_is_told_in_words(file: Path) -> None:
     file.write_text(file.read_text().replace('venue = "tokyo-shibuya"', 'venue = "Tokyo"'))
     [fault] = load_faults(file)
     assert "lower-case letters, digits and hyphens (found 'Tokyo')" in fault
+
+
+@pytest.mark.parametrize("text", ["/a\0b", "/\x1b[2J", "/\u202e", "/\udcff", "/a\nb", "/\x9b2J"])
+def test_what_cannot_be_shown_is_no_name_and_no_path(text: str) -> None:
+    for path in ("cache.dir", "broker.ca", "display.name"):
+        table, key = path.split(".")
+        tree = tomllib.loads(SAMPLE)
+        tree[table][key] = text
+        with pytest.raises(ConfigError, match=f"{path}: holds a character that cannot be shown"):
+            parse(tree, "agent.toml")
+
+
+def test_names_and_paths_may_be_in_any_script() -> None:
+    tree = tomllib.loads(SAMPLE)
+    tree["cache"]["dir"] = "/映画\u3000渋谷/é"
+    assert str(parse(tree, "agent.toml").cache.dir) == "/映画\u3000渋谷/é"

@@ -109,7 +109,7 @@ def open_display(name: str) -> Any:
     """Connect to an X server. Raises StageError when it is not there."""
     try:
         return xdisplay.Display(name)
-    except (xerror.DisplayError, xerror.ConnectionClosedError, OSError) as error:
+    except (xerror.DisplayError, xerror.ConnectionClosedError, OSError, OverflowError) as error:  # the last: its number
         raise StageError(
             f"the display {name!r} cannot be opened ({error}); start the X server, "
             "or set display.name to the one that runs"

@@ -8,6 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from agent.printable import printable
+
 Verdict = Literal["ok", "warning", "fault"]
 _SIGNS = {"ok": ("✓ ok", "green"), "warning": ("! warning", "yellow"), "fault": ("✗ fault", "bold red")}
 
@@ -37,8 +39,9 @@ def table(findings: Sequence[Finding]) -> Table:
     order = ["fault", "warning", "ok"]
     for finding in sorted(findings, key=lambda finding: order.index(finding.verdict)):
         sign, style = _SIGNS[finding.verdict]
-        told = Text(finding.what)
+        # Brokers, time servers and certificates have a word in it.
+        told = Text(printable(finding.what))
         if finding.mend:
-            told.append(f"\n→ {finding.mend}", "cyan")
+            told.append(f"\n→ {printable(finding.mend)}", "cyan")
         grid.add_row(finding.area, Text(sign, style), told)
     return grid

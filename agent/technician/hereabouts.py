@@ -76,9 +76,9 @@ def _told(size: str, hz: float | None) -> str:
 
 def _disk_gb(folder: Path) -> float | None:
     """The size of the disk that a folder is on, or would be."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         return shutil.disk_usage(folder).total / 1e9
     except OSError:
         return None

@@ -75,6 +75,9 @@ def look(config: Config, file: Path) -> Facts:
 
 def unit_of(file: Path) -> str:
     """The unit whose agent runs with this file (see systemd/); '' where it is none of those places."""
+    file = file.absolute()
+    if file.name != "agent.toml":
+        return ""
     if file.parent == ETC:
         return "framezero.service"
     return f"framezero@{file.parent.name}.service" if file.parent.parent == ETC else ""

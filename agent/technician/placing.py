@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.config import ConfigError, load
 from agent.keyring import MAX_FILE_BYTES, parse_key
+from agent.trust import PublicKey
 
 GROUP = "framezero"
 MODE, KEY_MODE, FOLDER_MODE = 0o640, 0o644, 0o755
@@ -27,6 +28,17 @@ class KeyCopy:
 
     name: str
     text: bytes
+    key: PublicKey
+
+    def told(self, folder: Path) -> str:
+        """What copying it into a folder of trusted keys means, in words."""
+        there = folder / self.name
+        try:
+            another = there.read_bytes() != self.text
+        except OSError:
+            another = False
+        told = f"trusts {self.key.name} ({self.key.role}, {self.key.id}): {there}"
+        return f"{told}, in place of another key of that name" if another else told
 
 
 def existing(file: Path) -> tuple[str, dict[str, Any]]:
@@ -45,14 +57,15 @@ def existing(file: Path) -> tuple[str, dict[str, Any]]:
 def refusal(file: Path) -> str | None:
     """Why this user cannot write this file, with the remedy; None where it can."""
     folder = file.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        return f"{folder} is no folder; name another file with --config"
-    if file.is_dir():
-        return f"{file} is a folder; name a file with --config"
-    if os.access(folder, os.W_OK | os.X_OK):
-        return None
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            return f"{folder} is no folder; name another file with --config"
+        if os.access(folder, os.W_OK | os.X_OK):
+            return f"{file} is a folder; name a file with --config" if file.is_dir() else None
+    except PermissionError:
+        pass  # nor may it be looked at
     return f"{file} cannot be written by this user ({folder} belongs to another); {_as_root(file)}"
 
 
@@ -65,7 +78,8 @@ def public_keys(places: list[str]) -> list[KeyCopy] | str:
     found: dict[str, KeyCopy] = {}
     for place in map(Path, places):
         try:
-            files = sorted(place.glob("*.toml")) if place.is_dir() else [place]
+            # What begins with a dot is not looked at by the agent either: other systems leave such files on sticks.
+            files = sorted(place.glob("[!.]*.toml")) if place.is_dir() else [place]
             if not files:
                 return f"{place} holds no .toml file of a public key"
             for file in files:
@@ -80,7 +94,7 @@ def public_keys(places: list[str]) -> list[KeyCopy] | str:
                     return f"{file} does not end in .toml, as the files of public keys do"
                 if isinstance(key := parse_key(text), str):
                     return f"{file}: {key}"
-                found[file.name] = KeyCopy(file.name, text)
+                found[file.name] = KeyCopy(file.name, text, key)
         except OSError as error:
             return f"{place} cannot be read ({error.strerror}); is the disk mounted?"
     return list(found.values())

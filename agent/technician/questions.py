@@ -3,6 +3,7 @@
 The judge of an answer is agent/config.py itself: an answer is laid into a configuration that is sound otherwise.
 """
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -260,6 +261,19 @@ def faults(question: Question, value: Any) -> list[str]:
         parse(draft.tree, "")
     except ConfigError as error:
         return [fault.removeprefix(": ").removeprefix(f"{'.'.join(question.path)}: ") for fault in error.faults]
+    return []
+
+
+def beyond(tree: dict[str, Any], here: Here) -> list[str]:
+    """What is wrong with a configuration that is there, and no answer to any question would mend."""
+    draft, sound = Draft(copy.deepcopy(tree)), Draft(_SOUND)
+    for question in questions(draft, here):
+        usable = question.default is not None and not faults(question, question.default)
+        draft.set(question.path, question.default if usable else sound.get(question.path) or "")
+    try:
+        parse(draft.tree, "")
+    except ConfigError as error:
+        return [fault.removeprefix(": ") for fault in error.faults]
     return []
 
 

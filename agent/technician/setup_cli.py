@@ -16,13 +16,27 @@ from rich.text import Text
 
 from agent import log
 from agent.config import Config, ConfigError, parse
+from agent.printable import printable
 from agent.technician import agent_toml, hereabouts, placing
 from agent.technician import findings as told
 from agent.technician import setup_options as options
 from agent.technician.attempt import attempt
 from agent.technician.findings import Finding
+from agent.technician.hostlook import unit_of
 from agent.technician.placing import CannotPlaceError, KeyCopy
-from agent.technician.questions import COPY, IDENTITY, NONE, Draft, Question, faults, questions, read, write
+from agent.technician.questions import (
+    COPY,
+    IDENTITY,
+    NONE,
+    Draft,
+    Here,
+    Question,
+    beyond,
+    faults,
+    questions,
+    read,
+    write,
+)
 from agent.technician.words import count
 
 REFUSED, USAGE, INTERRUPTED = 1, 2, 130
@@ -83,7 +97,8 @@ def setup(
     try:
         _run(config, typed, console, outcome, asks=not yes, trying=trying)
     except CannotPlaceError as error:
-        console.print(Text(str(error), "red"))
+        for line in str(error).splitlines():
+            console.print(Text(printable(line), "red"))
         outcome.status, outcome.detail = USAGE, str(error)
     except (typer.Abort, KeyboardInterrupt):
         outcome.status, outcome.detail = INTERRUPTED, "interrupted, so nothing was written"
@@ -123,10 +138,15 @@ def _run(file: Path, typed: Mapping[str, str], console: Console, outcome: Outcom
     before, tree = placing.existing(file)
     draft = Draft(tree)
     if asks:
-        console.print(
-            f"[bold]framezero setup[/] writes {file}. Enter takes what stands in \\[brackets]; {NONE} empties."
+        what = f" writes {printable(str(file))}. Enter takes what stands in [brackets]; {NONE} empties."
+        console.print(Text.assemble(("framezero setup", "bold"), what))
+    films = typed.get("--cache-dir") or draft.get(("cache", "dir")) or FILMS
+    here = hereabouts.look(file.parent, Path(str(films)))
+    if before and (wrong := beyond(tree, here)):
+        raise CannotPlaceError(
+            "\n".join(f"{file}: {fault}" for fault in wrong) + "\nmend that first, then run this again"
         )
-    _fill(draft, file, typed, console, asks=asks)
+    _fill(draft, here, typed, console, asks=asks)
     text = agent_toml.render(draft.tree)
     config = _sound(text, file)
     outcome.keys = _keys(draft)
@@ -137,10 +157,8 @@ def _run(file: Path, typed: Mapping[str, str], console: Console, outcome: Outcom
     _write(file, before, text, config, console, outcome, asks=asks)
 
 
-def _fill(draft: Draft, file: Path, typed: Mapping[str, str], console: Console, *, asks: bool) -> None:
+def _fill(draft: Draft, here: Here, typed: Mapping[str, str], console: Console, *, asks: bool) -> None:
     """Answer every question, by an option or by asking."""
-    films = typed.get("--cache-dir") or draft.get(("cache", "dir")) or FILMS
-    here = hereabouts.look(file.parent, Path(str(films)))
     if IDENTITY_OPTION not in typed:
         draft.asides[IDENTITY] = _identity(typed)
     missing, of_no_use = [], set(typed)
@@ -194,7 +212,12 @@ def _asked(question: Question, console: Console) -> Any:
     console.print()
     if question.hint:
         console.print(Text(question.hint, "dim"), soft_wrap=False)
-    default = None if question.default is None else write(question, question.default)
+    default = None
+    if question.default is not None:
+        if wrong := "; ".join(faults(question, question.default)):
+            console.print(Text(f"  what stands there cannot be taken: {printable(wrong)}", "red"))
+        else:
+            default = write(question, question.default)
     while True:
         text = typer.prompt(
             question.title, default=default, show_default=bool(default), err=console.stderr, value_proc=str
@@ -202,7 +225,7 @@ def _asked(question: Question, console: Console) -> Any:
         value, wrong = _read(question, text)
         if not wrong:
             return value
-        console.print(Text(f"  {wrong}", "red"))
+        console.print(Text(f"  {printable(wrong)}", "red"))
 
 
 def _sound(text: str, file: Path) -> Config:
@@ -224,12 +247,14 @@ def _write(
 ) -> None:
     changes = placing.difference(before, text, file) if before else ""
     if before and not changes and not outcome.keys:
-        console.print(f"{file} has all of this already: nothing to change")
+        console.print(Text(f"{printable(str(file))} has all of this already: nothing to change"))
         return
     for line in changes.splitlines():
-        console.print(Text(line, {"+": "green", "-": "red"}.get(line[:1], "dim")))
+        console.print(Text(printable(line), {"+": "green", "-": "red"}.get(line[:1], "dim")))
+    for key in outcome.keys:
+        console.print(Text(f"+ {printable(key.told(config.trust.keys))}", "green"))
     faulty = told.status(outcome.findings)
-    question = f"Write {file}" + (", although there are faults" if faulty else "")
+    question = f"Write {printable(str(file))}" + (", although there are faults" if faulty else "")
     if asks and not typer.confirm(question, default=True, err=console.stderr):
         outcome.status, outcome.detail = REFUSED, "nothing was written"
         console.print(outcome.detail)
@@ -240,11 +265,16 @@ def _write(
     outcome.written = True
     kept = f"; what was there is {outcome.backup}" if outcome.backup else ""
     keys = f", and {count(len(outcome.keys), 'public key')} to {config.trust.keys}" if outcome.keys else ""
-    console.print(Text(f"written to {file}{keys}{kept}", "green"))
-    console.print(Text(f"next: {_next(file)}", "bold"))
+    console.print(Text(printable(f"written to {file}{keys}{kept}"), "green"))
+    console.print(Text(printable(f"next: {next_step(file, anew=bool(before))}"), "bold"))
 
 
-def _next(file: Path) -> str:
-    if file == CONFIG:
-        return "sudo systemctl enable --now framezero, then framezero check"
-    return f"framezero check --config {file}"
+def next_step(file: Path, *, anew: bool) -> str:
+    """What to do with a file that is written now, and was there before (`anew`) or not."""
+    check = "framezero check" if file == CONFIG else f"framezero check --config {file}"
+    unit = unit_of(file).removesuffix(".service")
+    if not unit:
+        return check
+    # What is running goes by the file that it has read.
+    start = f"in a pause of the show sudo systemctl restart {unit}" if anew else f"sudo systemctl enable --now {unit}"
+    return f"{start}, then sudo {check}"

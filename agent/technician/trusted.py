@@ -1,6 +1,7 @@
 """The trust's part of `framezero check`: whose cues, programs and panics this player would take."""
 
 from datetime import datetime
+from pathlib import Path
 
 from agent.config import Config
 from agent.keyring import Keyring
@@ -21,7 +22,7 @@ def look(config: Config, now: datetime) -> list[Finding]:
     folder = config.trust.keys
     seen = Keyring(folder).look()
     copying = f"copy the .toml files that 'framezero keys new' has made into {folder}"
-    if not folder.exists():
+    if not _is_there(folder):
         what = f"{folder} is not there, so nobody is trusted: every cue and every program is refused"
         return [Finding(AREA, "fault", "key_file", what, f"sudo mkdir -p {folder}, then {copying}")]
     found = [Finding(AREA, "fault", "key_file", fault.detail, f"ls -l {folder}") for fault in seen.faults]
@@ -36,6 +37,14 @@ def look(config: Config, now: datetime) -> list[Finding]:
         needs = f"; a cue needs {config.trust.threshold} of the show keys" if config.trust.threshold > 1 else ""
         found.insert(0, Finding(AREA, "ok", "keys", f"trusts {names}{needs}"))
     return found
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except OSError as error:  # what else is wrong with it, the look has said
+        return not isinstance(error, FileNotFoundError)
+    return True
 
 
 def _ending(key: PublicKey, utc: UtcUs) -> list[Finding]:

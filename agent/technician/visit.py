@@ -21,6 +21,7 @@ from agent.technician.channel import Certificate, Facts, Visit
 
 HELLO_S = 5.0
 ANSWER_S = 5.0
+MOST_PEM_BYTES = 1 << 20
 WHOLE_S = 30.0
 OWN = ("presence", "status", "ack", "asrun", "answer")
 
@@ -112,7 +113,8 @@ def _certificate(file: str) -> Certificate | None:
     if not file:
         return None
     try:
-        found = x509.load_pem_x509_certificate(Path(file).read_bytes())
+        with Path(file).open("rb") as opened:
+            found = x509.load_pem_x509_certificate(opened.read(MOST_PEM_BYTES))
     except (OSError, ValueError):
         return None
     names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -1,9 +1,11 @@
 """What the technician is told: never a finding without what mends it."""
 
 import ast
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from agent.technician import findings
 from agent.technician.findings import Finding
@@ -44,6 +46,14 @@ def test_every_finding_that_is_not_good_has_what_mends_it(path: Path) -> None:
 )
 def test_this_test_can_fail(text: str) -> None:
     assert unmended(text) == [1]
+
+
+def test_what_others_have_said_moves_no_cursor() -> None:
+    bad = Finding("broker", "fault", "unreachable", "says \x1b[2J\x1b]0;pwned\x07no", "do \x1b[31mit")
+    console = Console(width=80, file=io.StringIO())
+    console.print(findings.table([bad]))
+    assert isinstance(console.file, io.StringIO) and "\x1b" not in console.file.getvalue()
+    assert "says no" in console.file.getvalue()
 
 
 def test_a_fault_alone_makes_the_status_bad() -> None:

@@ -31,6 +31,10 @@ def test_a_display_that_is_there_is_well() -> None:
     assert "refresh is not known" in told(display(), Seen(1920, 1080, None))
 
 
+def test_a_display_of_an_impossible_number_is_one_that_is_not_there() -> None:
+    assert "cannot be opened" in str(look(display(name=":99999999")))
+
+
 def test_the_mode_counts_where_x_tells_no_refresh_and_only_there() -> None:
     config = display(mode="1920x1080@50")
     assert refresh_of(config, Seen(1920, 1080, None)) == 50.0

@@ -26,6 +26,7 @@ from agent.lab.processes import Processes
 from agent.technician import hereabouts, placing, setup_cli
 from agent.technician.placing import CannotPlaceError
 from agent.technician.questions import Here
+from agent.technician.setup_cli import next_step
 
 NEEDED = ["--venue", "paris", "--show", "s", "--timezone", "Europe/Paris", "--broker", "cue-a.example"]
 
@@ -126,6 +127,8 @@ def test_unattended_it_names_the_options_that_it_lacks(tmp_path: Path) -> None:
         (["--timezone", "Mars"], "--timezone: 'Mars' is no time zone"),
         (["--identity", "none", "--cert", "/c.pem"], "--cert cannot be used with --identity none"),
         (["--copy-keys", "/nowhere"], "--copy-keys: /nowhere cannot be read"),
+        (["--cache-dir", "/\udcff"], "--cache-dir: holds a character that cannot be shown"),
+        (["--display", "\x1b[2J"], "--display: holds a character that cannot be shown"),
     ],
 )
 def test_an_option_that_cannot_stand_is_named(tmp_path: Path, words: list[str], said: str) -> None:
@@ -163,6 +166,59 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_asked(
     (tmp_path / "file").write_text("")
     assert "is no folder" in str(placing.refusal(tmp_path / "file" / "agent.toml"))
     assert "is a folder" in str(placing.refusal(tmp_path))
+
+
+def test_whoever_may_not_even_look_there_is_sent_to_sudo(tmp_path: Path) -> None:
+    """As anybody without sudo: /etc/framezero is for root and the agent alone."""
+    (tmp_path / "etc").mkdir(mode=0)
+    us = os.geteuid()
+    if us == 0:
+        os.seteuid(65534)
+    try:
+        said = placing.refusal(tmp_path / "etc" / "agent.toml")
+    finally:
+        os.seteuid(us)
+    assert "sudo framezero setup" in str(said)
+
+
+def test_what_no_answer_mends_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text("venu = 'x'\n[display]\nvolume = 999\n")
+    done = setup(file, typed=[])
+    assert done.exit_code == 2 and "Venue" not in done.output
+    assert "did you mean 'venue'" in done.output and "volume" in done.output and "mend that first" in done.output
+
+
+def test_what_stands_there_and_cannot_be_taken_is_not_offered(tmp_path: Path) -> None:
+    file = tmp_path / "agent.toml"
+    file.write_text(
+        "venue = 'v'\n[broker]\nurls = 5\n[clock]\nservers = 5\n[display]\nname = '\\u001b[31m'".replace("'", '"')
+    )
+    done = setup(file, typed=["", "s", "", "UTC", "b", "", "", "ntp1.example", ":0", *[""] * 11, "y"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("what stands there cannot be taken") == 3 and "\x1b" not in done.output
+    assert config.load(file, {}).display.name == ":0"
+
+
+def test_keys_are_named_before_they_are_trusted_and_what_they_replace(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        signing.make("alice", "show", tmp_path / folder)
+    (tmp_path / "one" / "._alice.toml").write_bytes(b"\0what a Mac leaves on a stick")
+    file = tmp_path / "etc" / "agent.toml"
+    assert "place of another" not in setup(file, *NEEDED, "--copy-keys", str(tmp_path / "one")).output
+    words = [*NEEDED, "--copy-keys", str(tmp_path / "two")]
+    with_questions = setup(file, *words, typed=[*[""] * 17, "n"])
+    assert with_questions.exit_code == 1 and "trusts alice (show, " in with_questions.output
+    assert "in place of another key of that name" in with_questions.output
+    assert (tmp_path / "etc" / "keys" / "alice.toml").read_bytes() == (tmp_path / "one" / "alice.toml").read_bytes()
+
+
+def test_the_next_step_makes_what_was_written_count(tmp_path: Path) -> None:
+    assert next_step(setup_cli.CONFIG, anew=False).startswith("sudo systemctl enable --now framezero, then sudo")
+    assert "sudo systemctl restart framezero," in next_step(setup_cli.CONFIG, anew=True)
+    left = Path("/etc/framezero/left/agent.toml")
+    assert "restart framezero@left, then sudo framezero check --config /etc" in next_step(left, anew=True)
+    assert next_step(tmp_path / "a.toml", anew=True) == f"framezero check --config {tmp_path / 'a.toml'}"
 
 
 def test_answers_that_end_leave_nothing(tmp_path: Path) -> None:

@@ -75,3 +75,10 @@ def test_what_is_missing_is_a_fault_with_the_command_that_mends_it(tmp_path: Pat
 def test_unsigned_is_shouted(tmp_path: Path) -> None:
     (found,) = look(config(tmp_path, require=False), NOW)
     assert (found.verdict, found.what.startswith("UNSIGNED")) == ("warning", True)
+
+
+@pytest.mark.parametrize("name", ["file/keys", "k" * 300])
+def test_a_folder_that_cannot_be_looked_into_is_a_fault_with_its_reason(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    found = look(config(tmp_path, keys=str(tmp_path / name)), NOW)
+    assert "cannot be read" in found[0].what and all(finding.verdict == "fault" for finding in found)
