@@ -19,16 +19,15 @@ from agent.cache.fetch import Fetcher, FilmState, Wanted
 from agent.cache.probe import Probe
 from agent.cache.store import Store
 from agent.cache.upkeep import Upkeep
-from agent.clock.kernel import raw_now_ns, real_now_ns
-from agent.clock.mapping import ClockState, Mapping
+from agent.clock.mapping import Mapping
 from agent.clock.memory import Memory, runtime_dir
-from agent.clock.orders import EARLIEST_UTC
 from agent.clock.report import ClockReport
 from agent.clock.serve import serve
 from agent.clock.service import ClockService
 from agent.commits import Commits
 from agent.conductor import Conductor, Limits
 from agent.config import Config
+from agent.display import screen_of, slate_fault
 from agent.effects import (
     Acknowledge,
     AskAgain,
@@ -74,8 +73,8 @@ from agent.mqtt import BrokerChange, Sessions
 from agent.outbox import Kind
 from agent.player.camera import Camera
 from agent.player.proxy import PlayerProxy
-from agent.player.refresh import parse_mode
-from agent.player.wire import Report, Running, Screen, Start
+from agent.player.wire import Report, Running, Start
+from agent.present import Present
 from agent.received import Received as Message
 from agent.scribe import Scribe
 from agent.selftest import SelfTester
@@ -85,7 +84,7 @@ from agent.systemd import Supervised, notifier
 from agent.ticker import Ticker
 from agent.told import Presence, Status
 from agent.trust import Trust
-from agent.units import NS_PER_US, US_PER_S, RawNs
+from agent.units import RawNs
 from agent.voice import Voice
 from agent.wishes import NO_REST
 
@@ -109,17 +108,16 @@ class Daemon:
         self._boot = str(uuid.uuid4())
         venue = Venue(config.venue, tuple(config.groups), config.show, config.timezone)
         self._keys = KeyWatch(config.trust, self._on_keys)
-        slate_fault = _slate_fault(config.display.slate)
+        amiss = slate_fault(config.display.slate)
         limits = Limits(
             ready_error_us=round(config.clock.ready_error_ms * 1000),
             show_error_us=round(config.clock.show_error_ms * 1000),
-            slate="" if slate_fault else config.display.slate,
-            slate_fault=slate_fault,
+            slate="" if amiss else config.display.slate,
+            slate_fault=amiss,
         )
         self._conductor = Conductor(venue, self._boot, limits, self._keys.trust)
+        self._present = Present()
         self._ticker = Ticker(self._left_s, lambda: self._conductor.rests(self._now()), lambda: self._handle(Ticked()))
-        self._mapping: Mapping | None = None
-        self._clock_report: ClockReport | None = None
         self._journal = _usable(Journal.open(config.state_dir))
         self._commits = Commits(self._journal, self._handle)
         self._voice = Voice(
@@ -152,9 +150,10 @@ class Daemon:
         )
         memory = Memory(config.state_dir, runtime)
         self._clock = ClockService(config.clock, self._on_clock, memory, salt=self._boot)
-        self._player = PlayerProxy(_screen(config), self._on_player)
+        screen = screen_of(config.display)
+        self._player = PlayerProxy(screen, self._on_player)
         watched = config.display.output != "null"
-        self._camera = Camera(_screen(config), self._moment, self._on_shot) if watched else None
+        self._camera = Camera(screen, self._moment, self._on_shot) if watched else None
         self._host = Host(config.cache.dir)
         self._showings = Showings()
         self._metrics = Metrics(config.metrics, config.venue, self._figures)
@@ -211,7 +210,7 @@ class Daemon:
 
     async def _serve_time(self, listen: str) -> None:
         try:
-            await serve(listen, lambda: self._mapping)
+            await serve(listen, lambda: self._present.mapping)
         except OSError as error:
             # A convenience for measuring; the show goes on without it.
             log.error("clock.listen cannot be used", listen=listen, error=str(error), remedy="name a free address")
@@ -232,17 +231,8 @@ class Daemon:
 
     # --- events -------------------------------------------------------------------------------
 
-    def _now(self, raw: RawNs | None = None) -> Now:
-        """This instant, or another one of the raw counter that has only just been."""
-        raw = raw_now_ns() if raw is None else raw
-        mapping, report = self._mapping, self._clock_report
-        state = report.state if report else ClockState.UNSYNC
-        reason = report.reason if report else "no time server has answered yet"
-        floor = report.floor if report else EARLIEST_UTC
-        if mapping is None:
-            return Now(raw, None, None, state, reason, floor=floor)
-        bound_us = None if mapping.state is ClockState.HOST else round(mapping.bound_at_us(raw))
-        return Now(raw, mapping.utc_at(raw), bound_us, state, reason, mapping.stands_still(raw), floor)
+    def _now(self) -> Now:
+        return self._present.now()
 
     def _handle(self, event: Event) -> None:
         now = self._now()
@@ -267,7 +257,7 @@ class Daemon:
         self._voice.changed()
 
     def _on_clock(self, report: ClockReport, mapping: Mapping | None) -> None:
-        self._clock_report, self._mapping = report, mapping
+        self._present.report, self._present.mapping = report, mapping
         if mapping is not None:
             self._player.clock(mapping)
         self._handle(Ticked())
@@ -323,9 +313,7 @@ class Daemon:
 
     def _rest_s(self, sha256: str) -> float:
         """For how many seconds more work on a film has to rest. Called from threads too."""
-        mapping, rest = self._mapping, self._rest
-        utc = mapping.utc_at(raw_now_ns()) if mapping and sha256 != rest.but else None
-        return (rest.until - utc) / US_PER_S if utc is not None and rest.since <= utc < rest.until else 0.0
+        return self._present.rest_s(self._rest, sha256)
 
     def _sound(self, starts: Sequence[Start]) -> bool:
         """Whether all files are as they were when their hash was verified; one that is not has replanned by now."""
@@ -336,10 +324,7 @@ class Daemon:
 
     def _left_s(self) -> float | None:
         """In how many seconds something is due; None where nothing is, or nobody knows."""
-        deadline = self._conductor.deadline(self._now())
-        if deadline is None or self._mapping is None:
-            return None
-        return (self._mapping.raw_at(deadline) - raw_now_ns()) / 1e9
+        return self._present.left_s(self._conductor.deadline(self._now()))
 
     async def _tidy(self) -> None:
         while True:
@@ -358,7 +343,7 @@ class Daemon:
 
     def _moment(self, raw: RawNs) -> Moment:
         """What is on the wall, for a display that was copied at this instant: some milliseconds ago."""
-        return Moment(self._now(raw), self._conductor.snapshot(self._now()))
+        return Moment(self._present.now(raw), self._conductor.snapshot(self._now()))
 
     def _on_shot(self, order: Shoot, outcome: tuple[Print, Moment] | Refusal) -> None:
         self._voice.shot(order, outcome, round(self._config.display.latency_ms * 1000))
@@ -377,8 +362,8 @@ class Daemon:
             boot=self._boot,
             unsigned=not self._config.trust.require,
             latency_us=round(self._config.display.latency_ms * 1000),
-            clock=self._clock_report,
-            offset_host_us=self._host_offset_us(now),
+            clock=self._present.report,
+            offset_host_us=self._present.host_offset_us(now),
             cache=self._fetcher.snapshot(),
             host=self._host.read(pids),
             brokers=self._sessions.connected,
@@ -408,42 +393,11 @@ class Daemon:
         second = [Refusal(code="identity", detail=rivalry)] if rivalry else []
         return second + [Refusal(code="broker", detail=detail) for url, detail in faults.items() if connected[url]]
 
-    @staticmethod
-    def _host_offset_us(now: Now) -> int | None:
-        """How far the host's own clock is ahead of ours."""
-        if now.utc is None or now.clock is ClockState.HOST:
-            return None
-        return real_now_ns() // NS_PER_US - now.utc
-
-
-def _slate_fault(path: str) -> Refusal | None:
-    """What is amiss with the venue's own slate, as far as it can be told before it is played."""
-    if not path or os.access(path, os.R_OK):
-        return None
-    return Refusal(code="slate_broken", detail=f"display.slate: {path} is not there or cannot be read; correct it")
-
 
 def _usable(outcome: T | Refusal) -> T:
     if isinstance(outcome, Refusal):
         raise CannotStartError(outcome.detail)
     return outcome
-
-
-def _screen(config: Config) -> Screen:
-    display = config.display
-    mode = parse_mode(display.mode)
-    return Screen(
-        output=display.output,
-        name=display.name,
-        region=display.region,
-        fit=display.fit,
-        rotate=display.rotate,
-        latency_us=round(display.latency_ms * 1000),
-        decoder=display.decoder,
-        volume=display.volume,
-        slate=display.slate,
-        mode_hz=mode.hz if mode else None,
-    )
 
 
 async def run_until_signal(config: Config, file: Path | None = None) -> None:
