@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from makers import T0, S, cue_body, item_body, program_body, uuid_of
+from makers import T0, S, cue_body, item_body, lift_body, panic_body, program_body, uuid_of
 from walls import HELLO, FakeWall
 
 from agent.clock.mapping import ClockState
@@ -571,3 +571,18 @@ def test_a_wall_rests_where_nothing_runs_and_nothing_is_due_within_half_a_minute
     assert rests(wall)
     wall.until(T0 + 101 * S)
     assert not rests(wall), "an overlay is near"
+
+
+def test_a_wall_that_somebody_has_hidden_or_that_is_to_be_joined_does_not_rest() -> None:
+    wall = FakeWall()
+    wall.start_player()
+    wall.until(wall.t + S)
+    assert rests(wall)
+    wall.receive("panic", panic_body(50, "slate"))
+    wall.until(wall.t + S)
+    assert not rests(wall), "a panic"
+    wall.receive("panic", lift_body(50))
+    wall.until(wall.t + S)
+    assert rests(wall)
+    wall.receive("cue", cue_body(2, do={"action": "black"}, at=wall.t))
+    assert not rests(wall), "black is to be joined"
