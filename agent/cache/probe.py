@@ -24,7 +24,7 @@ TIMEOUT_S = 60.0
 FILMS = ("mov", "matroska", "avi", "gif", "apng", "mpegts", "mpeg", "flv", "ogg", "mxf", "asf")
 STILLS = ("png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegxl_pipe")
 """Containers that hold their pictures themselves. Playlists (hls, concat, dash, image2 …) name other files."""
-REMEDY = "apt install ffmpeg"
+REMEDY = "sudo apt-get install ffmpeg"
 _WANTED = (
     "format=format_name,duration:stream=codec_type,codec_name,width,height,r_frame_rate,avg_frame_rate,nb_frames,duration"
     ":stream_tags=DURATION:stream_side_data=rotation:stream_disposition=attached_pic"

@@ -113,7 +113,7 @@ def _digest(path: Path) -> str:
 def _rights(root: Path) -> list[Finding]:
     if os.access(root, os.R_OK | os.W_OK | os.X_OK):
         return []
-    mend = f"sudo chown -R framezero {root}; mount -o remount,rw where the disk is read-only; or run this as the agent"
+    mend = f"sudo chown -R framezero {root}; or run this as the agent: sudo -u framezero framezero check"
     return [_found("fault", "disk_denied", f"{root} cannot be written by this user", mend)]
 
 

@@ -134,10 +134,10 @@ def _life(what: str, begins: datetime | None, ends: datetime, now: datetime, men
     said = f"by this host's clock, {now:%Y-%m-%d %H:%M} UTC"
     if begins is not None and now < begins:
         told = f"{what} counts from {begins:%Y-%m-%d %H:%M} UTC only, {said}"
-        return [_finding("fault", "not_yet", told, "set the host's clock: timedatectl set-ntp true")]
+        return [_finding("fault", "not_yet", told, "set the host's clock: sudo timedatectl set-ntp true")]
     if now >= ends:
         told = f"{what} ended on {ends:%Y-%m-%d}, {said}"
-        return [_finding("fault", "ended", told, f"{mend}; if that date is wrong: timedatectl set-ntp true")]
+        return [_finding("fault", "ended", told, f"{mend}; if that date is wrong: sudo timedatectl set-ntp true")]
     if ends - now < SOON:
         return [
             _finding("warning", "ends", f"{what} ends in {count((ends - now).days, 'day')}, on {ends:%Y-%m-%d}", mend)

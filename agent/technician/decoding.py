@@ -62,7 +62,7 @@ def _film(verdict: Verdict, code: str, what: str, mend: str = "") -> Finding:
 
 def _library(library: Library | Unmeasured) -> list[Finding]:
     if isinstance(library, Unmeasured):
-        mend = "apt install libmpv2" if library.code == "libmpv_absent" else "journalctl -u framezero"
+        mend = "sudo apt-get install libmpv2" if library.code == "libmpv_absent" else "journalctl -u framezero"
         return [_decoder("fault", library.code, f"libmpv: {library.detail}", mend)]
     what = f"profile {library.profile}, {library.mpv}"
     if library.hardware:
@@ -76,7 +76,7 @@ def _library(library: Library | Unmeasured) -> list[Finding]:
 
 
 def _player(facts: Facts) -> list[Finding]:
-    allowed = "LimitRTPRIO=50 in the unit: systemctl edit framezero; systemctl restart framezero"
+    allowed = "sudo systemctl edit framezero, and write [Service] and LimitRTPRIO=50 into it; then restart it"
     late = "starts are some milliseconds less exact"
     if facts.player is not None:
         if facts.player.realtime:

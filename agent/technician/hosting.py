@@ -124,7 +124,7 @@ def _unit(facts: Facts) -> list[Finding]:
         return []
     if not unit.loaded:
         what = f"{unit.name} is not installed: nobody starts the agent after a power cut"
-        return [_found("unit", "warning", "unit_absent", what, "deploy/install, from the release or its stick")]
+        return [_found("unit", "warning", "unit_absent", what, "sudo deploy/install, from a clone or a stick")]
     found = []
     if unit.enabled not in ("enabled", "enabled-runtime", "linked", "alias", "generated"):
         what = f"{unit.name} is {unit.enabled or 'not enabled'}: after a power cut nobody starts the agent"
@@ -140,16 +140,13 @@ def _unit(facts: Facts) -> list[Finding]:
         found.append(_found("unit", "warning", "unit_restarts", what, mend))
     if not unit.watchdog:
         what = f"{unit.name} has no watchdog: an agent that hangs is not started anew"
-        found.append(
-            _found("unit", "warning", "unit_watchdog", what, f"sudo systemctl edit {unit.name}: WatchdogSec=20")
-        )
+        found.append(_found("unit", "warning", "unit_watchdog", what, _set(unit, "WatchdogSec=15")))
     if unit.priority is not None and unit.priority < PLAYER_PRIORITY:
         what = f"{unit.name} allows no real-time scheduling (LimitRTPRIO={unit.priority}): starts are less exact"
-        mend = f"sudo systemctl edit {unit.name}: LimitRTPRIO=50; sudo systemctl restart {unit.name}"
-        found.append(_found("unit", "warning", "unit_realtime", what, mend))
+        found.append(_found("unit", "warning", "unit_realtime", what, _set(unit, "LimitRTPRIO=50")))
     if unit.user in ("", "root"):
         what = "the agent runs as root, which it has no need of"
-        found.append(_found("unit", "warning", "unit_root", what, f"sudo systemctl revert {unit.name}; User=framezero"))
+        found.append(_found("unit", "warning", "unit_root", what, _set(unit, "User=framezero")))
     if facts.lacking:
         what = f"{unit.user} is not in {listed(facts.lacking, 'and so', 'and so')} has no right to those devices"
         mend = f"sudo usermod -aG {','.join(facts.lacking)} {unit.user}; sudo systemctl restart {unit.name}"
@@ -157,6 +154,14 @@ def _unit(facts: Facts) -> list[Finding]:
     if not found:
         found.append(_found("unit", "ok", "unit", f"{unit.name} is {unit.enabled} and {unit.active}, as {unit.user}"))
     return found
+
+
+def _set(unit: Unit, line: str) -> str:
+    """Lines of one's own count after those of all other files, whichever of them is to blame (systemd.unit(5))."""
+    return (
+        f"systemctl cat {unit.name}; sudo systemctl edit {unit.name}, and write [Service] and {line} into it; "
+        f"sudo systemctl restart {unit.name}"
+    )
 
 
 def _ordinal(number: int) -> str:
@@ -203,11 +208,13 @@ def _screen(screen: Screen | None) -> list[Finding]:
     if screen.power_saving:
         what = f"{screen.name} switches the wall off when nobody moves a mouse (DPMS)"
         found.append(
-            _found("display", "warning", "display_dpms", what, f"DISPLAY={screen.name} xset -dpms; or framezero-kiosk")
+            _found(
+                "display", "warning", "display_dpms", what, f"sudo DISPLAY={screen.name} xset -dpms; or framezero-kiosk"
+            )
         )
     if screen.saver_s and screen.players:
         what = f"{screen.name} blanks the wall after {screen.saver_s} s (screen saver), although the agent has it off"
-        mend = f"DISPLAY={screen.name} xset s off; then find what sets it: a desktop's session has no place here"
+        mend = f"sudo DISPLAY={screen.name} xset s off; then find what sets it: a desktop's session has no place here"
         found.append(_found("display", "warning", "display_saver", what, mend))
     if screen.compositor:
         what = f"a compositor draws {screen.name}: films come a refresh later, and not always the same"
@@ -237,7 +244,7 @@ def _machine(facts: Facts) -> list[Finding]:
         found.append(_found("host", "warning", "hot", what, "see to its fan, its air and the sun on it"))
     if facts.clocksource in POOR_SOURCES:
         what = f"the kernel counts by {facts.clocksource}, slow and coarse: it gave up the processor's counter"
-        mend = "journalctl -k -g 'clocksource|tsc'; update the BIOS; until then clock.wander_ppm = 3"
+        mend = "sudo journalctl -k -g 'clocksource|tsc'; update the BIOS; until then clock.wander_ppm = 3"
         found.append(_found("host", "warning", "clocksource", what, mend))
     if facts.swap_on_card:
         what = f"memory is swapped to the card ({', '.join(facts.swap_on_card)}): frames wait for it, and it wears out"
@@ -250,9 +257,8 @@ def _disk(facts: Facts) -> list[Finding]:
     found = []
     if facts.state_readonly:
         what = f"{facts.state_dir} is on a disk that is mounted read-only: no cue outlives a restart"
-        mend = (
-            f"journalctl -k -g 'ext4|mmc|I/O error'; findmnt -T {facts.state_dir}; mount -o remount,rw, or another card"
-        )
+        remount = f'sudo mount -o remount,rw "$(findmnt -no TARGET -T {facts.state_dir})"'
+        mend = f"sudo journalctl -k -g 'ext4|mmc|I/O error'; {remount}; or another card"
         found.append(_found("host", "fault", "state_readonly", what, mend))
     if facts.state_free_gb is not None and facts.state_free_gb < LEAST_FREE_GB:
         what = f"{facts.state_free_gb:.1f} GB are free on the disk of {facts.state_dir}"

@@ -15,6 +15,7 @@ from Xlib import error as xerror
 from agent import __version__
 from agent.config import Config
 from agent.host import Host, held_back_before
+from agent.keyring import MAX_KEYS
 from agent.localwire import Order
 from agent.player.stage import StageError, open_display
 from agent.technician import hereabouts, local, players
@@ -60,9 +61,7 @@ def look(config: Config, file: Path) -> Facts:
         worn=_worn(),
         log_is_kept=Path("/var/log/journal").is_dir() if units else None,
         upgrades_held=_held(units.get(UPGRADES, {})),
-        time_daemons=tuple(
-            daemon for daemon in TIME_DAEMONS if units.get(f"{daemon}.service", {}).get("ActiveState") == "active"
-        ),
+        time_daemons=_time_daemons(units),
         zone=hereabouts.zone() if units else "",
         venue_zone=config.timezone,
         clocksource=_text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
@@ -117,6 +116,16 @@ def _unit(said: Mapping[str, str], name: str) -> Unit:
     )
 
 
+def _time_daemons(units: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Those that run, each once: ntpsec's unit is also called ntp."""
+    found: dict[str, str] = {}
+    for name in TIME_DAEMONS:
+        said = units.get(f"{name}.service", {})
+        if said.get("ActiveState") == "active":
+            found.setdefault(said.get("Id", name), name)
+    return tuple(found.values())
+
+
 def _held(said: Mapping[str, str]) -> bool | None:
     """Whether unattended upgrades ask first; None where there are none."""
     if not Path("/usr/bin/unattended-upgrade").exists() or said.get("LoadState") != "loaded":
@@ -169,8 +178,16 @@ def _files(config: Config, file: Path, user: str) -> list[File]:
         (broker.key, "the venue's key", False),  # that others may read it is the broker's part of the check
         (broker.password_file, "the password", True),
         (config.display.slate, "the slate", False),
+        *((str(key), "a public key", False) for key in _keys(config)),
     ]
     return [seen for path, what, secret in named if path and (seen := _file(path, what, secret, user)) is not None]
+
+
+def _keys(config: Config) -> list[Path]:
+    try:
+        return sorted(config.trust.keys.glob("[!.]*.toml"))[:MAX_KEYS] if config.trust.require else []
+    except OSError:
+        return []
 
 
 def _file(path: str, what: str, secret: bool, user: str) -> File | None:

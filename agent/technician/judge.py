@@ -285,11 +285,11 @@ def _host(facts: Facts, compare: bool) -> list[Finding]:
     found = []
     if not facts.has_rtc:
         what = "no real-time clock: after a cold start without network this player cannot know the time"
-        found.append(_finding("warning", "no_rtc", what, "fit an RTC (Pi 5: its battery), or apt install fake-hwclock"))
+        found.append(_finding("warning", "no_rtc", what, "fit an RTC (Pi 5: its battery); fake-hwclock is less"))
     off_us = facts.offset_host_us
     if compare and off_us is not None and abs(off_us) > HOST_OFF_US:
         way = "ahead" if off_us > 0 else "behind"
         what = f"the host's own clock is {span(off_us)} {way}: log stamps and TLS certificates go by it"
         verdict: Verdict = "fault" if abs(off_us) > HOST_FAR_OFF_US else "warning"
-        found.append(_finding(verdict, "host_clock", what, "timedatectl set-ntp true, or apt install chrony"))
+        found.append(_finding(verdict, "host_clock", what, "sudo timedatectl set-ntp true, or install chrony"))
     return found

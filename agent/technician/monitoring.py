@@ -69,14 +69,16 @@ def _written(path: Path) -> Finding:
         age_s = None
     if not os.access(path.parent, os.F_OK):
         what = f"metrics.textfile: there is no folder {path.parent} that this user may look into"
-        mend = f"apt install prometheus-node-exporter, or mkdir -p {path.parent}; and let the agent's user write there"
+        mend = f"install prometheus-node-exporter, or sudo mkdir -p {path.parent}; and let the agent's user write there"
         return Finding(AREA, "warning", "metrics_textfile", what, mend)
     if age_s is not None and age_s > OLD_S:
         what = f"metrics.textfile: the figures in {path} are {age_s:.0f} s old, and node_exporter tells them on"
-        return Finding(AREA, "warning", "metrics_textfile", what, "systemctl restart framezero; or delete the file")
+        return Finding(
+            AREA, "warning", "metrics_textfile", what, "sudo systemctl restart framezero; or delete the file"
+        )
     if age_s is not None:
         return Finding(AREA, "ok", "metrics_textfile", f"the agent's figures are in {path}")
     if os.access(path.parent, os.W_OK):
         return Finding(AREA, "ok", "metrics_textfile", f"{path} can be written by this user; no agent has done so yet")
     what = f"metrics.textfile: {path.parent} cannot be written by this user, and there are no figures in it"
-    return Finding(AREA, "warning", "metrics_textfile", what, f"setfacl -m u:framezero:rwx {path.parent}")
+    return Finding(AREA, "warning", "metrics_textfile", what, f"sudo setfacl -m u:framezero:rwx {path.parent}")

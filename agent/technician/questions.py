@@ -224,7 +224,8 @@ def read(question: Question, text: str) -> Any:
         text = ""
     match question.kind:
         case "list" | "files":
-            return _words(text)
+            words = _words(text)
+            return [word.removeprefix("@") for word in words] if question.kind == "list" else words
         case "brokers":
             return [_url(word) for word in _words(text)]
         case "servers":

@@ -51,7 +51,7 @@ def judge(display: Display, seen: Seen | str | None, machine: Machine) -> list[F
         what = "display.output is null: films are decoded and shown nowhere"
         return [_finding("warning", "display_null", what, 'set display.output = "x11"')]
     if isinstance(seen, str):
-        mend = f"sudo systemctl enable --now framezero-kiosk; or: DISPLAY={display.name} xset q, as the agent's user"
+        mend = f"sudo systemctl enable --now framezero-kiosk; or: sudo -u framezero DISPLAY={display.name} xset q"
         return [_finding("fault", "display_absent", seen, mend)]
     return [_screen(display, seen), *_region(display, seen), *_mode(display, seen), *_pi(seen, machine)]
 
@@ -86,7 +86,7 @@ def _mode(display: Display, seen: Seen) -> list[Finding]:
     mode = parse_mode(display.mode)
     if mode is None:
         return []
-    set_it = f"DISPLAY={display.name} xrandr --output NAME --mode {mode.width}x{mode.height}"
+    set_it = f"sudo DISPLAY={display.name} xrandr --output NAME --mode {mode.width}x{mode.height}"
     set_it += f" --rate {mode.hz:g}" if mode.hz else ""
     set_it += "; framezero-kiosk does so by itself: sudo systemctl restart framezero-kiosk"
     found = []
@@ -104,4 +104,6 @@ def _pi(seen: Seen, machine: Machine) -> list[Finding]:
     if not {PI_4, PI_5} & set(machine.compatible) or seen.width * seen.height <= PI_MOST:
         return []
     what = f"a Raspberry Pi drops frames on a screen of {seen.width}x{seen.height}, whatever the film's size"
-    return [_finding("warning", "display_4k", what, "xrandr --output NAME --mode 1920x1080")]
+    return [
+        _finding("warning", "display_4k", what, 'display.mode = "1920x1080@60"; sudo systemctl restart framezero-kiosk')
+    ]

@@ -1,5 +1,6 @@
 """The trust's part of `framezero check`: whose cues, programs and panics this player would take."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def look(config: Config, now: datetime) -> list[Finding]:
         what = f"{folder} is not there, so nobody is trusted: every cue and every program is refused"
         return [Finding(AREA, "fault", "key_file", what, f"sudo mkdir -p {folder}, then {copying}")]
     found = [Finding(AREA, "fault", "key_file", fault.detail, f"ls -l {folder}") for fault in seen.faults]
+    if seen.faults and not os.access(folder, os.R_OK | os.X_OK):
+        return found  # what is in it another user may know
     utc = UtcUs(int(now.timestamp() * US_PER_S))
     ended = [key for key in seen.keys if key.not_after is not None and key.not_after <= utc]
     lasting = Trust(tuple(key for key in seen.keys if key not in ended), config.trust.threshold)

@@ -149,7 +149,7 @@ def test_a_player_without_ffprobe_warns_once_and_takes_every_film(
     monkeypatch.setenv("PATH", str(tmp_path))
     looker = Probe()
     assert [looker.look(tmp_path / "a"), looker.look(tmp_path / "b")] == [None, None]
-    assert capsys.readouterr().out.count("apt install ffmpeg") == 1
+    assert capsys.readouterr().out.count("apt-get install ffmpeg") == 1
 
 
 PICTURE = {"codec_type": "video", "width": 1, "height": 1}

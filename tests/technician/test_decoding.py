@@ -130,7 +130,7 @@ def test_films_that_cannot_be_known_or_are_not_here() -> None:
 
 def test_libmpv_and_its_profile() -> None:
     absent = found(facts(library=Unmeasured(code="libmpv_absent", detail="cannot be loaded")))["libmpv_absent"]
-    assert (absent.verdict, absent.mend) == ("fault", "apt install libmpv2")
+    assert (absent.verdict, absent.mend) == ("fault", "sudo apt-get install libmpv2")
     noted = SOFTWARE.model_copy(update={"note": "this libmpv does not take x=y", "remedy": "install"})
     assert found(facts(library=noted))["profile_note"].verdict == "warning"
     assert "never tried on such hardware" in found(facts(library=VAAPI))["profile"].what

@@ -41,7 +41,7 @@ CASES: list[tuple[str, str, Facts, str]] = [
     ("unit_disabled", "warning", replace(GOOD, unit=replace(UNIT, enabled="masked")), "systemctl unmask framezero"),
     ("unit_inactive", "fault", replace(GOOD, unit=replace(UNIT, active="failed")), "systemctl restart framezero"),
     ("unit_restarts", "warning", replace(GOOD, unit=replace(UNIT, restarts=2, started_s=300.0)), "journalctl -u"),
-    ("unit_watchdog", "warning", replace(GOOD, unit=replace(UNIT, watchdog=False)), "WatchdogSec=20"),
+    ("unit_watchdog", "warning", replace(GOOD, unit=replace(UNIT, watchdog=False)), "WatchdogSec=15"),
     ("unit_realtime", "warning", replace(GOOD, unit=replace(UNIT, priority=0)), "LimitRTPRIO=50"),
     ("unit_root", "warning", replace(GOOD, unit=replace(UNIT, user="")), "User=framezero"),
     ("groups", "warning", replace(GOOD, lacking=("video", "render")), "usermod -aG video,render framezero"),

@@ -240,3 +240,30 @@ def test_a_user_without_a_name_is_no_riddle(tmp_path: Path, monkeypatch: pytest.
     file.write_text("")
     facts = hostlook.look(config(tmp_path), file)
     assert facts.user == "user 54321" and [seen.readable for seen in facts.files] == [True]
+
+
+def test_a_unit_is_known_by_the_file_that_it_reads_and_by_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hostlook.unit_of(Path("/etc/framezero/agent.toml")) == "framezero.service"
+    assert hostlook.unit_of(Path("/etc/framezero/left/agent.toml")) == "framezero@left.service"
+    assert hostlook.unit_of(Path("/etc/framezero/draft.toml")) == hostlook.unit_of(Path("/srv/agent.toml")) == ""
+    monkeypatch.setattr(os, "getcwd", lambda: "/etc/framezero")
+    assert hostlook.unit_of(Path("agent.toml")) == "framezero.service"
+
+
+def test_one_time_daemon_of_two_names_is_one() -> None:
+    ntpsec = {"Id": "ntpsec.service", "ActiveState": "active"}
+    assert hostlook._time_daemons({"ntpsec.service": ntpsec, "ntp.service": ntpsec}) == ("ntpsec",)
+    chrony = {"Id": "chrony.service", "ActiveState": "active"}
+    assert hostlook._time_daemons({"ntp.service": ntpsec, "chrony.service": chrony}) == ("chrony", "ntp")
+
+
+def test_keys_are_among_the_files_that_the_agent_has_to_read(tmp_path: Path) -> None:
+    """Root, who checks, reads them whatever their mode is."""
+    (tmp_path / "keys").mkdir()
+    for name in ("alice.toml", ".bob.toml", "carol.key"):
+        (tmp_path / "keys" / name).write_text("")
+    named = config(tmp_path, trust={"keys": str(tmp_path / "keys")})
+    files = [file for file in hostlook._files(named, tmp_path / "agent.toml", "nobody") if "keys" in file.path]
+    assert [Path(file.path).name for file in files] == ["alice.toml"] and files[0].readable is False
+    unsigned = config(tmp_path, trust={"keys": str(tmp_path / "keys"), "require": False})
+    assert not [file for file in hostlook._files(unsigned, tmp_path / "agent.toml", "nobody") if "keys" in file.path]

@@ -58,7 +58,21 @@ def setup(file: Path, *words: str, typed: Sequence[str] | None = None, trying: s
 def test_a_player_is_set_up_by_answering_and_wrong_answers_are_asked_again(tmp_path: Path) -> None:
     signing.make("alice", "show", tmp_path / "stick")
     file = tmp_path / "etc" / "agent.toml"
-    typed = ["Paris!", "paris", "", "s", "europe, france", "Paris", "Europe/Paris", "cue-a.example", "", "", "", "", ""]
+    typed = [
+        "Paris!",
+        "paris",
+        "",
+        "s",
+        "europe, @france",
+        "Paris",
+        "Europe/Paris",
+        "cue-a.example",
+        "",
+        "",
+        "",
+        "",
+        "",
+    ]
     typed += ["10.0.0.1 hours", "10.0.0.1 ours", "", "50 Hz", "1920x1080@50", "", "45", "90", "", "", "200", "", ""]
     typed += [str(tmp_path / "stick" / "alice.key"), str(tmp_path / "stick"), "2", "y"]
     done = setup(file, typed=typed)
@@ -73,7 +87,7 @@ def test_a_player_is_set_up_by_answering_and_wrong_answers_are_asked_again(tmp_p
     ):
         assert words in done.output, done.output
     found = config.load(file, {})
-    assert (found.venue, found.show, found.groups) == ("paris", "s", ["europe", "france"])
+    assert (found.venue, found.show, found.groups) == ("paris", "s", ["fr", "eu"])
     assert [(server.host, server.ours) for server in found.clock.servers] == [("10.0.0.1", True)]
     assert (found.display.mode, found.display.rotate, found.trust.threshold) == ("1920x1080@50", 90, 2)
     assert found.broker.cert == str(tmp_path / "etc" / "venue.pem") and found.broker.urls == [
