@@ -63,7 +63,7 @@ def test_a_player_is_set_up_by_answering_and_wrong_answers_are_asked_again(tmp_p
         "paris",
         "",
         "s",
-        "europe, @france",
+        "eu, @fr",
         "Paris",
         "Europe/Paris",
         "cue-a.example",
@@ -87,7 +87,7 @@ def test_a_player_is_set_up_by_answering_and_wrong_answers_are_asked_again(tmp_p
     ):
         assert words in done.output, done.output
     found = config.load(file, {})
-    assert (found.venue, found.show, found.groups) == ("paris", "s", ["fr", "eu"])
+    assert (found.venue, found.show, found.groups) == ("paris", "s", ["eu", "fr"])
     assert [(server.host, server.ours) for server in found.clock.servers] == [("10.0.0.1", True)]
     assert (found.display.mode, found.display.rotate, found.trust.threshold) == ("1920x1080@50", 90, 2)
     assert found.broker.cert == str(tmp_path / "etc" / "venue.pem") and found.broker.urls == [
