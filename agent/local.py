@@ -91,8 +91,10 @@ class LocalSocket:
             finally:
                 listener.close()
                 if _inode(self._path) == ours:
-                    self._path.unlink(missing_ok=True)
-                    self._link.unlink(missing_ok=True)
+                    # A disk that cannot be written any more holds up no end; the next agent makes way.
+                    with contextlib.suppress(OSError):
+                        self._path.unlink(missing_ok=True)
+                        self._link.unlink(missing_ok=True)
 
     def _amiss(self, why: str) -> None:
         remedy = "mend that, and it comes by itself; until then 'framezero local' cannot reach this agent"

@@ -240,6 +240,15 @@ async def test_the_state_has_a_link_to_it_over_whatever_was_there(tmp_path: Path
     assert not (state / SOCKET).is_symlink()
 
 
+async def test_what_cannot_be_taken_away_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    runtime, state = tmp_path / "run", tmp_path / "state"
+    state.mkdir()
+    async with running(runtime, state, Desk()):  # which takes the cancellation that it ends with, and nothing else
+        (state / SOCKET).unlink()
+        (state / SOCKET / "in the way").mkdir(parents=True)
+    assert not (runtime / SOCKET).exists()
+
+
 async def test_no_path_is_too_long(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 200) / ("e" * 200)
     deep.mkdir(parents=True)
