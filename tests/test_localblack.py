@@ -41,6 +41,7 @@ def test_black_covers_before_anything_else_and_no_time_ends_it() -> None:
     wall = playing_wall()
     ordered = black(wall)
     assert isinstance(wall.effects[0], Cover)
+    assert state(wall)[0] == "black", "though its film goes on below the cover for a moment"
     kinds = [type(effect).__name__ for effect in wall.effects]
     assert kinds.index("Direct") < kinds.index("KeepLocal"), "the plan that goes with it waits for no disk either"
     standing = wall.conductor.standing()

@@ -105,3 +105,11 @@ def test_cues_without_a_clock_may_run() -> None:
     empty = FakeWall()
     empty.bound_us = None
     assert uses(empty) == []
+
+
+def test_a_film_that_is_still_on_the_wall_is_in_use_whatever_is_cued() -> None:
+    wall = wall_with(LOOP)
+    wall.until(T0 + S)
+    wall.deaf = True
+    wall.receive("cue", cue_body(2, do={"action": "stop"}, at=wall.t))
+    assert uses(wall, 0) == [("cue", T0, uuid_of(1))]
