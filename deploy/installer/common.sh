@@ -13,7 +13,7 @@ INSTALLER=/usr/local/sbin/framezero-install
 PLAYER=framezero # user and group
 LOG_DIR=/var/log/framezero
 LOG=$LOG_DIR/install.log
-LOCK=/run/lock/framezero-install.lock
+LOCK=/run/framezero-install.lock # in a folder of root's: nobody can lay a link there
 # Beside the administrator's own in /etc and before the distribution's in /usr/lib: nobody's file is overwritten, what
 # 'systemctl edit' and 'mask' write there still wins, and taking ours away needs no list of what was there before.
 SYSTEMD=/usr/local/lib/systemd
@@ -26,10 +26,11 @@ KEPT=("${PROGRAMS[@]}" deploy/installer deploy/constraints.txt deploy/chrony.con
 
 CHANGED=0
 
+# say: a full disk under the log is no reason to end half-way.
 say() {
-    printf '[%3d s] %s\n' "$SECONDS" "$*"
-    if [[ -w $LOG ]]; then printf '[%3d s] %s\n' "$SECONDS" "$*" >>"$LOG"; fi
-}
+    printf '[%3d s] %s\n' "$SECONDS" "$*" || true
+    if [[ -w $LOG ]]; then printf '[%3d s] %s\n' "$SECONDS" "$*" >>"$LOG" || true; fi
+} 2>/dev/null
 
 # did WHAT: says a change, so that a run without any can say so.
 did() {
@@ -51,7 +52,7 @@ wrong() {
 # logged COMMAND…: its output into the log; if it fails, the end of that output is shown, and the status is its own.
 logged() {
     local status=0 from
-    printf '\n$ %s\n' "$*" >>"$LOG"
+    printf '\n$ %s\n' "$*" 2>/dev/null >>"$LOG" || true
     from=$(wc -l <"$LOG")
     "$@" >>"$LOG" 2>&1 || status=$?
     if ((status)); then

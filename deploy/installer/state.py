@@ -15,14 +15,16 @@ from pathlib import Path
 BOOK = "asrun.sqlite3"
 """Up to 512 MB: it is copied only for a version that would write it in another way."""
 JOURNAL = "journal.sqlite3"
+PART = ".part"
+"""The end of the name of a copy that is not whole: a power cut leaves one."""
 BESIDE = ("-wal", "-shm")
 """SQLite's own files beside a database: they belong to it until it was closed well (https://sqlite.org/tempfiles.html)."""
 
 
 def wanted(state: Path, with_book: bool) -> Iterator[Path]:
-    """The files of `state` that a copy has: no folders (another player's), links or sockets."""
+    """The files of `state` that a copy has: no folders (another player's), links, sockets or half copies."""
     for path in sorted(state.iterdir()) if state.is_dir() else ():
-        if path.is_file() and not path.is_symlink() and (with_book or not path.name.startswith(BOOK)):
+        if path.suffix != PART and path.is_file() and not path.is_symlink() and (with_book or not path.name.startswith(BOOK)):
             yield path
 
 
@@ -64,7 +66,7 @@ def restore(state: Path, saved: Path, schemas: Mapping[str, int], as_it_was: boo
     if as_it_was:
         databases = {name + end for name in schemas for end in ("", *BESIDE)}
         for path in sorted(saved.iterdir()):
-            if path.name not in databases:
+            if path.name not in databases and path.suffix != PART:
                 _copy(path, state / path.name)
     return said
 
@@ -85,7 +87,7 @@ def _unreadable(database: Path, schema: int) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     """Whole or not at all, and on the disk."""
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(target.name + PART)
     shutil.copyfile(source, part)
     shutil.copystat(source, part)
     with part.open("rb") as file:

@@ -36,10 +36,14 @@ schemas() {
     "$VERSIONS/$1/bin/python" -c 'from agent import book, journal; print(journal.SCHEMA_VERSION, book.SCHEMA_VERSION)' 2>/dev/null || true
 }
 
+# state_of UNIT: where its agent keeps its state: what agent.toml says, which may be a disk of its own.
 state_of() {
-    local name
+    local name said
     name=$(name_of "$1")
-    echo "$STATE${name:+/$name}"
+    said=$(/usr/bin/python3 -c 'import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    print(tomllib.load(file)["state_dir"])' "$(config_of "$1")" 2>/dev/null) || true
+    echo "${said:-$STATE${name:+/$name}}"
 }
 
 # on_state ARGUMENTS…: state.py as the player's user, whose files these are.
@@ -69,20 +73,12 @@ can_read_config() {
 
 # note FIELD=VALUE…: into $SWITCH, whole or not at all, and on the disk.
 note() {
-    local field
-    touch "$SWITCH"
-    cp "$SWITCH" "$SWITCH.new"
-    for field in "$@"; do
-        sed -i "/^${field%%=*}=/d" "$SWITCH.new"
-        echo "$field" >>"$SWITCH.new"
-    done
-    sync "$SWITCH.new"
-    mv "$SWITCH.new" "$SWITCH"
+    { cat "$SWITCH" 2>/dev/null || true; printf '%s\n' "$@"; } >"$SWITCH.new" && sync "$SWITCH.new" && mv "$SWITCH.new" "$SWITCH"
 }
 
-noted() { sed -n "s/^$1=//p" "$SWITCH"; }
+noted() { sed -n "s/^$1=//p" "$SWITCH" | tail -n 1; } # what was noted last counts
 
-# switch_to ID WHY BY: has the service do it with the installer of version BY, shows what it says, and ends as it ended.
+# switch_to ID BY: has the service do it with the installer of version BY, shows what it says, and ends as it ended.
 switch_to() {
     local status=0 starter
     if ! booted; then
@@ -93,9 +89,9 @@ switch_to() {
     fi
     rm -rf "${SAVED:?}/$(id_of "$CURRENT")"
     rm -f "$SWITCH"
-    note "from=$(id_of "$CURRENT")" "to=$1" "why=$2" "wait_s=$WAIT_S" "phase=asked" "boot=$(cat /proc/sys/kernel/random/boot_id)" \
+    link "$VERSIONS/$2/share/framezero/deploy/install" "$SWITCHER" # first: who finds the note needs it
+    note "from=$(id_of "$CURRENT")" "to=$1" "wait_s=$WAIT_S" "phase=asked" "boot=$(cat /proc/sys/kernel/random/boot_id)" \
         "players=$(running_players | tr '\n' ' ')"
-    link "$VERSIONS/$3/share/framezero/deploy/install" "$SWITCHER"
     : >"$SWITCH_LOG"
     systemctl start "$SWITCH_UNIT" 2>>"$LOG" &
     starter=$!
@@ -135,11 +131,12 @@ try_it() {
     for unit in "${PLAYERS[@]}"; do
         install -d -o "$PLAYER" -g "$PLAYER" -m 700 "$SAVED/$FROM/$unit"
         on_state save "$(state_of "$unit")" "$SAVED/$FROM/$unit" "${book[@]}" || {
-            WHY="the state could not be copied"
+            WHY="the state could not be copied (is there room in $PREFIX?)"
+            rm -rf "${SAVED:?}/$FROM" # nothing has changed the state yet, and room is what may be wanting
             go_back
         }
     done
-    if [[ $(noted why) == rollback ]]; then make_readable "$TO"; fi
+    make_readable "$TO" # where it has run before
     use_version "$TO"
     if start_and_judge; then
         accept
@@ -158,11 +155,13 @@ accept() {
 go_back() {
     local failed=$TO
     say "going back to $FROM: $WHY"
-    note phase=back
+    note phase=back || true # without it the next one who looks goes back as well
     keep_run
     stop_players
     make_readable "$FROM" --as-it-was
-    use_version "$FROM"
+    set +e # on a full disk units may stay those of the newer version; the players are started all the same
+    (set -e && use_version "$FROM")
+    set -e
     ((WAIT_S >= 60)) || WAIT_S=60 # there is no other to try
     if start_and_judge; then
         end_switch

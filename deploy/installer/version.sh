@@ -6,7 +6,7 @@ the_wheel() {
     local found=()
     if [[ -n $WHEEL ]]; then
         [[ -r $WHEEL ]] || die "there is no file $WHEEL"
-    elif [[ -n $WHEELHOUSE ]] && mapfile -t found < <(compgen -G "$WHEELHOUSE/framezero-*.whl") && ((${#found[@]})); then
+    elif [[ -n $WHEELHOUSE ]] && mapfile -t found < <(find "$WHEELHOUSE" -maxdepth 1 -name 'framezero-*.whl') && ((${#found[@]})); then
         ((${#found[@]} == 1)) || die "$WHEELHOUSE has several versions; choose with --wheel: ${found[*]##*/}"
         WHEEL=${found[0]}
     elif [[ -e $ROOT/pyproject.toml && -d $ROOT/agent ]]; then
@@ -88,16 +88,19 @@ copy_kept() {
 # prepare_version: the environment of ID beside the one that runs, which is not touched; at the lowest priority, as a show may run.
 prepare_version() {
     local place=$VERSIONS/$ID
-    if whole "$ID" && "$place/bin/python" -c '' 2>/dev/null; then return 0; fi
+    if whole "$ID" && "$place/bin/framezero" --version >/dev/null 2>&1; then return 0; fi
+    [[ -n $WHEEL ]] || die "$place is damaged, and cannot be made again without its wheel: install from the bundle or the clone"
+    if [[ $(id_of "$CURRENT") == "$ID" ]]; then ask_show "making it anew"; fi
     did "making $place"
     install -d -m 755 "$PREFIX" "$VERSIONS"
     rm -rf "$place"
+    MAKING=$place
     renice -n 19 $$ >/dev/null
     ionice -c 3 -p $$ 2>/dev/null || true
     logged /usr/bin/python3 -m venv "$place" || die "python3-venv does not work here"
     say "pip install ${WHEEL##*/}"
     logged "$place/bin/python" -m pip install "${PIP_QUIET[@]}" "${PIP_FROM[@]}" --only-binary :all: \
-        --constraint "$ROOT/deploy/constraints.txt" "framezero[agent] @ file://$(realpath "$WHEEL")" ||
+        --constraint "$ROOT/deploy/constraints.txt" "$(realpath "$WHEEL")[agent]" ||
         die "the Python packages could not be installed; what runs was not touched. ${PIP_HINT}"
     copy_kept "$ROOT" "$place/share/framezero"
     try_version "$place"
@@ -105,6 +108,7 @@ prepare_version() {
     ionice -c 0 -p $$ 2>/dev/null || true
     sync -f "$place" # before anything points there: a power cut must not find half of it
     : >"$place/share/framezero/whole"
+    MAKING=''
 }
 
 # try_version PLACE: as the player's user, since that is who has to be able to read it.

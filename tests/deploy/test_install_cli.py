@@ -94,9 +94,9 @@ def test_a_32_bit_system_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 def elsewhere(folder: Path, change: str) -> Done:
     """Run the installer where a file is another one, and nothing that it might write is this machine's."""
-    for place in ("log", "opt", "lock"):
+    for place in ("log", "opt", "run"):
         (folder / place).mkdir()
-    own = f"mount --bind {folder}/log /var/log; mount --bind {folder}/opt /opt; mount --bind {folder}/lock /run/lock"
+    own = f"mount --bind {folder}/log /var/log; mount --bind {folder}/opt /opt; mount --bind {folder}/run /run"
     return run("unshare", "--mount", "bash", "-ec", f"{own}; {change}; exec bash {DEPLOY}/install --no-apt")
 
 

@@ -53,6 +53,7 @@ def test_it_knows_the_files_by_the_names_that_the_agent_gives_them() -> None:
 def test_a_copy_has_the_files_without_folders_links_and_the_large_book(places: tuple[Path, Path]) -> None:
     live, saved = places
     (saved / "of an earlier one").touch()
+    (live / "clock.json.part").touch()
     state.save(live, saved, with_book=False)
     assert sorted(path.name for path in saved.iterdir()) == ["clock.json", state.JOURNAL]
     assert words(saved / state.JOURNAL) == ["cue"]
@@ -76,12 +77,14 @@ def test_what_it_does_not_read_is_kept_beside_the_copy(places: tuple[Path, Path]
     state.save(live, saved, with_book=False)
     write(live / state.JOURNAL, 5, "written in another way")
     (live / "clock.json").write_text("after")
+    (saved / "clock.json.part").write_text("half of it")
     said = state.restore(live, saved, SCHEMAS, as_it_was=True, newer="not-1.0")
     assert "schema 5" in said[0]
     assert words(live / state.JOURNAL) == ["cue"]
     assert words(live / f"{state.JOURNAL}.not-1.0") == ["cue", "written in another way"]
     assert words(live / state.BOOK) == ["shown"]
     assert (live / "clock.json").read_text() == "before"
+    assert not (live / "clock.json.part").exists()
     assert state.restore(live, saved, SCHEMAS, as_it_was=True, newer="not-1.0") == []
 
 

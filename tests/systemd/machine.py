@@ -51,7 +51,7 @@ Restart=no
 WantedBy=multi-user.target
 """
 HOLD = """\
-mount -t tmpfs -o size=4g,mode=755 disk "$2"
+mount -t tmpfs -o size=16g,mode=755 disk "$2"
 mkdir "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 ip link set lo up

@@ -16,7 +16,8 @@ from agent.lab.processes import wait_until
 
 pytestmark = pytest.mark.timeout(roots.MAKE_S + 120)
 
-STICK = "/media/stick/framezero"
+STICK = "/media/NO NAME/framezero"
+"""As a desktop mounts a stick that nobody has given a name."""
 INSTALL = f"{STICK}/deploy/install"
 CURRENT = "/opt/framezero/current"
 Figure = Callable[[str, object], None]
@@ -99,7 +100,9 @@ def test_it_installs_without_a_network_and_is_ready(site: Site, record_property:
     done = site.install("--no-apt")
     record_property("figure", f"installed without a network within {time.monotonic() - began:.1f} s")
     assert "sudo framezero setup" in done.stdout
-    assert site.machine.show("framezero.service", "ActiveState") == "inactive"
+    site.machine.run("systemctl", "start", "framezero")
+    started = [site.machine.show("framezero.service", name) for name in ("ActiveState", "NRestarts")]
+    assert started == ["inactive", "0"], "without a configuration it would be started over and over"
     site.house.furnish()
     began = time.monotonic()
     done = site.install("--no-apt")

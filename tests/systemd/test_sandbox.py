@@ -50,6 +50,7 @@ def sandboxed(machine: Machine) -> Machine:
     # This host may lack the right to raise limits; then the kernel's other way of permitting it stands for LimitRTPRIO.
     right = "[Service]\nCapabilityBoundingSet=CAP_SYS_NICE\nAmbientCapabilities=CAP_SYS_NICE\n"
     machine.write("/etc/systemd/system/framezero.service.d/test.conf", right)
+    machine.write("/etc/framezero/agent.toml", "")  # without one it is not started
     for folder in OPEN:
         machine.path(folder).mkdir()
         machine.path(folder).chmod(0o777)
@@ -89,9 +90,11 @@ def test_limits_are_those_of_the_unit(sandboxed: Machine) -> None:
 
 
 def test_credentials_are_there_where_somebody_has_put_them(sandboxed: Machine) -> None:
-    sandboxed.write("/etc/credstore/framezero.venue.key", "of this venue", mode=0o600)
+    names = ["framezero.broker.password", "framezero.venue.key"]
+    for name in names:
+        sandboxed.write(f"/etc/credstore/{name}", "of this venue", mode=0o600)
     sandboxed.run("systemctl", "restart", UNIT)
-    assert afresh(sandboxed)["credentials"] == ["framezero.venue.key"]
+    assert afresh(sandboxed)["credentials"] == names
 
 
 def test_one_that_stands_still_is_replaced_with_all_that_it_started(

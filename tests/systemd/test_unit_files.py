@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import roots
 
+from agent.config import CREDENTIALS
 from agent.lab.processes import LabError
 
 CLONE = Path(__file__).parents[2]
@@ -147,11 +148,18 @@ def test_one_of_several_agents_differs_from_a_single_one_only_in_where_its_files
     keys = [a.partition("=")[0] for a, _ in differing]
     assert keys == [
         "Description",
+        "ConditionPathExists",
         "ExecStart",
         *("StateDirectory", "CacheDirectory", "RuntimeDirectory"),
         "Environment",
-        *("LoadCredential", "LoadCredential"),
+        *("LoadCredential", "LoadCredential", "LoadCredential"),
     ]
+
+
+def test_whatever_the_agent_takes_as_a_credential_is_loaded() -> None:
+    for unit in AGENTS:
+        loaded = [line.partition("=")[2] for line in settings(unit) if line.startswith("LoadCredential=")]
+        assert {name.partition(":")[0] for name in loaded} == set(CREDENTIALS)
 
 
 def test_nothing_that_an_agent_can_do_without_keeps_it_from_starting() -> None:

@@ -1,0 +1,74 @@
+"""Parts of deploy/install by themselves, run on folders of the test's: nothing of this machine is changed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).parents[2] / "deploy" / "installer"
+SOURCED = "".join(f". {PARTS}/{part}.sh; " for part in ("common", "system", "version", "units", "switch"))
+
+
+def bash(folder: Path, script: str) -> str:
+    """What a script prints that has the installer's parts, and `folder` for all that they would write."""
+    places = (
+        f"CONFIG={folder}/etc STATE=/state SWITCH={folder}/switch FILES={folder}/files LOG={folder}/log WORK={folder} "
+    )
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"{SOURCED}{places}; {script}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ('venue = "a"\nstate_dir = "/srv/framezero/the state"\n', "/srv/framezero/the state"),
+        ('venue = "a"\n', "/state"),
+        ("not TOML at all", "/state"),
+        (None, "/state"),
+    ],
+    ids=["named", "not named", "broken", "absent"],
+)
+def test_the_state_that_is_saved_is_the_one_that_the_agent_has(tmp_path: Path, config: str | None, place: str) -> None:
+    (tmp_path / "etc" / "left").mkdir(parents=True)
+    if config is not None:
+        (tmp_path / "etc" / "agent.toml").write_text(config)
+        (tmp_path / "etc" / "left" / "agent.toml").write_text(config)
+    assert bash(tmp_path, "state_of framezero.service") == place
+    assert bash(tmp_path, "state_of framezero@left.service") == (f"{place}/left" if place == "/state" else place)
+
+
+def test_what_was_noted_last_counts_and_a_full_disk_spoils_nothing(tmp_path: Path) -> None:
+    assert bash(tmp_path, "note from=a to=b phase=asked; note phase=trying; noted phase; noted to") == "trying\nb"
+    assert bash(tmp_path, "sync() { return 1; }; note phase=back || noted phase; noted from") == "trying\na"
+
+
+def test_a_log_that_takes_no_more_ends_nothing(tmp_path: Path) -> None:
+    assert bash(tmp_path, "LOG=/dev/full; say stopping; say starting").count("\n") == 1
+    assert bash(tmp_path, "say nobody hears this >/dev/full; echo 'and it goes on'") == "and it goes on"
+
+
+def test_units_of_another_version_go_with_their_folders_and_whoever_was_there_stays(tmp_path: Path) -> None:
+    for version, units in (("1", ("a.service", "b.service.d/c.conf")), ("2", ("a.service",))):
+        for unit in units:
+            file = tmp_path / version / "systemd" / unit
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"# of {version}\n")
+        switch = tmp_path / version / "deploy" / "installer" / "framezero-switch.service"
+        switch.parent.mkdir(parents=True)
+        switch.touch()
+    script = f"SYSTEMD={tmp_path}/systemd; booted() {{ false; }}; place_units {tmp_path}/"
+    bash(tmp_path, f"{script}1")
+    (tmp_path / "systemd" / "system" / "administrators.service").touch()
+    bash(tmp_path, f"{script}2")
+    left = {str(path.relative_to(tmp_path / "systemd" / "system")) for path in (tmp_path / "systemd").rglob("*")} - {
+        "."
+    }
+    assert left == {"a.service", "framezero-switch.service", "administrators.service"}
+    assert (tmp_path / "systemd" / "system" / "a.service").read_text() == "# of 2\n"
