@@ -93,6 +93,9 @@ put() {
     did "wrote $2"
 }
 
+# ours PATH: nothing, or a link into /opt/framezero, and not what somebody else has put there.
+ours() { [[ (! -e $1 && ! -L $1) || $(readlink "$1") == "$PREFIX"/* ]]; }
+
 # id_of LINK: the id of the version that it names, or nothing.
 id_of() {
     local target

@@ -21,7 +21,9 @@ uninstall_player() {
         reload_units
     fi
     say "removing $PREFIX and the commands"
-    rm -f "$COMMAND" "$INSTALLER"
+    for file in "$COMMAND" "$INSTALLER"; do
+        if ours "$file"; then rm -f "$file"; fi
+    done
     rm -rf "$PREFIX" /run/framezero
     if ((PURGE)); then purge; else
         say "kept: $CONFIG, $STATE, $CACHE and $LOG_DIR; 'deploy/install uninstall --purge' removes them"

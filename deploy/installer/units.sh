@@ -101,8 +101,9 @@ known_players() {
     } | LC_ALL=C sort -u
 }
 
+# enable_unit UNIT: unless somebody has masked it, and meant it.
 enable_unit() {
-    if [[ $(systemctl is-enabled "$1" 2>/dev/null || true) != enabled ]]; then
+    if [[ ! $(systemctl is-enabled "$1" 2>/dev/null || true) =~ ^(enabled|masked) ]]; then
         did "systemctl enable $1"
         logged systemctl enable "$1" || die "systemd does not enable $1"
     fi

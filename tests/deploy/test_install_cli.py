@@ -92,6 +92,13 @@ def test_a_32_bit_system_is_refused_with_the_remedy(tmp_path: Path) -> None:
     assert "64-bit" in done.stderr
 
 
+@needs_root
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    done = elsewhere(tmp_path, "exec 9>/run/framezero-install.lock; flock -n 9")
+    assert done.returncode == 1
+    assert "another deploy/install is at work on this machine" in done.stderr
+
+
 def elsewhere(folder: Path, change: str) -> Done:
     """Run the installer where a file is another one, and nothing that it might write is this machine's."""
     for place in ("log", "opt", "run"):

@@ -49,6 +49,14 @@ def test_what_was_noted_last_counts_and_a_full_disk_spoils_nothing(tmp_path: Pat
     assert bash(tmp_path, "sync() { return 1; }; note phase=back || noted phase; noted from") == "trying\na"
 
 
+def test_a_command_of_somebody_elses_is_known_from_ours(tmp_path: Path) -> None:
+    (tmp_path / "ours").symlink_to("/opt/framezero/current/bin/framezero")
+    (tmp_path / "linked").symlink_to("/home/somebody/framezero")
+    (tmp_path / "file").touch()
+    script = f"for name in none ours linked file; do if ours {tmp_path}/$name; then echo $name; fi; done"
+    assert bash(tmp_path, script).split() == ["none", "ours"]
+
+
 def test_a_log_that_takes_no_more_ends_nothing(tmp_path: Path) -> None:
     assert bash(tmp_path, "LOG=/dev/full; say stopping; say starting").count("\n") == 1
     assert bash(tmp_path, "say nobody hears this >/dev/full; echo 'and it goes on'") == "and it goes on"

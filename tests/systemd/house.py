@@ -23,7 +23,7 @@ VENUE, SHOW, PROGRAM = "tokyo-shibuya", "machine-test", "reel"
 FPS = Fraction(30)
 LENGTHS_S = (7, 11)
 """Two films of different lengths, so that a wall that is wrong by a film or a loop shows another frame."""
-START_S = 15.0
+START_S = 30.0
 FILMS_PORT = 8080
 CONFIG = "/etc/framezero/agent.toml"
 

@@ -29,7 +29,7 @@ Done = subprocess.CompletedProcess[str]
 
 BOOT_S = 90.0
 """A machine that takes so long does not come up. A second is usual on two cores that are free."""
-HOLD_S = 15.0
+HOLD_S = 30.0
 REBOOTED = 133
 """The exit status of systemd-nspawn --keep-unit by which it asks to be started again (systemd-nspawn@.service)."""
 ADDRESS, FAR_END = "10.83.0.2", "10.83.0.1"

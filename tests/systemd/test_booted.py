@@ -20,7 +20,7 @@ from ordeals import DEAD_S, DISPLAY_S, STUCK_S, UNIT, Player
 from agent.lab.framebuffer import Framebuffer
 from agent.lab.processes import LabError, wait_until
 
-READY_S, BLACK_S = 10.0, 2.0
+READY_S, BLACK_S = 10.0, 5.0
 DARK_S = 14.0
 """So long the display stays away: a player has been tried in vain several times by then."""
 EXPOSURE = 2.0
@@ -128,7 +128,7 @@ def test_cable_that_is_back_changes_nothing_on_the_wall(player: Player) -> None:
 
 def test_agent_and_player_are_small(player: Player, record_property: Record) -> None:
     agent = player.machine.outside(player.main)
-    wait_until(lambda: resting.settled(agent), 60, "the end of the agent's own test")
+    wait_until(lambda: resting.settled(agent), 120, "the end of the agent's own test")
     memory_mb = sum(resting.Snapshot.of(pid).pss_mb for pid in resting.family(agent))
     record_property("figure", f"agent and player while a film plays: {memory_mb:.0f} MB (limit {resting.MOST_MB})")
     assert memory_mb <= resting.MOST_MB

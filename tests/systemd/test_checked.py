@@ -13,7 +13,7 @@ from agent.lab.processes import wait_until
 
 pytestmark = pytest.mark.timeout(roots.MAKE_S + 120)
 UNIT = "framezero"
-TESTED_S = 60.0
+TESTED_S = 120.0
 ANSWERS = ["--venue", VENUE, "--show", SHOW, "--timezone", "Asia/Tokyo", "--broker", f"mqtt://{FAR_END}"]
 ANSWERS += ["--time-server", f"{FAR_END} ours", "--display", ":0", "--quota-gb", "10"]
 

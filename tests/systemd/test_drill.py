@@ -14,6 +14,7 @@ import pytest
 import roots
 from house import House
 from machine import Machine
+from ordeals import STOCKED_S
 
 from agent.lab.processes import wait_until
 
@@ -49,9 +50,9 @@ def test_a_spare_box_shows_the_right_frame_within_ten_minutes(
     machine.run("bash", "/media/stick/deploy/install", "--no-apt", seconds=300)
     house.furnish()
     machine.run("systemctl", "start", "framezero")
-    wait_until(house.stocked, SOON_S * 2, "the films on the machine")
+    wait_until(house.stocked, STOCKED_S, "the films on the machine")
     wall = house.play()
-    wall.seconds_until_right(time.monotonic(), 10)
+    wall.seconds_until_right(time.monotonic(), STOCKED_S)
 
     machine.run("bash", "-ec", pack.removeprefix("sudo "))
     machine.copy(house.site, "/mnt/films")

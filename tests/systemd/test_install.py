@@ -10,6 +10,7 @@ import roots
 import wheels
 from house import House
 from machine import Done, Machine
+from ordeals import STOCKED_S
 from pixels import Pixels
 
 from agent.lab.processes import wait_until
@@ -23,8 +24,7 @@ CURRENT = "/opt/framezero/current"
 Figure = Callable[[str, object], None]
 
 READY_S = 10.0
-BACK_S = 10.0
-STOCKED_S = 40.0
+BACK_S = 20.0
 
 
 @dataclass
@@ -104,9 +104,12 @@ def test_it_installs_without_a_network_and_is_ready(site: Site, record_property:
     started = [site.machine.show("framezero.service", name) for name in ("ActiveState", "NRestarts")]
     assert started == ["inactive", "0"], "without a configuration it would be started over and over"
     site.house.furnish()
-    began = time.monotonic()
     done = site.install("--no-apt")
-    seconds = time.monotonic() - began
+    took_us = [
+        int(site.machine.show("framezero.service", name))
+        for name in ("ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+    ]
+    seconds = (took_us[1] - took_us[0]) / 1_000_000
     assert "systemctl start framezero.service" in done.stdout
     assert site.ready()
     record_property("figure", f"started by the installer, READY within {seconds:.1f} s")
@@ -204,6 +207,17 @@ def test_a_version_that_does_not_come_up_is_taken_back(
     assert site.version == "90.1"
     wall.seconds_until_right(back, BACK_S)
     assert "91." not in site.machine.run("ls", "/opt/framezero/versions").stdout
+
+
+def test_no_room_for_the_copy_of_the_state_leaves_all_as_it_was(site: Site, wall: Pixels) -> None:
+    current = site.current
+    site.machine.run("mount", "-t", "tmpfs", "-o", "size=16k,mode=755", "full", "/opt/framezero/saved")
+    done = site.machine.run("framezero-install", "rollback", "--force", good=False, seconds=240)
+    site.machine.run("umount", "/opt/framezero/saved")
+    assert "could not be copied" in done.stdout
+    assert "runs again" in done.stdout
+    assert site.current == current
+    wall.seconds_until_right(time.monotonic(), BACK_S)
 
 
 def test_it_goes_back_and_forward_by_hand(site: Site, wall: Pixels, record_property: Figure) -> None:
