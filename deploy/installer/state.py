@@ -24,7 +24,8 @@ BESIDE = ("-wal", "-shm")
 def wanted(state: Path, with_book: bool) -> Iterator[Path]:
     """The files of `state` that a copy has: no folders (another player's), links, sockets or half copies."""
     for path in sorted(state.iterdir()) if state.is_dir() else ():
-        if path.suffix != PART and path.is_file() and not path.is_symlink() and (with_book or not path.name.startswith(BOOK)):
+        ours = path.suffix != PART and path.is_file() and not path.is_symlink()
+        if ours and (with_book or not path.name.startswith(BOOK)):
             yield path
 
 
