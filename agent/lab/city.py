@@ -10,7 +10,6 @@ is the fault of the agent's clock, in the language of libfaketime (`+1.3 x1.0000
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -38,13 +37,14 @@ class City:
         self._agent = list(agent)
         self._size = size
         self._place = place
+        self._told = False
 
     def run(self) -> int:
         """Work until the agent ends, or until told to end; the exit status."""
         display = agent = 0
         try:
             display = self._raise_display()
-            agent = subprocess.Popen(self._agent).pid
+            agent = _spawn(self._agent)
             while True:
                 gone, status = os.wait()
                 if gone == agent:
@@ -68,13 +68,28 @@ class City:
         # framebuffer is a new file, by which the meter knows that it is another screen.
         for left in (unix, Path(f"/tmp/.X{NUMBER}-lock"), self._place / "Xvfb_screen0"):
             left.unlink(missing_ok=True)
-        process = subprocess.Popen([find("Xvfb"), f":{NUMBER}", *displays.options(self._size, self._place)])
+        pid = _spawn([find("Xvfb"), f":{NUMBER}", *displays.options(self._size, self._place)])
         until = time.monotonic() + START_S
-        while not listens(unix) and process.poll() is None and time.monotonic() < until:
+        while not listens(unix) and not _ended(pid) and time.monotonic() < until:
             time.sleep(0.02)
-        if process.returncode is None:
-            displays.be_prompt(process.pid)
-        return process.pid
+        if not _ended(pid) and not displays.be_prompt(pid) and not self._told:
+            self._told = True
+            say(
+                "this kernel gives containers no real-time scheduling: on a busy machine frames come some milliseconds"
+                " less exactly; add -f deploy/compose.realtime.yaml, which says what dockerd needs for it"
+            )
+        return pid
+
+
+def _spawn(argv: Sequence[str]) -> int:
+    """Start a child; its process id. Not by `subprocess`, which buries children of its own accord: `run` must see all
+    of them."""
+    return os.posix_spawnp(argv[0], list(argv), os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child has ended; it stays to be buried."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _boot(runtime: str) -> None:
@@ -142,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _boot(os.environ.get("RUNTIME_DIRECTORY", ""))
         given.framebuffer.mkdir(parents=True, exist_ok=True)
         return City(command(given.config, os.environ.get(SKEW, "")), given.size, given.framebuffer).run()
+    except Shutdown:  # before anything was started
+        return 0
     except LabError as error:
         say(str(error))
         return error.status

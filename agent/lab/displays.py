@@ -1,6 +1,5 @@
 """Fake displays whose framebuffers are files: Xvfb."""
 
-import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -71,13 +70,16 @@ def options(size: tuple[int, int], place: Path) -> list[str]:
     return [*screen, "-nolisten", "tcp", "-noreset", "+bs", "-s", "0"]
 
 
-def be_prompt(pid: int) -> None:
-    """Give a display its turn before the players, where that is permitted.
+def be_prompt(pid: int) -> bool:
+    """Give a display its turn before the players; false where that is not permitted.
 
     A real display needs no processor to scan out; this one must not wait for five players that cut at once.
     """
-    with contextlib.suppress(PermissionError):
+    try:
         os.sched_setscheduler(pid, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+    except PermissionError:
+        return False
+    return True
 
 
 def _ready(processes: Processes, venue: str, child: Child, reading: int, place: Path) -> Display:

@@ -250,7 +250,8 @@ def main(argv: list[str] | None = None) -> int:
     realtime = _be_prompt(parent)
     if not realtime:
         sys.stderr.write(
-            "meter: SCHED_FIFO is not permitted; gaps may be longer (run as root, or raise RLIMIT_RTPRIO)\n"
+            "meter: SCHED_FIFO is not permitted; gaps may be longer (run as root, or raise RLIMIT_RTPRIO;"
+            " in a container see deploy/compose.realtime.yaml)\n"
         )
     live = sys.stdout.fileno()
     if stat.S_ISFIFO(os.fstat(live).st_mode):  # a pipe that nobody empties must not stop the looks

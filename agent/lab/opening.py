@@ -8,6 +8,7 @@ What is cued already stays: who starts the containers again finds the walls as t
 import argparse
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,8 +120,14 @@ def format_utc_in(seconds: float) -> str:
     return format_utc(UtcUs(round(time.time() + seconds) * US_PER_S))
 
 
+def _shut_down(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the show; the exit status."""
+    # The first process of a container is ended by no signal that it does not take.
+    signal.signal(signal.SIGTERM, _shut_down)
     parser = argparse.ArgumentParser(prog="python -m agent.lab.opening", description="Films, program and first cue.")
     parser.add_argument("--films", type=Path, required=True, help="the folder that the content server serves")
     parser.add_argument("--url", required=True, help="where it serves it")

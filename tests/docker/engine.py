@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -205,16 +205,11 @@ class Engine:
         """`docker …`. Raises EngineError."""
         return run(["docker", *words], seconds=seconds, env=self.environment)
 
-    def compose(
-        self, *words: str, files: Sequence[Path], seconds: float = 120, env: Mapping[str, str] | None = None
-    ) -> Done:
+    def compose(self, *words: str, files: Sequence[Path], seconds: float = 120) -> Done:
         """`docker-compose …` with these files, as the project `five`. Raises EngineError."""
         named = [word for file in files for word in ("--file", str(file))]
-        return run(
-            ["docker-compose", "--project-name", "five", *named, *words],
-            seconds=seconds,
-            env={**self.environment, **(env or {})},
-        )
+        argv = ["docker-compose", "--project-name", "five", *named, *words]
+        return run(argv, seconds=seconds, env=self.environment)
 
     def inspect(self, container: str) -> Any:
         """All that it knows of a container."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.lab import city
+from agent.lab import city, displays
 from agent.lab.processes import wait_until
 
 
@@ -21,6 +21,37 @@ def test_what_an_earlier_life_kept_of_its_clock_is_forgotten(tmp_path: Path) -> 
     city._boot(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
     city._boot("")
+
+
+@pytest.mark.needs("Xvfb")
+def test_where_no_real_time_is_given_the_remedy_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(city, "NUMBER", free_display())
+    monkeypatch.setattr(displays, "be_prompt", lambda _: False)
+    agent = "import os, pathlib, signal, time\n" + (
+        "kin = lambda: [int(p) for p in pathlib.Path(f'/proc/{os.getppid()}/task/{os.getppid()}/children')"
+        ".read_text().split() if pathlib.Path(f'/proc/{p}/comm').read_text().strip() == 'Xvfb']\n"
+        "(first,) = kin()\nos.kill(first, signal.SIGKILL)\nwhile kin() in ([first], []): time.sleep(0.02)\n"
+    )
+    assert city.City([sys.executable, "-c", agent], (320, 180), tmp_path).run() == 0
+    assert capsys.readouterr().err.count("compose.realtime.yaml") == 1
+
+
+def test_a_display_that_does_not_start_is_tried_again_and_an_agent_that_ends_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Children that end at once, and while another one is started, are seen by the loop as any others."""
+    tries = tmp_path / "tries"
+    program = tmp_path / "Xvfb"
+    program.write_text(f"#!/bin/sh\necho x >> {tries}\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(city, "find", lambda _: str(program))
+    monkeypatch.setattr(city, "NUMBER", free_display())
+    monkeypatch.setattr(city, "PAUSE_S", 0.05)
+    agent = f'while [ "$(wc -l < {tries})" -lt 3 ]; do sleep 0.02; done; exit 7'
+    assert city.City(["sh", "-c", agent], (320, 180), tmp_path).run() == 7
+    assert len(tries.read_text().split()) >= 3
 
 
 @pytest.mark.needs("Xvfb")
