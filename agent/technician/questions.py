@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agent.config import ConfigError, parse
+from agent.config import Cache, ConfigError, Display, Trust, parse
 from agent.technician.regions import time_servers
 
 Path = tuple[str, ...]
@@ -77,7 +77,7 @@ class Draft:
     tree: dict[str, Any]
     asides: dict[Path, Any] = field(default_factory=dict)
     had: bool = False
-    """Whether there was a configuration before: what it leaves out is left out again."""
+    """Whether there was a configuration before: what it leaves out means what it meant, whatever the host is like."""
 
     def __post_init__(self) -> None:
         """See what is there before anything is set."""
@@ -96,8 +96,6 @@ class Draft:
         """Put a value there; an empty one takes the key away, so that its default counts."""
         if path in (IDENTITY, COPY):
             self.asides[path] = value
-            for name in _NOT_OF.get(value, ()) if path == IDENTITY else ():
-                self.set(("broker", name), "")
             return
         place = self.tree
         for step in path[:-1]:
@@ -148,13 +146,16 @@ def questions(draft: Draft, here: Here) -> Iterator[Question]:
     yield ask(
         ("cache", "dir"), "--cache-dir", "Folder for films", "On the largest disk.", "path", "/var/cache/framezero"
     )
-    quota = max(1, int(here.disk_gb * _USE_OF_DISK)) if here.disk_gb else 200
+    quota = Cache.model_fields["quota_gb"].default
+    if here.disk_gb and not draft.had:
+        quota = max(1, int(here.disk_gb * _USE_OF_DISK))
     size = f" The disk has {here.disk_gb:.0f} GB." if here.disk_gb else ""
     hint = f"The most GB that films may take.{size} Those that are needed least go first."
     yield ask(("cache", "quota_gb"), "--quota-gb", "Room for films", hint, "number", quota)
     yield ask(("state_dir",), "--state-dir", "Folder for state", "Cues and records.", "path", "/var/lib/framezero")
     hint = "The folder of the show's public keys: only what they have signed is shown."
-    yield ask(("trust", "keys"), "--trust-keys", "Trusted keys", hint, "path", f"{here.folder}/keys")
+    keys = str(Trust().keys) if draft.had else f"{here.folder}/keys"
+    yield ask(("trust", "keys"), "--trust-keys", "Trusted keys", hint, "path", keys)
     hint = f"Public keys (.toml) or folders of them to copy there, with commas. {NONE} for none."
     yield ask(COPY, "--copy-keys", "Copy keys", hint, "files", [])
     yield ask(("trust", "threshold"), "--threshold", "Signatures", "So many show keys a cue needs.", "number", 1)
@@ -164,8 +165,12 @@ def _brokers(draft: Draft, here: Here, ask: Any) -> Iterator[Question]:
     hint = f"With commas: cue-a.example, cue-b.example stand for mqtts://….example:{_TLS_PORT}. Two are best."
     yield ask(("broker", "urls"), "--broker", "Brokers", hint, "brokers")
     yield ask(("broker", "root"), "--root", "Root of the topics", "As the operators have it.", default="framezero/v1")
-    yield ask(IDENTITY, "--identity", "Proof of identity", _IDENTITY_HINT, "identity", _identity(draft, here))
+    before = _identity(draft, here)
+    yield ask(IDENTITY, "--identity", "Proof of identity", _IDENTITY_HINT, "identity", before)
     identity = draft.get(IDENTITY)
+    if identity != before:  # what was written by hand, such as a password beside a certificate, stays otherwise
+        for name in _NOT_OF.get(identity, ()):
+            draft.set(("broker", name), "")
     left_out = any(draft.get(("broker", name)) for name in ("cert", "password_file"))
     if identity != NOBODY:
         ca = f"{here.folder}/ca.pem"
@@ -175,7 +180,8 @@ def _brokers(draft: Draft, here: Here, ask: Any) -> Iterator[Question]:
     if identity == CERTIFICATE:
         certified = f"certify venue {draft.get(('venue',))} has made it."
         yield ask(("broker", "cert"), "--cert", "Certificate", certified, "path", f"{here.folder}/venue.pem")
-        yield ask(("broker", "key"), "--cert-key", "Its key", "", "path", f"{here.folder}/venue.key")
+        key = "" if left_out else f"{here.folder}/venue.key"
+        yield ask(("broker", "key"), "--cert-key", "Its key", f"{NONE}: it is in the same file.", "path", key)
     if identity == PASSWORD:
         yield ask(("broker", "username"), "--username", "User name", "", default=draft.get(("venue",)))
         hint = "A file that holds the password alone, readable by the agent's user."
@@ -199,7 +205,7 @@ def _identity(draft: Draft, here: Here) -> str:
 def _display(draft: Draft, here: Here, ask: Any) -> Iterator[Question]:
     found = "; ".join(f"{screen.name} is {screen.mode or screen.size}" for screen in here.screens)
     hint = f"Found here: {found}." if found else "No X server was found; the first one of a host is :0."
-    first = here.screens[0].name if here.screens else ":0"
+    first = here.screens[0].name if here.screens and not draft.had else Display().name
     yield ask(("display", "name"), "--display", "Display", hint, default=first)
     screen = next((screen for screen in here.screens if screen.name == draft.get(("display", "name"))), None)
     modes = ", ".join(screen.modes[:_MODES_TOLD]) if screen else ""

@@ -25,21 +25,24 @@ UNIT = re.compile(r"\bframezero[\w@-]*\.(?:service|timer|socket|target|path)\b")
 PLACE = re.compile(r"(?<![\w/.~-])(?:agent|deploy|systemd|tests)/[\w@./*-]*[\w*]")
 
 
-def named(kind: str) -> set[str]:
+def named(kind: str) -> list[str]:
     """The codes in the first column of the runbook's tables whose head names this kind."""
-    found: set[str] = set()
+    found: list[str] = []
     inside = False
     for line in RUNBOOK.read_text("utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
         inside = bool(cells) and (inside or cells[0] == kind)
         if inside:
-            found.update(INLINE.findall(cells[0]))
+            found += INLINE.findall(cells[0])
     return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_code_has_its_line_in_the_runbook_and_no_other_has(kind: str) -> None:
-    lacking, invented = SPOKEN[kind] - named(kind), named(kind) - SPOKEN[kind]
+    codes = named(kind)
+    lacking, invented = SPOKEN[kind] - {*codes}, {*codes} - SPOKEN[kind]
+    twice = {code for code in codes if codes.count(code) > 1}
+    assert not twice, f"deploy/runbook.md, table '{kind}': two answers to {', '.join(sorted(twice))}"
     assert not lacking, f"deploy/runbook.md, table '{kind}': a line is missing for {', '.join(sorted(lacking))}"
     assert not invented, f"deploy/runbook.md, table '{kind}': nothing says {', '.join(sorted(invented))} any more"
 

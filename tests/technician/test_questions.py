@@ -1,5 +1,6 @@
 """What the wizard asks, and what answers mean; every answer is judged by agent.toml's own validators."""
 
+import copy
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,27 @@ def test_the_proof_of_identity_decides_what_else_is_asked_and_takes_away_what_do
     assert draft.get(("broker", "cert")) is None and draft.get(("broker", "password_file")) == "/etc/framezero/password"
     assert not {"--ca", "--cert", "--username"} & asked(draft, identity=NOBODY).keys()
     assert draft.tree["broker"].keys() == {"urls", "root"}
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"urls": ["mqtts://a"], "ca": "/ca.pem", "username": "me"},
+        {"urls": ["mqtts://a"], "cert": "/c.pem", "key": "/k.pem", "username": "me", "password_file": "/p"},
+        {"urls": ["mqtt://a"], "cert": "/both.pem"},
+        {"urls": ["mqtt://a"]},
+    ],
+)
+def test_what_a_file_of_hand_leaves_out_or_adds_means_the_same_afterwards(broker: dict[str, Any]) -> None:
+    """On a host that would be guessed at otherwise: another screen, disk, folder, and certificates that lie about."""
+    tree = {"venue": "v", "show": "s", "timezone": "Asia/Tokyo", "state_dir": "/s", "cache": {"dir": "/c"}}
+    tree |= {"clock": {"servers": ["ntp1.example"]}, "broker": broker}
+    here = Here("w", "UTC", "/f", frozenset(["venue.pem", "ca.pem"]), (Screen(":7", "1x1", "1x1@60", ()),), 50.0)
+    draft = Draft(copy.deepcopy(tree))
+    for one in questions(draft, here):
+        draft.set(one.path, one.default)
+    after = config.parse(tomllib.loads(render(draft.tree)), "")
+    assert after == config.parse(tree, "")
 
 
 def test_what_lies_in_the_folder_is_guessed() -> None:
