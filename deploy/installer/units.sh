@@ -101,6 +101,9 @@ known_players() {
     } | LC_ALL=C sort -u
 }
 
+# desktop_returns: would one take the kiosk's screen at the next boot?
+desktop_returns() { [[ $(systemctl get-default) == graphical.target ]] && systemctl is-enabled --quiet display-manager.service; } 2>/dev/null
+
 # enable_unit UNIT: unless somebody has masked it, and meant it.
 enable_unit() {
     if [[ ! $(systemctl is-enabled "$1" 2>/dev/null || true) =~ ^(enabled|masked) ]]; then

@@ -9,7 +9,7 @@ PARTS = Path(__file__).parents[2] / "deploy" / "installer"
 SOURCED = "".join(f". {PARTS}/{part}.sh; " for part in ("common", "system", "version", "units", "switch"))
 
 
-def bash(folder: Path, script: str) -> str:
+def bash(folder: Path, script: str, status: int = 0) -> str:
     """What a script prints that has the installer's parts, and `folder` for all that they would write."""
     places = (
         f"CONFIG={folder}/etc STATE=/state SWITCH={folder}/switch FILES={folder}/files LOG={folder}/log WORK={folder} "
@@ -21,7 +21,7 @@ def bash(folder: Path, script: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done.stdout.strip()
 
 
@@ -47,6 +47,44 @@ def test_the_state_that_is_saved_is_the_one_that_the_agent_has(tmp_path: Path, c
 def test_what_was_noted_last_counts_and_a_full_disk_spoils_nothing(tmp_path: Path) -> None:
     assert bash(tmp_path, "note from=a to=b phase=asked; note phase=trying; noted phase; noted to") == "trying\nb"
     assert bash(tmp_path, "sync() { return 1; }; note phase=back || noted phase; noted from") == "trying\na"
+
+
+@pytest.mark.parametrize(
+    ("phase", "boot", "then"),
+    [
+        ("asked", "$(cat /proc/sys/kernel/random/boot_id)", "try_it"),
+        ("asked", "another", "end_switch"),
+        ("trying", "another", "go_back"),
+        ("back", "another", "go_back"),
+        ("good", "another", "accept"),
+    ],
+    ids=["asked for", "power cut before anything was done", "broken off", "way back broken off", "all but the note"],
+)
+def test_what_is_found_half_done_is_undone(tmp_path: Path, phase: str, boot: str, then: str) -> None:
+    told = "".join(f"{name}() {{ echo {name}; }}; " for name in ("try_it", "end_switch", "go_back", "accept"))
+    note = f'note from=1-a to=2-b wait_s=60 phase=asked boot="{boot}" "players=framezero.service "; note phase={phase}'
+    assert bash(tmp_path, f"{told}{note}; carry_out") == then
+
+
+def test_the_way_back_starts_the_players_though_no_unit_can_be_written(tmp_path: Path) -> None:
+    quiet = "".join(
+        f"{name}() {{ :; }}; " for name in ("keep_run", "stop_players", "make_readable", "link", "end_switch")
+    )
+    broken = "place_units() { echo no room; false; echo and on; }; start_and_judge() { echo started; }; "
+    names = f"PREVIOUS=/none VERSIONS={tmp_path}/versions FROM=1-a TO=2-b WHY=why WAIT_S=60"
+    said = bash(tmp_path, f"{quiet}{broken}{names}; go_back", status=1)
+    assert "no room\nstarted" in said
+    assert "1-a runs again" in said
+
+
+@pytest.mark.parametrize(
+    ("target", "enabled", "returns"),
+    [("graphical", "true", "yes"), ("multi-user", "true", "no"), ("graphical", "false", "no")],
+    ids=["a desktop", "one that is not started", "none"],
+)
+def test_a_desktop_that_would_take_the_screen_is_seen(tmp_path: Path, target: str, enabled: str, returns: str) -> None:
+    systemctl = f"systemctl() {{ if [[ $1 == get-default ]]; then echo {target}.target; else {enabled}; fi; }}"
+    assert bash(tmp_path, f"{systemctl}; if desktop_returns; then echo yes; else echo no; fi") == returns
 
 
 def test_a_command_of_somebody_elses_is_known_from_ours(tmp_path: Path) -> None:
