@@ -7,7 +7,9 @@ import pwd
 import stat
 import subprocess
 import time
+import zoneinfo
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from Xlib import error as xerror
@@ -62,7 +64,7 @@ def look(config: Config, file: Path) -> Facts:
         log_is_kept=Path("/var/log/journal").is_dir() if units else None,
         upgrades_held=_held(units.get(UPGRADES, {})),
         time_daemons=_time_daemons(units),
-        zone=hereabouts.zone() if units else "",
+        zone=_zone(hereabouts.zone(), config.timezone) if units else "",
         venue_zone=config.timezone,
         clocksource=_text(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         swap_on_card=tuple(_swap_on_card()),
@@ -178,7 +180,8 @@ def _files(config: Config, file: Path, user: str) -> list[File]:
         (broker.key, "the venue's key", False),  # that others may read it is the broker's part of the check
         (broker.password_file, "the password", True),
         (config.display.slate, "the slate", False),
-        *((str(key), "a public key", False) for key in _keys(config)),
+        # As the agent's user it is the trust's part of the check that sees them.
+        *((str(key), "a public key", False) for key in (_keys(config) if user != _own_name() else ())),
     ]
     return [seen for path, what, secret in named if path and (seen := _file(path, what, secret, user)) is not None]
 
@@ -282,6 +285,16 @@ def _device_of(file: Path) -> str:
         return Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve(strict=True).name
     except OSError:
         return ""
+
+
+def _zone(host: str, venue: str) -> str:
+    """The host's time zone, by the venue's name where clocks show the same in both all year: Asia/Calcutta, Kolkata."""
+    with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        first = [datetime(datetime.now(UTC).year, month, 1, 12, tzinfo=UTC) for month in range(1, 13)]
+        ours, theirs = zoneinfo.ZoneInfo(host), zoneinfo.ZoneInfo(venue)
+        if all(ours.utcoffset(at.astimezone(ours)) == theirs.utcoffset(at.astimezone(theirs)) for at in first):
+            return venue
+    return host
 
 
 def _sound_cards() -> int | None:

@@ -98,7 +98,7 @@ def setup(
         _run(config, typed, console, outcome, asks=not yes, trying=trying)
     except CannotPlaceError as error:
         for line in str(error).splitlines():
-            console.print(Text(printable(line), "red"))
+            _say(console, Text(printable(line), "red"))
         outcome.status, outcome.detail = USAGE, str(error)
     except (typer.Abort, KeyboardInterrupt):
         outcome.status, outcome.detail = INTERRUPTED, "interrupted, so nothing was written"
@@ -106,6 +106,11 @@ def setup(
     if as_script:
         typer.echo(json.dumps(outcome.as_json(config), indent=1))
     raise typer.Exit(outcome.status)
+
+
+def _say(console: Console, text: Text) -> None:
+    """A sentence, in whole words: on a terminal alone, for what a pipe leads to has no width."""
+    console.print(text, soft_wrap=not console.is_terminal)
 
 
 @dataclass(slots=True)
@@ -139,7 +144,7 @@ def _run(file: Path, typed: Mapping[str, str], console: Console, outcome: Outcom
     draft = Draft(tree)
     if asks:
         what = f" writes {printable(str(file))}. Enter takes what stands in [brackets]; {NONE} empties."
-        console.print(Text.assemble(("framezero setup", "bold"), what))
+        _say(console, Text.assemble(("framezero setup", "bold"), what))
     films = typed.get("--cache-dir") or draft.get(("cache", "dir")) or FILMS
     here = hereabouts.look(file.parent, Path(str(films)))
     if before and (wrong := beyond(tree, here)):
@@ -215,7 +220,7 @@ def _asked(question: Question, console: Console) -> Any:
     default = None
     if question.default is not None:
         if wrong := "; ".join(faults(question, question.default)):
-            console.print(Text(f"  what stands there cannot be taken: {printable(wrong)}", "red"))
+            _say(console, Text(f"  what stands there cannot be taken: {printable(wrong)}", "red"))
         else:
             default = write(question, question.default)
     while True:
@@ -225,7 +230,7 @@ def _asked(question: Question, console: Console) -> Any:
         value, wrong = _read(question, text)
         if not wrong:
             return value
-        console.print(Text(f"  {printable(wrong)}", "red"))
+        _say(console, Text(f"  {printable(wrong)}", "red"))
 
 
 def _sound(text: str, file: Path) -> Config:

@@ -267,3 +267,11 @@ def test_keys_are_among_the_files_that_the_agent_has_to_read(tmp_path: Path) -> 
     assert [Path(file.path).name for file in files] == ["alice.toml"] and files[0].readable is False
     unsigned = config(tmp_path, trust={"keys": str(tmp_path / "keys"), "require": False})
     assert not [file for file in hostlook._files(unsigned, tmp_path / "agent.toml", "nobody") if "/keys/" in file.path]
+
+
+def test_zones_of_one_time_are_one() -> None:
+    assert hostlook._zone("Asia/Calcutta", "Asia/Kolkata") == "Asia/Kolkata"
+    assert hostlook._zone("Europe/Berlin", "Europe/Paris") == "Europe/Paris"
+    assert hostlook._zone("Europe/London", "Europe/Paris") == "Europe/London"
+    assert hostlook._zone("Africa/Lagos", "Europe/Paris") == "Africa/Lagos", "the same in winter is not the same"
+    assert hostlook._zone("", "Asia/Tokyo") == "" and hostlook._zone("No/Where", "Asia/Tokyo") == "No/Where"
