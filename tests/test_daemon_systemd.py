@@ -52,6 +52,10 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def stands_still(pid: int) -> bool:
+    return ") T " in Path(f"/proc/{pid}/stat").read_text()
+
+
 async def test_it_is_ready_whatever_is_missing_says_what_and_lives_on(agent: Child, manager: Manager) -> None:
     told = await heard(manager, "READY=1", "WATCHDOG=1", "STATUS=fault · NO-GO display_absent")
     assert told[0] == "READY=1"
@@ -82,6 +86,9 @@ async def test_nobody_but_the_agent_speaks_to_the_manager(agent: Child, manager:
 async def test_an_agent_that_stands_still_says_nothing(agent: Child, manager: Manager) -> None:
     await heard(manager, "WATCHDOG=1")
     os.kill(agent.pid, signal.SIGSTOP)
+    async with asyncio.timeout(10):
+        while not stands_still(agent.pid):  # noqa: ASYNC110 - looking is the only way to know
+            await asyncio.sleep(0.01)
     manager.told()
     await asyncio.sleep(2.5)
     assert manager.told() == []

@@ -138,21 +138,33 @@ async def test_what_is_no_order_is_refused_in_words(tmp_path: Path, text: bytes,
         assert await good(tmp_path / SOCKET)
 
 
-async def test_who_says_nothing_hangs_up_or_is_too_many_disturbs_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_says_nothing_or_hangs_up_disturbs_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "READ_S", 0.2)
     desk = Desk()
     async with running(tmp_path, tmp_path, desk):
         assert await said(tmp_path / SOCKET, b'{"want"', eof=True) == b""
         assert await said(tmp_path / SOCKET, b'{"want"') == b"", "half a line has its time, too"
         idle = [await asyncio.open_unix_connection(str(tmp_path / SOCKET)) for _ in range(local.MOST_AT_ONCE)]
-        assert await said(tmp_path / SOCKET, QUIET) == b"", "one too many"
-        assert [await reader.read() for reader, _ in idle] == [b""] * local.MOST_AT_ONCE
+        async with asyncio.timeout(10):
+            assert [await reader.read() for reader, _ in idle] == [b""] * local.MOST_AT_ONCE
         assert await good(tmp_path / SOCKET)
         for _, writer in idle:
             writer.close()
         assert len(desk.seen) == 1
+
+
+async def test_who_is_too_many_is_sent_away_at_once(tmp_path: Path) -> None:
+    desk = Desk()
+    async with running(tmp_path, tmp_path, desk) as made:
+        assert await good(tmp_path / SOCKET)
+        await comes_true(lambda: made._serving == 0)
+        desk.seen, desk.wait = [], asyncio.Event()
+        callers = [asyncio.create_task(good(tmp_path / SOCKET)) for _ in range(local.MOST_AT_ONCE)]
+        await comes_true(lambda: len(desk.seen) == local.MOST_AT_ONCE)
+        assert await said(tmp_path / SOCKET, QUIET) == b"", "one too many"
+        desk.wait.set()
+        assert await asyncio.gather(*callers) == [True] * local.MOST_AT_ONCE
+        assert await good(tmp_path / SOCKET)
 
 
 async def test_a_fault_of_ours_ends_one_call_only(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ async def test_it_stands_still_around_a_start_and_then_goes_on(monkeypatch: pyte
 
     monkeypatch.setattr(os, "killpg", note)
     # First nothing stands in the way, then a start for two looks, and then nothing again.
-    code = "import time, json; time.sleep(0.3); print(json.dumps({'findings': []}))"
+    code = "import time, json; time.sleep(1); print(json.dumps({'findings': []}))"
     made, _ = made_of(code, monkeypatch, rest=[0.01, 0.01, 0.0])
     test = await once(made)
     assert (test.faults, test.warnings) == (0, 0) and sent[:2] == [signal.SIGSTOP, signal.SIGCONT]
