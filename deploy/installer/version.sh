@@ -85,6 +85,15 @@ copy_kept() {
     done
 }
 
+MAKING='' # where a version is made that is not whole yet
+
+# unmake_version: what came to no end takes no room, and a damaged one that it was to replace is better than none.
+unmake_version() {
+    [[ -n $MAKING ]] || return 0
+    rm -rf "$MAKING"
+    if [[ -e $MAKING.before ]]; then mv "$MAKING.before" "$MAKING"; fi
+}
+
 # prepare_version: the environment of ID beside the one that runs, which is not touched; at the lowest priority, as a show may run.
 prepare_version() {
     local place=$VERSIONS/$ID
@@ -93,8 +102,9 @@ prepare_version() {
     if [[ $(id_of "$CURRENT") == "$ID" ]]; then ask_show "making it anew"; fi
     did "making $place"
     install -d -m 755 "$PREFIX" "$VERSIONS"
-    rm -rf "$place"
     MAKING=$place
+    rm -rf "$place.before"
+    if whole "$ID"; then mv "$place" "$place.before"; else rm -rf "$place"; fi
     renice -n 19 $$ >/dev/null
     ionice -c 3 -p $$ 2>/dev/null || true
     logged /usr/bin/python3 -m venv "$place" || die "python3-venv does not work here"
@@ -109,6 +119,7 @@ prepare_version() {
     sync -f "$place" # before anything points there: a power cut must not find half of it
     : >"$place/share/framezero/whole"
     MAKING=''
+    rm -rf "$place.before"
 }
 
 # try_version PLACE: as the player's user, since that is who has to be able to read it.

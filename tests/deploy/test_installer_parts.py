@@ -50,6 +50,40 @@ def test_what_was_noted_last_counts_and_a_full_disk_spoils_nothing(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("status", "said"),
+    [(1, "would interrupt the show. framezero@left.service: tonight"), (3, "nobody can tell whether a cue runs")],
+    ids=["in a show", "does not answer"],
+)
+def test_one_of_several_players_in_a_show_holds_all_of_them(tmp_path: Path, status: int, said: str) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "framezero"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *"--for 60m --config "*/left/*) echo tonight; exit {status};; esac\n')
+    program.chmod(0o755)
+    ask = f"running_players() {{ printf 'framezero@%s.service\\n' right left; }}; CURRENT={tmp_path}; ask_show it"
+    told = bash(tmp_path, f"FORCE=0; {ask} 2>&1", status=1)
+    assert said in told
+    assert "right" not in told
+    assert "--force was given" in bash(tmp_path, f"FORCE=1; {ask}")
+    program.write_text("#!/bin/sh\n")
+    assert bash(tmp_path, f"FORCE=0; {ask}; echo asked") == "asked"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["a damaged one", "none"])
+def test_a_version_that_cannot_be_made_leaves_what_was_there(tmp_path: Path, before: bool) -> None:
+    place = tmp_path / "versions" / "1-a"
+    if before:
+        (place / "share" / "framezero").mkdir(parents=True)
+        (place / "share" / "framezero" / "whole").touch()
+    stubs = 'logged() { if [[ $* == *venv* ]]; then mkdir -p "${@: -1}"; else false; fi; }; renice() { :; }; '
+    names = f"PREFIX={tmp_path} VERSIONS={tmp_path}/versions CURRENT=/none ROOT={tmp_path} ID=1-a WHEEL=1.whl "
+    names += "PIP_QUIET=() PIP_FROM=() PIP_HINT=hint"
+    said = bash(tmp_path, f"{stubs}{names}; trap unmake_version EXIT; prepare_version", status=1)
+    assert "pip install 1.whl" in said
+    assert [path.name for path in (tmp_path / "versions").iterdir()] == (["1-a"] if before else [])
+    assert (place / "share" / "framezero" / "whole").exists() is before
+
+
+@pytest.mark.parametrize(
     ("phase", "boot", "then"),
     [
         ("asked", "$(cat /proc/sys/kernel/random/boot_id)", "try_it"),
