@@ -69,7 +69,7 @@ def line(word: dict[str, Any]) -> str:
         return "no frame was on all walls within the last minute"
     numbers = " ".join(f"{name} {figures[name]:.2f}" for name in ("median", "p95", "p99", "max"))
     known = {name: wall["lag_ms"] for name, wall in word["walls"].items() if wall["lag_ms"] is not None}
-    lags = " ".join(f"{name} {lag_ms:+.1f}" for name, lag_ms in known.items())
+    lags = " ".join(f"{name} {lag_ms:+z.1f}" for name, lag_ms in known.items())
     partial = f", {word['partial']} not on all walls" if word["partial"] else ""
     return f"skew ms: {numbers} ({word['frames']} frames in {word['window_s']} s{partial}) | {lags}"
 

@@ -31,6 +31,14 @@ def test_what_is_told_has_the_walls_and_the_skew() -> None:
     )
 
 
+def test_a_wall_that_is_right_has_no_sign_of_being_early() -> None:
+    window = SkewWindow(["tokyo", "paris"], 60 * S)
+    window.see("tokyo", 0, (1, 0))
+    window.see("paris", 2_000, (1, 0))
+    window.settle(2 * S)
+    assert observer.line(observer.told(window, None, 5)).endswith("| tokyo +0.0 paris +0.0")
+
+
 def test_nothing_is_said_to_be_in_sync_where_nothing_was_seen() -> None:
     assert "no frame" in observer.line(observer.told(SkewWindow(["tokyo"], S), None, 0))
 
