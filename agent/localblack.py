@@ -36,7 +36,7 @@ def black_short(black: LocalBlack | None) -> Refusal | None:
     if black is None:
         return None
     when = f"since {format_utc(black.since)[:19]}Z" if black.since is not None else "since a time that was not known"
-    remedy = "the wall joins what is cued once 'framezero local resume' is given there"
+    remedy = "the wall joins what is cued once 'sudo framezero local resume' is given there"
     return Refusal(code="local_black", detail=f"{black.by} has this wall black, {when}; {remedy}")
 
 

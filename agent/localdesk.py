@@ -87,7 +87,7 @@ class LocalDesk:
         if not now.dark:
             why = now.fault.detail if now.fault is not None else "its player has not said yet that it is black"
             said = f"whatever comes on the wall now is black; but look at it: {why}"
-        said += "; it stays so, over a reboot too, until: framezero local resume"
+        said += "; it stays so, over a reboot too, until: sudo framezero local resume"
         return self._reply(said=said, black=now.black, refused=_unkept(now, "a restart of the agent ends it"))
 
     def _resumed(self, before: LocalBlack | None, now: Standing) -> Reply:

@@ -269,7 +269,7 @@ class Fetcher:
         pause_s = min(longest_s, FIRST_RETRY_S * 2**wish.failures) * random.uniform(0.75, 1.25)
         wish.failures = min(wish.failures + 1, 16)
         wish.retry_at_s = asyncio.get_running_loop().time() + pause_s
-        say("film not fetched", name=film.name, reason=reason.code, detail=reason.detail, retry_s=pause_s)
+        say("film not fetched", name=film.name, reason=reason.code, detail=reason.detail, retry_s=round(pause_s, 1))
         failed = FilmState(Presence.FAILED, reason=reason)
         self._tell(wish, FilmState(Presence.MISSING) if reason.code == LATER else failed)
 

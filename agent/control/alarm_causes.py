@@ -137,7 +137,7 @@ def _silence(sight: Sight, facts: Facts) -> Cause:
     age = f" for {show_span(max(0, facts.now - since))}" if since is not None else ""
     if sight.gone and sight.presence is not None and sight.presence.goodbye:
         why = "its agent was ended, and has said goodbye"
-        remedy = "start it again: systemctl start framezero on the player; is it switched off, or being updated?"
+        remedy = "start it again: sudo systemctl start framezero on the player; is it switched off, or being updated?"
     elif sight.gone:
         why = "offline: its connection broke off, and the broker has given it up"
         remedy = "call the venue: power, cable, router, player; a film that runs goes on, and cues are taken after it"

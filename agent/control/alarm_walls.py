@@ -59,7 +59,7 @@ def _self_test(venue: str, status: Status) -> Iterator[Cause]:
 def _local_black(venue: str, black: LocalBlack, there: UtcUs) -> Cause:
     age = f" for {show_span(max(0, there - black.since))}" if black.since is not None else ""
     text = f"{venue}: {black.by} has the wall black at the player{age}: it shows no cue"
-    remedy = "call the venue: only there can it be given back, with 'framezero local resume'"
+    remedy = "call the venue: only there can it be given back, with 'sudo framezero local resume'"
     return Cause("local_black", venue, "critical", text, remedy, since=black.since, hides=frozenset({"missed"}))
 
 

@@ -116,7 +116,7 @@ def _suited(machine: Machine) -> Profile:
         return Profile("gpu", _GPU, "auto-safe")
     if machine.va_drivers.isdisjoint(VA_DRIVERS[driver]):
         note = f"the graphics ({driver}) have no VA-API driver, so the processor decodes"
-        return Profile("gpu", _GPU, "no", note=note, remedy=f"apt install {VA_PACKAGES[driver]}")
+        return Profile("gpu", _GPU, "no", note=note, remedy=f"sudo apt install {VA_PACKAGES[driver]}")
     # Twelve more surfaces for a film that waits decoded, one buffered picture: what a start can still be early by.
     return Profile("vaapi", {**_GPU, "hwdec-extra-frames": "12", "swapchain-depth": "1"}, "vaapi")
 
@@ -124,7 +124,7 @@ def _suited(machine: Machine) -> Profile:
 def _without_graphics(machine: Machine, note: str, remedy: str) -> Profile:
     if machine.denied:
         note = f"{', '.join(machine.denied)} may not be used by this user, so the processor decodes and draws"
-        remedy = "usermod -aG render,video framezero; systemctl restart framezero"
+        remedy = "sudo usermod -aG render,video framezero; sudo systemctl restart framezero"
     return replace(_SOFTWARE, note=note, remedy=remedy)
 
 

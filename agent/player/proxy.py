@@ -44,6 +44,8 @@ LOOK_S = 0.25
 """So often it is looked whether a display that is away is back."""
 QUIT_S = 2.0
 OUTPUT_BYTES = 8192
+HARMLESS = frozenset({"Warning: using insecure memory!"})
+"""libgcrypt, which FFmpeg loads, says so at each start without the right to lock memory; a player has no secret."""
 STEADY_S = 3.0
 """A player that lived so long is replaced at once, one that did not after a pause that grows."""
 START_S = 30.0
@@ -272,7 +274,8 @@ class PlayerProxy:
         assert process.stdout is not None, "asked for with PIPE"
         while text := await process.stdout.read(OUTPUT_BYTES):
             for part in text.decode(errors="replace").splitlines():
-                log.warning("player output", text=part)
+                say = log.debug if part in HARMLESS else log.warning
+                say("player output", text=part)
 
     async def _end(self, process: Process) -> None:
         if process.returncode is not None:

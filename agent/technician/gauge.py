@@ -21,7 +21,7 @@ RUNTIME = Path("/run/framezero")
 SILENT_S = 150.0
 """An agent that is well writes its report at least every minute; one that has not for so long hangs."""
 
-RESTART = "systemctl restart framezero"
+RESTART = "sudo systemctl restart framezero"
 
 
 @dataclass(frozen=True, slots=True)

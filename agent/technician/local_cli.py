@@ -111,9 +111,9 @@ def _ordered(want: str, config: Path, as_script: bool) -> None:
         _print({"exit": code, **answer.model_dump(mode="json", include={"venue", "time", "said", "refused", "black"})})
     else:
         if answer.said:
-            typer.echo(f"{answer.venue}: {printable(answer.said)}")
+            _say(f"{answer.venue}: {printable(answer.said)}")
         if answer.refused is not None:
-            typer.echo(f"but {printable(answer.refused.detail)}", err=True)
+            _say(f"but {printable(answer.refused.detail)}", err=True)
     raise typer.Exit(code)
 
 
@@ -160,13 +160,19 @@ def quiet(
         _print({"exit": status, "quiet": status == 0, "said": lines, "uses": uses})
     else:
         for line in lines:
-            typer.echo(line, err=status == USAGE)
+            _say(line, err=status == USAGE)
     raise typer.Exit(status)
 
 
 def _console() -> Console:
     """The terminal, or a pipe, which has no width of its own."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Say it without breaking words at a terminal's edge, so that commands can be copied; whole lines to a pipe."""
+    console = Console(stderr=err, highlight=False)
+    console.print(Text(text), soft_wrap=not console.is_terminal)
 
 
 def _order(want: str, **more: Any) -> Order:
@@ -188,7 +194,7 @@ def _failed(answer: NoAnswer, place: Place | None, command: str, as_script: bool
     if as_script:
         _print({"exit": status, "trouble": answer.trouble, "errors": [answer.detail], "remedy": told})
     else:
-        typer.echo(f"{answer.detail}\n→ {told}", err=True)
+        _say(f"{answer.detail}\n→ {told}", err=True)
     return typer.Exit(status)
 
 

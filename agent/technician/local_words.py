@@ -45,8 +45,8 @@ def remedy(answer: NoAnswer, place: Place | None, command: str) -> str:
         case "absent":
             return f"systemctl status {unit}; journalctl -u {unit} -n 50"
         case "deaf":
-            return f"journalctl -u {unit} | grep 'local socket'; or systemctl restart {unit}"
+            return f"journalctl -u {unit} | grep 'local socket'; or sudo systemctl restart {unit}"
         case "silent":
-            return f"systemctl restart {unit}; to have the wall dark without it: systemctl stop {unit}"
+            return f"sudo systemctl restart {unit}; to have the wall dark without it: sudo systemctl stop {unit}"
         case "refused":
-            return f"bring the agent to this version: systemctl restart {unit}"
+            return f"bring the agent to this version: sudo systemctl restart {unit}"

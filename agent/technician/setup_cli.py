@@ -92,7 +92,8 @@ def setup(
         if isinstance(value, str | list)
     }
     log.configure(sys.stderr, level=logging.CRITICAL)  # what is tried is told in a table
-    console = Console(stderr=as_script, highlight=False, soft_wrap=True)
+    console = Console(stderr=as_script, highlight=False)
+    console.soft_wrap = not console.is_terminal  # a terminal would break words, a script wants whole lines
     outcome = Outcome()
     try:
         _run(config, typed, console, outcome, asks=not yes, trying=trying)

@@ -149,7 +149,7 @@ accept() {
     note phase=good
     link "versions/$FROM" "$PREVIOUS"
     end_switch
-    say "$TO runs; $FROM is kept, and 'framezero-install rollback' goes back to it"
+    say "$TO runs; $FROM is kept, and 'sudo framezero-install rollback' goes back to it"
 }
 
 go_back() {
