@@ -93,7 +93,9 @@ def judge(hashed: Hashed) -> list[Finding]:
     found = [_found("fault", failure.code, failure.detail, "run this as the agent's user") for failure in hashed.failed]
     if hashed.damaged:
         what = f"damaged on this disk, and moved aside: {_listed(hashed.damaged)}"
-        mend = "wait until it is fetched again, or framezero import; then mind the disk: journalctl -k, smartctl -a"
+        mend = (
+            "wait until it is fetched again, or sudo framezero import; mind the disk: sudo journalctl -k, smartctl -a"
+        )
         found.append(_found("fault", "film_damaged", what, mend))
     if not found:
         found.append(_found("ok", "rehash", f"{count(hashed.sound, 'film')} read and hashed, each as its name says"))
@@ -148,7 +150,7 @@ def _aside(root: Path) -> list[Finding]:
         return []
     what = f"{count(len(bad), 'film')} found damaged on this disk before, and kept aside"
     return [
-        _found("warning", "film_aside", what, f"mind the disk: journalctl -k, smartctl -a; then rm {root}/??/*.bad")
+        _found("warning", "film_aside", what, f"mind the disk: sudo journalctl -k, smartctl -a; rm {root}/??/*.bad")
     ]
 
 

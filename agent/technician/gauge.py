@@ -46,7 +46,7 @@ def of_the_agent(config: Config) -> Gauge | Finding | None:
     seen = min(words, key=lambda seen: seen.age_s)
     if seen.age_s > SILENT_S:
         what = f"the agent here has said nothing for {seen.age_s:.0f} s"
-        return Finding("agent", "fault", "agent_silent", what, f"{RESTART}; journalctl -u framezero")
+        return Finding("agent", "fault", "agent_silent", what, f"{RESTART}; sudo journalctl -u framezero")
     asked = {source.name for source in seen.report.per_source} - {CHRONY}
     if asked != {f"{server.host}:{server.port}" for server in config.clock.servers}:
         what = f"the agent here runs with another configuration: it asks {', '.join(sorted(asked))}"

@@ -131,12 +131,12 @@ def _unit(facts: Facts) -> list[Finding]:
         unmask = f"sudo systemctl unmask {unit.name}; " if unit.enabled == "masked" else ""
         found.append(_found("unit", "warning", "unit_disabled", what, f"{unmask}sudo systemctl enable {unit.name}"))
     if unit.active not in ("active", "activating", "reloading"):
-        mend = f"sudo systemctl restart {unit.name}; journalctl -u {unit.name} -n 50"
+        mend = f"sudo systemctl restart {unit.name}; sudo journalctl -u {unit.name} -n 50"
         found.append(_found("unit", "fault", "unit_inactive", f"{unit.name} is {unit.active}: no agent runs", mend))
     elif unit.restarts and unit.started_s is not None and unit.started_s < RECENT_S:
         what = f"the agent was started anew by systemd {span(unit.started_s * 1e6)} ago"
         what += f", for the {_ordinal(unit.restarts)} time"
-        mend = f"journalctl -u {unit.name} -p warning --since -2h"
+        mend = f"sudo journalctl -u {unit.name} -p warning --since -2h"
         found.append(_found("unit", "warning", "unit_restarts", what, mend))
     if not unit.watchdog:
         what = f"{unit.name} has no watchdog: an agent that hangs is not started anew"

@@ -176,7 +176,7 @@ def _cause(code: str, ours: bool, sources: Sequence[SourceReport]) -> tuple[str,
             what = listed(names, "has not answered yet", "have not answered yet")
             return what, "wait, or measure for longer: --seconds 20"
         case "internal":
-            return f"asking {', '.join(names)} failed in framezero itself", "journalctl -u framezero, and report it"
+            return f"asking {', '.join(names)} failed in framezero itself", "sudo journalctl -u framezero; report it"
         case _:
             return None
 

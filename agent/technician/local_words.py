@@ -43,9 +43,9 @@ def remedy(answer: NoAnswer, place: Place | None, command: str) -> str:
         case "config":
             return "ls -l /etc/framezero; each player's configuration is an agent.toml there"
         case "absent":
-            return f"systemctl status {unit}; journalctl -u {unit} -n 50"
+            return f"systemctl status {unit}; sudo journalctl -u {unit} -n 50"
         case "deaf":
-            return f"journalctl -u {unit} | grep 'local socket'; or sudo systemctl restart {unit}"
+            return f"sudo journalctl -u {unit} | grep 'local socket'; or sudo systemctl restart {unit}"
         case "silent":
             return f"sudo systemctl restart {unit}; to have the wall dark without it: sudo systemctl stop {unit}"
         case "refused":
