@@ -62,7 +62,7 @@ def _film(verdict: Verdict, code: str, what: str, mend: str = "") -> Finding:
 
 def _library(library: Library | Unmeasured) -> list[Finding]:
     if isinstance(library, Unmeasured):
-        mend = "sudo apt-get install libmpv2" if library.code == "libmpv_absent" else "journalctl -u framezero"
+        mend = "sudo apt-get install libmpv2" if library.code == "libmpv_absent" else "sudo journalctl -u framezero"
         return [_decoder("fault", library.code, f"libmpv: {library.detail}", mend)]
     what = f"profile {library.profile}, {library.mpv}"
     if library.hardware:
