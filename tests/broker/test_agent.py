@@ -188,5 +188,5 @@ async def test_check_names_a_certificate_of_another_venue_and_one_that_ends(
     assert code == 1
     assert "certificate of 'paris', and this venue is 'tokyo'" in found["name"]["what"]
     assert "ends in 8 days" in found["ends"]["what"]
-    assert found["key_rights"]["mend"] == f"chmod 600 {key}"
+    assert found["key_rights"]["mend"] == f"sudo chmod o= {key}"
     assert "venue/tokyo/presence" in found["access"]["what"]
