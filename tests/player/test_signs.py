@@ -1,6 +1,9 @@
 """The signs of life that the proxy has of its player: what the watchdog is fed by."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +13,15 @@ import pytest
 from agent.liveness import ANSWERS_S, fed
 from agent.player import proxy
 from agent.player.proxy import PlayerProxy
-from agent.player.wire import Failed, Report, Screen
+from agent.player.wire import Failed, Hello, Report, Screen
 
 SCREEN = Screen(
     output="null", name="", region="", fit="contain", rotate=0, latency_us=0, decoder="auto", volume=0, slate=""
 )
 FAILED = Failed(reason="display_absent", detail="the display ':0' cannot be opened").model_dump_json()
+HELLO = Hello(mpv="mpv 0.35.1", display="", realtime=False).model_dump_json()
 BEAT = '{"say": "beat"}'
+LIVES = f"echo '{HELLO}' >&$3; while sleep 0.1; do echo '{BEAT}' >&$3; done"
 
 
 class Bench:
@@ -82,3 +87,32 @@ async def test_one_that_has_spoken_is_a_sign_for_fifteen_seconds(bench: Bench) -
     assert bench.player.signs == signs, "a kill that does not come through would be no sign"
     assert fed(signs, signs.heard_s + ANSWERS_S - 1)
     assert not fed(signs, signs.heard_s + ANSWERS_S + 1)
+
+
+@pytest.mark.parametrize("bench", [f"echo '{HELLO}' >&$3; exec sleep 60"], indirect=True, ids=["hangs"])
+async def test_one_that_falls_silent_is_killed_and_replaced(bench: Bench) -> None:
+    await bench.until(lambda: len(bench.heard) == 3)
+    hung = bench.heard[1]
+    assert isinstance(hung, Failed) and hung.reason == "player_hung"
+    assert [type(report) for report in bench.heard] == [Hello, Failed, Hello]
+
+
+@pytest.mark.parametrize("bench", ["exec sleep 60"], indirect=True, ids=["never up"])
+async def test_one_that_does_not_come_up_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "START_S", 0.2)
+    await bench.until(lambda: bool(bench.heard))
+    hung = bench.heard[0]
+    assert isinstance(hung, Failed) and hung.reason == "player_hung"
+
+
+@pytest.mark.parametrize("bench", [LIVES], indirect=True, ids=["lives"])
+async def test_our_own_silence_is_not_held_against_it(bench: Bench) -> None:
+    await bench.until(lambda: bool(bench.heard))
+    first = bench.player.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)  # the whole machine stands still, and we with it
+    for _ in range(2 * proxy.SILENT_CHECKS):
+        time.sleep(proxy.HELD_UP_S + proxy.CHECK_S)  # noqa: ASYNC251
+        await asyncio.sleep(0.001)
+    assert len(bench.heard) == 1 and bench.player._killed_for is None
+    os.kill(first, signal.SIGCONT)
