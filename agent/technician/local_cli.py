@@ -52,7 +52,7 @@ def status(
         _watch(config)
     place, answer = _asked(config, _order("status"))
     if isinstance(answer, NoAnswer):
-        raise _failed(answer, place, "status", as_script)
+        raise _failed(answer, place, _again("status", config), as_script)
     assert answer.status is not None, "asked for"
     code = 0 if answer.status.ready else REFUSED
     if as_script:
@@ -70,7 +70,13 @@ def _watch(config: Path) -> None:
         while True:
             place, answer = _asked(config, _order("status"))
             if isinstance(answer, NoAnswer):
-                live.update(Text(f"{answer.detail}\n→ {remedy(answer, place, 'status')}", "red"), refresh=True)
+                live.update(
+                    Text(
+                        f"{printable(answer.detail)}\n→ {printable(remedy(answer, place, _again('status', config)))}",
+                        "red",
+                    ),
+                    refresh=True,
+                )
             else:
                 live.update(page(answer), refresh=True)
             time.sleep(EVERY_S)
@@ -105,7 +111,7 @@ def resume(config: ConfigFile = CONFIG, as_script: Json = False) -> None:
 def _ordered(want: str, config: Path, as_script: bool) -> None:
     place, answer = _asked(config, _order(want))
     if isinstance(answer, NoAnswer):
-        raise _failed(answer, place, want, as_script)
+        raise _failed(answer, place, _again(want, config), as_script)
     code = REFUSED if answer.refused is not None else 0
     if as_script:
         _print({"exit": code, **answer.model_dump(mode="json", include={"venue", "time", "said", "refused", "black"})})
@@ -151,9 +157,12 @@ def quiet(
         case NoAnswer(trouble="absent"):
             status, lines = 0, [f"quiet: {answer.detail}"]
         case NoAnswer(trouble="config" | "denied"):
-            status, lines = USAGE, [answer.detail, f"→ {remedy(answer, place, 'quiet')}"]
+            status, lines = USAGE, [answer.detail, f"→ {remedy(answer, place, _again('quiet', config))}"]
         case NoAnswer():
-            lines = [f"{answer.detail}; it may be showing a film", f"→ {remedy(answer, place, 'quiet')}"]
+            lines = [
+                f"{answer.detail}; it may be showing a film",
+                f"→ {remedy(answer, place, _again('quiet', config))}",
+            ]
             status = REFUSED
     if as_script:
         uses = [use.model_dump(mode="json") for use in answer.uses] if isinstance(answer, Reply) else []
@@ -186,6 +195,11 @@ def _order(want: str, **more: Any) -> Order:
 def _asked(config: Path, order: Order, seconds: float = ANSWER_S) -> tuple[Place | None, Reply | NoAnswer]:
     place = find(config, os.environ)
     return (None, place) if isinstance(place, NoAnswer) else (place, ask(place, order, seconds))
+
+
+def _again(command: str, config: Path) -> str:
+    """The same command for the same player: another wall must not go black by what is proposed."""
+    return command if config == CONFIG else f"{command} --config {config}"
 
 
 def _failed(answer: NoAnswer, place: Place | None, command: str, as_script: bool) -> typer.Exit:

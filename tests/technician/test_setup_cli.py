@@ -1,5 +1,6 @@
 """`framezero setup` as a technician types it: asked, unattended, interrupted; and what it leaves on the disk."""
 
+import grp
 import json
 import os
 import re
@@ -233,6 +234,16 @@ def test_the_next_step_makes_what_was_written_count(tmp_path: Path) -> None:
     left = Path("/etc/framezero/left/agent.toml")
     assert "restart framezero@left, then sudo framezero check --config /etc" in next_step(left, anew=True)
     assert next_step(tmp_path / "a.toml", anew=True) == f"framezero check --config {tmp_path / 'a.toml'}"
+
+
+def test_the_file_is_for_root_and_the_agents_group_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grp, "getgrnam", lambda _name: grp.getgrgid(os.getgid()))
+    signing.make("alice", "show", tmp_path / "stick")
+    assert setup(tmp_path / "agent.toml", *NEEDED, "--copy-keys", str(tmp_path / "stick")).exit_code == 0
+    assert stat.S_IMODE((tmp_path / "agent.toml").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "keys" / "alice.toml").stat().st_mode) == 0o644, "what is public"
+    assert setup(tmp_path / "agent.toml", "--latency-ms", "9").exit_code == 0
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("agent.toml*")} == {0o640}
 
 
 def test_answers_that_end_leave_nothing(tmp_path: Path) -> None:

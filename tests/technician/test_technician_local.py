@@ -174,7 +174,8 @@ def test_another_user_is_told_of_sudo(tmp_path: Path) -> None:
         for command in ("status", "black", "resume", "quiet"):
             argv = [sys.executable, "-c", code, "local", command, "--config", str(tmp_path / "agent.toml")]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-            assert (done.returncode, f"sudo framezero local {command}" in done.stderr) == (2, True), done
+            again = f"sudo framezero local {command} --config {tmp_path / 'agent.toml'}"
+            assert (done.returncode, again in done.stderr) == (2, True), done
 
 
 def test_the_shapes_of_json_are_as_they_are_described(tmp_path: Path) -> None:
