@@ -181,7 +181,8 @@ def _console() -> Console:
 def _say(text: str, *, err: bool = False) -> None:
     """Say it without breaking words at a terminal's edge, so that commands can be copied; whole lines to a pipe."""
     console = Console(stderr=err, highlight=False)
-    console.print(Text(text), soft_wrap=not console.is_terminal)
+    told = "\n".join(printable(line) for line in text.splitlines())
+    console.print(Text(told), soft_wrap=not console.is_terminal)
 
 
 def _order(want: str, **more: Any) -> Order:
