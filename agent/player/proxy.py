@@ -116,7 +116,8 @@ class PlayerProxy:
             self._kill("player_hung", "did not cover the wall")
 
     def _kill(self, reason: str, why: str) -> None:
-        if self._process is not None and self._process.returncode is None:
+        # Once is enough: whom the kernel cannot end at once, in a driver's call, it ends when that returns.
+        if self._process is not None and self._process.returncode is None and self._killed_for is None:
             log.error("player killed", reason=reason, why=why)
             self._killed_for = reason
             with contextlib.suppress(ProcessLookupError):

@@ -97,6 +97,21 @@ async def test_one_that_falls_silent_is_killed_and_replaced(bench: Bench) -> Non
     assert [type(report) for report in bench.heard] == [Hello, Failed, Hello]
 
 
+@pytest.mark.parametrize("bench", [LIVES], indirect=True, ids=["lives"])
+async def test_who_is_killed_is_killed_once_however_long_it_takes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.until(lambda: bool(bench.heard))
+    assert bench.player._process is not None
+    kills: list[None] = []
+    monkeypatch.setattr(bench.player._process, "kill", lambda: kills.append(None))
+    bench.player._kill("player_hung", "a test says so")
+    bench.player._kill("player_hung", "and says so again")
+    assert len(kills) == 1
+    monkeypatch.undo()
+    bench.player._process.kill()
+
+
 @pytest.mark.parametrize("bench", ["exec sleep 60"], indirect=True, ids=["never up"])
 async def test_one_that_does_not_come_up_is_killed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "START_S", 0.2)
