@@ -105,6 +105,21 @@ def test_a_systemctl_that_fails_has_nothing_to_tell(tmp_path: Path, monkeypatch:
     assert hostlook.look(config(tmp_path), Path("/etc/framezero/agent.toml")).unit is None
 
 
+def test_a_systemctl_that_refuses_is_believed_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostlook, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda argv, **_: subprocess.CompletedProcess(argv, 1, GOOD, "no bus"))
+    assert hostlook.look(config(tmp_path), Path("/etc/framezero/agent.toml")).unit is None
+
+
+@pytest.mark.parametrize(("state", "loaded"), [("not-found", False), ("bad-setting", False), ("masked", True)])
+def test_a_unit_that_is_not_there_is_told_from_one_that_is_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, loaded: bool
+) -> None:
+    systemd_says(monkeypatch, tmp_path, framezero=f"Id=framezero.service\nLoadState={state}\nActiveState=inactive")
+    unit = hostlook.look(config(tmp_path), Path("/etc/framezero/agent.toml")).unit
+    assert unit is not None and (unit.loaded, unit.enabled) == (loaded, "masked" if loaded else "")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_a_file_is_read_by_the_agents_user_by_its_mode_its_group_and_the_way_there(tmp_path: Path) -> None:
     nobody = pwd.getpwnam("nobody")

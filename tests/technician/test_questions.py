@@ -214,3 +214,8 @@ def test_the_asides_are_no_keys_of_the_configuration() -> None:
     draft = Draft({})
     draft.set(COPY, ["/k"])
     assert draft.tree == {} and draft.get(COPY) == ["/k"] and faults(question("files", *COPY), ["/k"]) == []
+
+
+def test_keys_that_toml_does_not_take_bare_are_quoted() -> None:
+    tree = {"a b": 1, 'x"y\n': "é", "broker": {"": [], "ü.v": {"p q": True}}}
+    assert tomllib.loads(render(tree)) == tree
