@@ -111,8 +111,8 @@ def open_display(name: str) -> Any:
         return xdisplay.Display(name)
     except (xerror.DisplayError, xerror.ConnectionClosedError, OSError, OverflowError) as error:  # the last: its number
         raise StageError(
-            f"the display {name!r} cannot be opened ({error}); start the X server, "
-            "or set display.name to the one that runs"
+            f"the display {name!r} cannot be opened ({error}); start the X server "
+            "(sudo systemctl restart framezero-kiosk), or set display.name to the one that runs"
         ) from error
 
 

@@ -47,6 +47,9 @@ def remedy(answer: NoAnswer, place: Place | None, command: str) -> str:
         case "deaf":
             return f"sudo journalctl -u {unit} | grep 'local socket'; or sudo systemctl restart {unit}"
         case "silent":
-            return f"sudo systemctl restart {unit}; to have the wall dark without it: sudo systemctl stop {unit}"
+            return (
+                f"wait 30 s: systemd restarts an agent that hangs; then sudo systemctl restart {unit}; "
+                f"to have the wall dark without it: sudo systemctl stop {unit}"
+            )
         case "refused":
             return f"bring the agent to this version: sudo systemctl restart {unit}"
