@@ -38,13 +38,14 @@ def test_compose_takes_the_file_and_it_has_the_services_that_are_promised() -> N
 
 
 @pytest.mark.needs("docker-compose")
-def test_nothing_gains_rights_and_no_log_fills_a_disk() -> None:
+def test_nothing_gains_rights_or_comes_from_elsewhere_and_no_log_fills_a_disk() -> None:
     rights = {"keys": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}}
     prompt = {"SETGID", "SETPCAP", "SETUID", "SYS_NICE"}
     for name, service in compose(COMPOSE)["services"].items():
         assert service["cap_drop"] == ["ALL"], name
         wanted = rights.get(name, prompt if name in CITIES | {"meter"} else set())
         assert set(service.get("cap_add", [])) == wanted, name
+        assert service["pull_policy"] == "never", name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["logging"]["options"] == {"max-size": "5m", "max-file": "2"}, name
 

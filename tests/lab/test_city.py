@@ -29,10 +29,11 @@ def test_where_no_real_time_is_given_the_remedy_is_said_once(
 ) -> None:
     monkeypatch.setattr(city, "NUMBER", free_display())
     monkeypatch.setattr(displays, "be_prompt", lambda _: False)
-    agent = "import os, pathlib, signal, time\n" + (
+    agent = "import os, pathlib, signal, sys, time\n" + (
         "kin = lambda: [int(p) for p in pathlib.Path(f'/proc/{os.getppid()}/task/{os.getppid()}/children')"
         ".read_text().split() if pathlib.Path(f'/proc/{p}/comm').read_text().strip() == 'Xvfb']\n"
-        "(first,) = kin()\nos.kill(first, signal.SIGKILL)\nwhile kin() in ([first], []): time.sleep(0.02)\n"
+        "(first,) = kin()\nos.kill(first, signal.SIGKILL)\n"
+        "for _ in range(750):\n    if kin() not in ([first], []): sys.exit(0)\n    time.sleep(0.02)\nsys.exit(1)\n"
     )
     assert city.City([sys.executable, "-c", agent], (320, 180), tmp_path).run() == 0
     assert capsys.readouterr().err.count("compose.realtime.yaml") == 1
