@@ -95,7 +95,10 @@ def _player(facts: Facts) -> list[Finding]:
 def _films(facts: Facts) -> list[Finding]:
     if isinstance(facts.stock, Refusal):
         what = f"the films could not be looked at: {facts.stock.detail}"
-        return [_film("warning", facts.stock.code, what, "sudo framezero check, or run it as the agent's user")]
+        mend = "sudo framezero check, or run it as the agent's user"
+        if facts.stock.code == "journal_absent":
+            mend = "start the agent: sudo systemctl enable --now framezero"
+        return [_film("warning", facts.stock.code, what, mend)]
     found = []
     if facts.stock.missing:
         what = f"not in the cache, and so not looked at: {_some(facts.stock.missing)}"

@@ -29,6 +29,7 @@ SYSTEMD = Path("/run/systemd/system")
 ANSWER_S = 5.0
 ETC = Path("/etc/framezero")
 UPGRADES = "apt-daily-upgrade.service"
+UPGRADER = Path("/usr/bin/unattended-upgrade")
 TIME_DAEMONS = ("chrony", "systemd-timesyncd", "ntpsec", "ntp", "openntpd")
 DEVICE_GROUPS = ("video", "render")
 _ASKED = (
@@ -130,7 +131,7 @@ def _time_daemons(units: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
 
 def _held(said: Mapping[str, str]) -> bool | None:
     """Whether unattended upgrades ask first; None where there are none."""
-    if not Path("/usr/bin/unattended-upgrade").exists() or said.get("LoadState") != "loaded":
+    if not UPGRADER.exists() or said.get("LoadState") != "loaded":
         return None
     return "framezero" in said.get("DropInPaths", "")
 

@@ -121,6 +121,9 @@ def test_a_film_of_variable_rate_is_measured_against_nothing() -> None:
 
 def test_films_that_cannot_be_known_or_are_not_here() -> None:
     unknown = Facts(SOFTWARE, None, Refusal(code="journal_absent", detail="no agent has run"), ())
+    assert "start the agent" in found(unknown)["journal_absent"].mend
+    denied = Facts(SOFTWARE, None, Refusal(code="disk_denied", detail="not for this user"), ())
+    assert "sudo" in found(denied)["disk_denied"].mend
     assert worse(unknown) == {"journal_absent": "warning"}
     unread = Facts(SOFTWARE, None, Stock((), (), ("reel/3",)), ())
     assert "reel/3" in found(unread)["films_unread"].what

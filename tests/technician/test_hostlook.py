@@ -290,3 +290,15 @@ def test_zones_of_one_time_are_one() -> None:
     assert hostlook._zone("Europe/London", "Europe/Paris") == "Europe/London"
     assert hostlook._zone("Africa/Lagos", "Europe/Paris") == "Africa/Lagos", "the same in winter is not the same"
     assert hostlook._zone("", "Asia/Tokyo") == "" and hostlook._zone("No/Where", "Asia/Tokyo") == "No/Where"
+
+
+def test_upgrades_are_held_by_a_file_of_ours_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = "/usr/local/lib/systemd/system/apt-daily-upgrade.service.d/framezero.conf"
+    monkeypatch.setattr(hostlook, "UPGRADER", tmp_path)
+    assert hostlook._held({"LoadState": "loaded", "DropInPaths": ours}) is True
+    assert hostlook._held({"LoadState": "loaded", "DropInPaths": ""}) is False
+    assert hostlook._held({"LoadState": "masked", "DropInPaths": ""}) is None
+    monkeypatch.setattr(hostlook, "UPGRADER", tmp_path / "absent")
+    assert hostlook._held({"LoadState": "loaded", "DropInPaths": ""}) is None

@@ -292,6 +292,7 @@ def test_what_was_answered_is_tried_for_real(tmp_path: Path, processes: Processe
     told = json.loads(done.stdout)
     verdicts = {finding["code"]: finding["verdict"] for finding in told["findings"]}
     assert verdicts["sync"] == verdicts["serves"] == "ok" and verdicts["display_absent"] == "fault"
+    assert verdicts["key_file"] == "fault", "nobody is trusted yet"
     assert told.keys() == SHAPES["setup"].keys()
     assert all(finding.keys() == SHAPES["setup"]["findings"] for finding in told["findings"])
     assert told["written"], "a display that comes later is no reason to write nothing"
