@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from agent.lab import city, displays
+from agent.lab import city, displays, faketime
 from agent.lab.processes import wait_until
 
 
-def test_the_agent_lives_under_the_skew_and_does_not_see_it_as_a_setting() -> None:
+def test_the_agent_does_not_see_the_skew_as_a_setting_and_an_empty_one_is_a_true_clock() -> None:
     found = city.command(Path("/etc/framezero/agent.toml"), "")
     assert found[:2] == ["env", "--unset=FRAMEZERO_SKEW"]
     assert not [word for word in found if word.startswith("FAKETIME")]
+
+
+def test_a_skew_is_preloaded_into_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faketime, "library", lambda: Path("/lib/libfaketimeMT.so.1"))
+    found = city.command(Path("/etc/framezero/agent.toml"), "+1.3 x1.00005")
+    assert found[2:4] == ["LD_PRELOAD=/lib/libfaketimeMT.so.1", "FAKETIME=+1.3 x1.00005"]
 
 
 def test_what_an_earlier_life_kept_of_its_clock_is_forgotten(tmp_path: Path) -> None:
