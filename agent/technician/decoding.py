@@ -103,7 +103,9 @@ def _films(facts: Facts) -> list[Finding]:
     if facts.stock.missing:
         what = f"not in the cache, and so not looked at: {_some(facts.stock.missing)}"
         found.append(
-            _film("warning", "films_missing", what, "framezero local status; from a disk: framezero import DIR")
+            _film(
+                "warning", "films_missing", what, "sudo framezero local status; from a disk: sudo framezero import DIR"
+            )
         )
     if facts.stock.unread:
         what = f"programs that this version cannot read, and so not looked at: {_some(facts.stock.unread)}"
