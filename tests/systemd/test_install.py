@@ -1,5 +1,6 @@
 """deploy/install on a booted Debian without a network: installed, upgraded, taken back, uninstalled, during a show."""
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def tree(player: Machine) -> set[str]:
 
 def test_it_installs_without_a_network_and_is_ready(site: Site, record_property: Figure) -> None:
     site.machine.pull_cable()
+    before = tree(site.machine)
+    (site.wheels / "before").write_text("\n".join(sorted(before)))
     began = time.monotonic()
     done = site.install("--no-apt")
     record_property("figure", f"installed without a network within {time.monotonic() - began:.1f} s")
@@ -183,10 +186,15 @@ BEGIN = (
 )
 READY = 'ready = ready or self._notifier.tell("READY=1")'
 DIES = "bool(asyncio.get_running_loop().call_later(2.0, os._exit, 7))"
+STEPS = "SCHEMA_VERSION = len(_STEPS)\n"
+OTHER = '_STEPS = (*_STEPS, "CREATE TABLE other (word TEXT) STRICT")\n'
 BAD = {
     "crashes at once": {"agent/daemon.py": (BEGIN, f"{BEGIN}    raise SystemExit(7)\n")},
     "is never ready": {"agent/daemon.py": (BEGIN, f"{BEGIN}    await asyncio.sleep(3600)\n")},
-    "is ready and ends": {"agent/systemd.py": (READY, f"{READY} and {DIES}")},
+    "is ready, writes the journal in another way, and ends": {
+        "agent/systemd.py": (READY, f"{READY} and {DIES}"),
+        "agent/journal.py": (STEPS, OTHER + STEPS),
+    },
 }
 
 
@@ -207,6 +215,25 @@ def test_a_version_that_does_not_come_up_is_taken_back(
     assert site.version == "90.1"
     wall.seconds_until_right(back, BACK_S)
     assert "91." not in site.machine.run("ls", "/opt/framezero/versions").stdout
+    aside = "journal.sqlite3.not-90.1" in site.machine.run("ls", "/var/lib/framezero").stdout
+    assert aside is ("journal" in how), "only what the old version cannot read is put aside"
+
+
+@pytest.mark.parametrize("when", ["pip install", "stopping"])
+def test_a_killed_installer_leaves_a_wall_that_plays(site: Site, wall: Pixels, when: str) -> None:
+    current = site.current
+    name = site.wheel("92.0")
+    log = "/var/log/framezero/install.log"
+    site.machine.run("truncate", "-s0", log)
+    install = f"bash {shlex.quote(INSTALL)} --wheel /media/stick/wheels/{name} --no-apt --force"
+    script = f"{install} & echo $! >/tmp/installer; wait"
+    site.machine.run("systemd-run", "--quiet", "bash", "-c", script)
+    wait_until(lambda: when in site.machine.path(log).read_text(), 120, when)
+    site.machine.run("sh", "-c", "kill -9 $(cat /tmp/installer); pkill -9 -f '[s]witcher switch' || true")
+    wait_until(lambda: not site.machine.path("/opt/framezero/switch").exists(), 120, "the switch")
+    wall.seconds_until_right(time.monotonic(), BACK_S)
+    assert site.current == current
+    assert site.ready()
 
 
 def test_no_room_for_the_copy_of_the_state_leaves_all_as_it_was(site: Site, wall: Pixels) -> None:
@@ -229,3 +256,25 @@ def test_it_goes_back_and_forward_by_hand(site: Site, wall: Pixels, record_prope
     wall.seconds_until_right(time.monotonic(), BACK_S)
     site.machine.run("framezero-install", "rollback", "--force")
     assert site.version == "90.1"
+
+
+def test_an_uninstall_keeps_what_is_the_venues_and_a_purge_nothing(site: Site) -> None:
+    before = set((site.wheels / "before").read_text().splitlines())
+    site.machine.run("framezero-install", "uninstall", "--force")
+    left = {line.split(" ")[-1] for line in tree(site.machine) - before}
+    ours = (
+        "player:/var/lib/framezero:",  # the end of its line among the users
+        "/etc/framezero",
+        "/var/lib/framezero",
+        "/var/cache/framezero",
+        "/var/log/framezero",
+        "framezero:",
+        "video:",
+        "render:",
+        "audio:",
+    )
+    assert [line for line in left if not line.startswith(ours)] == []
+    assert "/etc/framezero/agent.toml" in left
+    site.install("uninstall", "--purge")
+    assert tree(site.machine) - before == set()
+    assert before - tree(site.machine) == set()
