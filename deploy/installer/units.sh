@@ -106,7 +106,7 @@ desktop_returns() { [[ $(systemctl get-default) == graphical.target ]] && system
 
 # enable_unit UNIT: unless somebody has masked it, and meant it.
 enable_unit() {
-    if [[ ! $(systemctl is-enabled "$1" 2>/dev/null || true) =~ ^(enabled|masked) ]]; then
+    if [[ ! $(systemctl is-enabled "$1" 2>/dev/null || true) =~ ^(enabled|masked(-runtime)?)$ ]]; then
         did "systemctl enable $1"
         logged systemctl enable "$1" || die "systemd does not enable $1"
     fi

@@ -11,7 +11,7 @@ import roots
 import wheels
 from house import House
 from machine import Done, Machine
-from ordeals import STOCKED_S
+from ordeals import ONCE_S, STOCKED_S
 from pixels import Pixels
 
 from agent.lab.processes import wait_until
@@ -152,7 +152,7 @@ def test_it_does_not_touch_a_wall_on_which_a_cue_runs(site: Site, wall: Pixels) 
     for words in (["uninstall"], ["uninstall", "--purge"]):
         assert "would interrupt the show" in site.install(*words, good=False).stderr
     assert (site.current, site.machine.show("framezero.service", "MainPID")) == (current, pid)
-    assert wall.right()
+    wall.seconds_until_right(time.monotonic(), ONCE_S)
 
 
 def test_an_upgrade_keeps_state_and_films(site: Site, wall: Pixels, record_property: Figure) -> None:
