@@ -94,17 +94,18 @@ def test_a_32_bit_system_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 @needs_root
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    done = elsewhere(tmp_path, "exec 9>/run/framezero-install.lock; flock -n 9")
+    # A roll-back: where it is not refused, there is nothing that it could do.
+    done = elsewhere(tmp_path, "exec 9>/run/framezero-install.lock; flock -n 9", "rollback")
     assert done.returncode == 1
     assert "another deploy/install is at work on this machine" in done.stderr
 
 
-def elsewhere(folder: Path, change: str) -> Done:
+def elsewhere(folder: Path, change: str, deed: str = "--no-apt") -> Done:
     """Run the installer where a file is another one, and nothing that it might write is this machine's."""
     for place in ("log", "opt", "run"):
         (folder / place).mkdir()
     own = f"mount --bind {folder}/log /var/log; mount --bind {folder}/opt /opt; mount --bind {folder}/run /run"
-    return run("unshare", "--mount", "bash", "-ec", f"{own}; {change}; exec bash {DEPLOY}/install --no-apt")
+    return run("unshare", "--mount", "bash", "-ec", f"{own}; {change}; exec bash {DEPLOY}/install {deed}")
 
 
 @needs_root
