@@ -244,7 +244,8 @@ class Conductor:
                     ("go_us", report.go_us),
                     ("bound_us", "unknown" if bound_us is None else bound_us),
                 )
-                note = Note("info", "started", (("start", report.id), *figures))
+                film = self._film_of(billed)
+                note = Note("info", "started", (("start", report.id), *([("film", film)] if film else []), *figures))
                 if billed is None:
                     return [note]
                 records = self._proof.fired(billed, report, now.clock, self._world(now))
@@ -265,6 +266,13 @@ class Conductor:
                 missed = self._stages.once(told, "missed", now, Refusal(code=reason, detail=detail))
                 return [Note("warning", "start missed", fields), *missed]
         return []
+
+    def _film_of(self, billed: Billed | None) -> str:
+        """What its program calls the film that was started, for the log; empty where it is none."""
+        if billed is None or billed.cue is None or billed.piece.item is None:
+            return ""
+        program = self._library.programs.get(program_key(billed.cue))
+        return program.items[billed.piece.item].name if program is not None else ""
 
     def _unplayable(self, billed: Billed, detail: str) -> None:
         """What mpv cannot play is not given to it again; readiness says why, and the built-in slate stands in."""

@@ -49,6 +49,14 @@ def test_a_cue_ahead_is_journaled_acknowledged_armed_and_started() -> None:
     assert (wall.acks[-1].due, wall.acks[-1].joined) == (T0, False)
 
 
+def test_the_log_says_which_film_has_started() -> None:
+    wall = ready_wall()
+    wall.receive("cue", cue_body(do=LOOP))
+    wall.until(T0 + 4 * S)
+    notes = [effect for effect in wall.effects if isinstance(effect, Note) and effect.text == "started"]
+    assert [dict(note.fields).get("film") for note in notes] == [None, "a.mp4", "b.mp4"]
+
+
 def test_films_and_loops_are_starts_at_their_instants() -> None:
     wall = ready_wall()
     wall.receive("cue", cue_body(do=LOOP))

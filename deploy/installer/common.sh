@@ -22,7 +22,8 @@ SYSTEMD=/usr/local/lib/systemd
 # their version and an installed player has this installer at hand.
 PROGRAMS=(deploy/install deploy/kiosk deploy/quiet)
 SAMPLE=deploy/venues/tokyo-shibuya.toml
-KEPT=("${PROGRAMS[@]}" deploy/installer deploy/constraints.txt deploy/chrony.conf deploy/runbook.md "$SAMPLE" systemd)
+KEPT=("${PROGRAMS[@]}" deploy/installer deploy/constraints.txt deploy/chrony.conf deploy/runbook.md
+    deploy/player.md "$SAMPLE" systemd)
 
 CHANGED=0
 
