@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_framebuffer import coded, write_screen
 
 from agent.lab import displays, films, meter, readings
 from agent.lab.displays import Display
@@ -240,6 +241,19 @@ def test_values_of_looks() -> None:
     assert meter.value_of(bytes(32), "barcode") is None
 
 
+def test_a_screen_that_is_another_file_is_looked_at_from_then_on(tmp_path: Path) -> None:
+    screen = write_screen(tmp_path / "screen", coded(1, 7))
+    process = start(tmp_path / "m.jsonl", "barcode", {"tokyo": screen})
+    try:
+        assert hear(process)["displays"]["tokyo"]["value"] == [1, 7]
+        write_screen(tmp_path / "another", coded(2, 9)).replace(screen)
+        seen = [hear(process)["displays"]["tokyo"]["value"] for _ in range(4)]
+    finally:
+        assert end(process) == 0
+    assert seen[-1] == [2, 9]
+
+
+@pytest.mark.needs("Xvfb")
 def test_a_display_that_was_started_again_is_followed(processes: Processes, tmp_path: Path) -> None:
     (first,) = displays.start(processes, ["tokyo"], (320, 180), tmp_path / "displays")
     watched = meter.Watched("tokyo", Framebuffer.open(first.framebuffer), "barcode")

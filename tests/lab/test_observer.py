@@ -1,11 +1,13 @@
 import io
+import json
+import sys
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
-from agent.lab import displays, observer
+from agent.lab import displays, meter, observer
 from agent.lab.observer import Observer
 from agent.lab.processes import Processes
 from agent.lab.skew import SkewWindow
@@ -41,6 +43,27 @@ def test_a_wall_that_is_right_has_no_sign_of_being_early() -> None:
 
 def test_nothing_is_said_to_be_in_sync_where_nothing_was_seen() -> None:
     assert "no frame" in observer.line(observer.told(SkewWindow(["tokyo"], S), None, 0))
+
+
+async def test_what_the_meter_sees_becomes_the_skew_until_the_meter_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tokyo", "paris"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Xvfb_screen0").touch()
+    readings = [{"meter": 1}, [0, 0, [1, 5]], [3_000_000, 1, [1, 5]], {"gap_ms": {"p99": 0.3}}]
+    # One line comes in two pieces, and the last one has no end.
+    text = "\n".join(map(json.dumps, readings)) + "\n[9, 0"
+    program = "import sys, time\nfor piece in (sys.argv[2][:40], sys.argv[2][40:]):\n" + (
+        "    with open(sys.argv[1], 'w') as out: out.write(piece)\n    time.sleep(0.05)\nsys.exit(3)\n"
+    )
+    monkeypatch.setattr(meter, "command", lambda out, *_: [sys.executable, "-c", program, str(out), text])
+    monkeypatch.setattr(observer, "LOOK_S", 0.0)
+    watching = Observer(["tokyo", "paris"], tmp_path, None)
+    assert await watching.run() == 3
+    word = watching.word()
+    assert (word["frames"], word["gap_ms"]) == (0, {"p99": 0.3})  # of long ago, and so no longer in the last minute
+    assert {name: wall["frame"] for name, wall in word["walls"].items()} == {"tokyo": 5, "paris": 5}
 
 
 @pytest.mark.needs("Xvfb")

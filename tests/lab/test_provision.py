@@ -1,3 +1,4 @@
+import grp
 import json
 import os
 import stat
@@ -43,8 +44,11 @@ def test_everybody_gets_their_own_papers_and_a_second_run_changes_none(
         assert {path.name for path in place.rglob("*") if path.is_file()} == {
             "agent.toml", "ca.pem", "venue.pem", "venue.key", "lab-show.toml", "lab-content.toml", "lab-panic.toml",
         }  # fmt: skip
-        assert stat.S_IMODE((place / "venue.key").stat().st_mode) == 0o640
+        key = (place / "venue.key").stat()
+        assert (stat.S_IMODE(key.st_mode), key.st_uid, key.st_gid) == (0o640, 0, grp.getgrnam("nogroup").gr_gid)
     profile = tomllib.loads((tmp_path / "operator" / "control.toml").read_text())
     assert all((tmp_path / "operator" / key).exists() for key in profile["key"])
+    for path in (tmp_path / "operator").rglob("*.*"):  # what signs is for its owner only
+        assert (stat.S_IMODE(path.stat().st_mode), path.owner()) == (0o600, "nobody"), path
     assert not list((tmp_path / "venues").rglob("lab-*.key"))
     assert "lab" in json.dumps(profile["show"])
