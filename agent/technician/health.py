@@ -2,7 +2,7 @@
 
     python -m agent.technician.health [--config /etc/framezero/agent.toml]
 
-Asked every few seconds beside five players on two cores, so it is small: Python's own library, a twentieth of a second.
+Asked again and again beside five players on two cores, so it is small: Python's own library, a twentieth of a second.
 It asks the agent twice through its local socket. Exit status: 0 healthy, 1 not, with the reason in a line.
 """
 

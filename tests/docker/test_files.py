@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agent.lab.venues import VENUES
+from agent.technician import health
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE, REALTIME = DEPLOY / "compose.yaml", DEPLOY / "compose.realtime.yaml"
@@ -93,6 +94,15 @@ def test_the_image_is_built_from_plain_debian_by_any_builder_for_any_processor()
     assert not re.search(r"--mount|TARGETARCH|amd64|x86_64|PIP_CERT|certs/", commands)
     assert commands.count("apt-get install") == commands.count("--no-install-recommends")
     assert commands.count("apt-get install") == commands.count("rm -rf /var/lib/apt/lists/*")
+
+
+def test_looking_whether_a_wall_is_healthy_costs_less_than_the_wall() -> None:
+    options = re.search(r"^HEALTHCHECK --interval=(\d+)s --timeout=(\d+)s .*--retries=(\d+)", DOCKERFILE, re.MULTILINE)
+    assert options is not None
+    interval_s, timeout_s, retries = map(int, options.groups())
+    assert 0.1 / interval_s < 0.005  # of one processor; an agent at rest takes at most 0.01
+    assert timeout_s > health.APART_S + 2 * health.ANSWER_S
+    assert interval_s * retries <= 60  # until it is said
 
 
 def test_what_is_built_from_is_named_and_nothing_else_is_sent() -> None:
