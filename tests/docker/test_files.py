@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from test_docker import cannot
 
 from agent.lab.venues import VENUES
 from agent.technician import health
@@ -110,3 +111,13 @@ def test_what_is_built_from_is_named_and_nothing_else_is_sent() -> None:
     assert lines[1] == "*"
     assert {line[1:] for line in lines if line.startswith("!")} >= {"agent", "pyproject.toml", "deploy/constraints.txt"}
     assert json.dumps(lines).count("!deploy") == 2
+
+
+def test_in_continuous_integration_the_engines_tests_are_not_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\nexport CI=true\n" in (DEPLOY.parent / ".ci" / "run").read_text()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no engine"):
+        cannot("no engine")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no engine"):
+        cannot("no engine")
