@@ -40,5 +40,10 @@ def raw_of_stamp(stamp_real_ns: int, asked: Instant, now: Instant) -> RawNs | No
     elif abs(moved) <= _FASTEST_SLEW * waited:
         return None
     else:
-        ages = [round(a * (1 - _STEADY_SLEW)) for a in (age, age - moved) if 0 <= a <= _OLDEST_STAMP_NS]
+        # A stamp of just now may seem to be still to come, by what the clock was slewed besides.
+        ages = [
+            max(0, round(a * (1 - _STEADY_SLEW)))
+            for a in (age, age - moved)
+            if -_STEADY_SLEW * waited <= a <= _OLDEST_STAMP_NS
+        ]
     return RawNs(now.raw - min(ages)) if ages and min(ages) <= waited else None

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, replace
 from functools import partial
 
+import pytest
 from clock_world import PC, Scenario, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +94,7 @@ EXAMPLES = os.environ.get("FRAMEZERO_EXAMPLES")
 """So many other ones than usual; set by tests/long/bounds."""
 
 
+@pytest.mark.timeout(900)  # a hundred worlds are a minute's work, and a busy machine has other work as well
 @settings(max_examples=int(EXAMPLES or 100), derandomize=EXAMPLES is None)
 @given(scenarios(), troubles, st.integers(0, 10_000), st.sampled_from([None, None, 5.0, 600.0]))
 def test_the_truth_lies_within_the_bound(

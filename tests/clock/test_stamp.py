@@ -47,6 +47,12 @@ def test_a_wall_clock_that_chrony_slews_is_followed() -> None:
     assert found is not None and 0 <= found - (7 * S + 12 * MS) <= 7_500
 
 
+def test_a_stamp_of_just_now_before_a_step_is_not_taken_for_an_old_one() -> None:
+    # The clock was slewed by 1 ppm, and stepped by 1 ms between the stamp and the look at it: by one reckoning the
+    # stamp is 1 ns still to come, by the other 1 ms old.
+    assert raw_of_stamp(REAL0 + MS + 1, at(0), at(1, MS + 1)) == at(1).raw
+
+
 @given(
     came_ms=st.floats(0.0, 1000.0),
     waited_ms=st.floats(0.0, 1000.0),
