@@ -40,10 +40,7 @@ def raw_of_stamp(stamp_real_ns: int, asked: Instant, now: Instant) -> RawNs | No
     elif abs(moved) <= _FASTEST_SLEW * waited:
         return None
     else:
-        # A stamp of just now may seem to be still to come, by what the clock was slewed besides.
-        ages = [
-            max(0, round(a * (1 - _STEADY_SLEW)))
-            for a in (age, age - moved)
-            if -_STEADY_SLEW * waited <= a <= _OLDEST_STAMP_NS
-        ]
+        # What the clock was slewed besides may make a stamp seem older by so much, or one of just now still to come.
+        slewed = round(_STEADY_SLEW * waited)
+        ages = [max(0, a - slewed) for a in (age, age - moved) if -slewed <= a <= _OLDEST_STAMP_NS]
     return RawNs(now.raw - min(ages)) if ages and min(ages) <= waited else None

@@ -21,11 +21,12 @@ def test_a_stamp_is_as_old_on_the_raw_counter_as_on_the_wall_clock() -> None:
 
 @pytest.mark.parametrize("step_s", [-3600.0, -5.0, -2.0, -0.1, 0.1, 2.0, 5.0, 3600.0])
 @pytest.mark.parametrize("stepped", ["before the packet came", "after it came"])
-def test_a_wall_clock_stepped_in_mid_exchange_costs_nothing(step_s: float, stepped: str) -> None:
+def test_a_wall_clock_stepped_in_mid_exchange_costs_next_to_nothing(step_s: float, stepped: str) -> None:
     step_ns = round(step_s * S)
     stamp = REAL0 + 12 * MS + (step_ns if stepped.startswith("before") else 0)
     found = raw_of_stamp(stamp, at(0), at(15, step_ns))
-    assert found is not None and 0 <= found - (7 * S + 12 * MS) <= 3 * MS // 1000
+    # Late by a thousandth of the exchange, by as much as the clock may have been slewed besides.
+    assert found is not None and 0 <= found - (7 * S + 12 * MS) <= 15 * MS // 1000
 
 
 @pytest.mark.parametrize(("before", "step_ms", "late_ms"), [(True, 2, 2), (False, 2, 0), (True, -2, 0), (False, -2, 2)])
@@ -33,7 +34,7 @@ def test_where_a_step_may_have_come_before_or_after_the_packet_the_later_is_take
     before: bool, step_ms: int, late_ms: int
 ) -> None:
     found = raw_of_stamp(REAL0 + (12 + before * step_ms) * MS, at(0), at(15, step_ms * MS))
-    assert found == pytest.approx(7 * S + (12 + late_ms) * MS, abs=0.005 * MS)
+    assert found == pytest.approx(7 * S + (12 + late_ms) * MS, abs=0.015 * MS)
 
 
 def test_a_wall_clock_that_is_slewed_fast_voids_the_stamp() -> None:
@@ -75,7 +76,7 @@ def test_whatever_the_wall_clock_does_a_stamp_never_comes_out_early(
     # A step against the slew may hide a part of it: then the error is at most the step's.
     hidden_ms = min(abs(step_ms), abs(slew_ppm) * 1e-6 * now_ms) if step_ms * slew_ppm < 0 else 0.0
     if found is not None:
-        assert -hidden_ms * MS - 2 <= found - at(came_ms).raw <= (2 + abs(step_ms)) * MS
+        assert -hidden_ms * MS - 2 <= found - at(came_ms).raw <= (2 + abs(step_ms) + now_ms / 1000) * MS
 
 
 @pytest.mark.parametrize("offset_s", [1.3, -2.7, 37.0, -11.0, 5.1, -1.78e9, 4.3e8])
