@@ -22,5 +22,8 @@ def _testify(record: Path) -> None:
 
 
 if folder := os.environ.get("CLOCK_WITNESS"):
-    role = "player" if "agent.player.process" in sys.orig_argv else "agent"
+    if "agent.player.process" in sys.orig_argv:
+        role = "player"
+    else:  # the command; or a child that looks about for the agent, and must not write over its file
+        role = "agent" if "agent" in sys.orig_argv else f"other-{os.getpid()}"
     threading.Thread(target=_testify, args=(Path(folder, role),), daemon=True).start()
