@@ -293,7 +293,9 @@ class Run:
         copy = self._place.folder / "copy"
         shutil.rmtree(copy, ignore_errors=True)
         if self._place.state.is_dir():
-            shutil.copytree(self._place.state, copy)
+            shutil.copytree(
+                self._place.state, copy, ignore=shutil.ignore_patterns("local.sock")
+            )  # a socket has no copy
         journal = Journal.open(copy)
         if isinstance(journal, Refusal):
             figures.faults.append(f"the journal does not open: {journal.detail}")
