@@ -38,37 +38,40 @@ class City:
         self._size = size
         self._place = place
         self._told = False
+        self._display = 0
+        """Its process id; 0: none."""
 
     def run(self) -> int:
         """Work until the agent ends, or until told to end; the exit status."""
-        display = agent = 0
+        agent = 0
         try:
-            display = self._raise_display()
+            self._raise_display()
             agent = _spawn(self._agent)
             while True:
                 gone, status = os.wait()
                 if gone == agent:
                     agent = 0
                     return _code(status)
-                if gone == display:
+                if gone == self._display:
                     say(f"the display ended with status {_code(status)}; another one is started")
-                    display = 0
+                    self._display = 0
                     time.sleep(PAUSE_S)
-                    display = self._raise_display()
+                    self._raise_display()
         except Shutdown:
             return _end(agent, GRACE_S) if agent else 0
         finally:
-            if display:
-                _end(display, PAUSE_S)
+            if self._display:
+                _end(self._display, PAUSE_S)
 
-    def _raise_display(self) -> int:
-        """Start a display and wait until it can be used; its process id."""
+    def _raise_display(self) -> None:
+        """Start a display and wait until it can be used."""
         unix = Path(f"/tmp/.X11-unix/X{NUMBER}")
         # What a killed one left behind: a restarted container has its old files, and numbers processes anew. A new
         # framebuffer is a new file, by which the meter knows that it is another screen.
         for left in (unix, Path(f"/tmp/.X{NUMBER}-lock"), self._place / "Xvfb_screen0"):
             left.unlink(missing_ok=True)
-        pid = _spawn([find("Xvfb"), f":{NUMBER}", *displays.options(self._size, self._place)])
+        # Noted at once: who is told to end while it starts ends it as well.
+        self._display = pid = _spawn([find("Xvfb"), f":{NUMBER}", *displays.options(self._size, self._place)])
         until = time.monotonic() + START_S
         while not listens(unix) and not _ended(pid) and time.monotonic() < until:
             time.sleep(0.02)
@@ -78,7 +81,6 @@ class City:
                 "this kernel gives containers no real-time scheduling: on a busy machine frames come some milliseconds"
                 " less exactly; add -f deploy/compose.realtime.yaml, which says what dockerd needs for it"
             )
-        return pid
 
 
 def _spawn(argv: Sequence[str]) -> int:
