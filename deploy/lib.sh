@@ -47,6 +47,12 @@ usable_python() {
     done
 }
 
+# mirror: where this machine has its own Debian packages from, a line each; for the scripts that make another Debian.
+mirror() {
+    awk '$1 == "URIs:" {print $2; exit}' /etc/apt/sources.list.d/*.sources 2>/dev/null
+    awk '$1 == "deb" {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; exit}}' /etc/apt/sources.list 2>/dev/null
+}
+
 missing_packages() {
     local wanted=("${DEBIAN_PACKAGES[@]}") package python
     python=$(usable_python)

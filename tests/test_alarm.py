@@ -5,25 +5,13 @@ import json
 from typing import Any
 
 import pytest
-from makers import T0, S, cue_body, item_body, lift_body, panic_body, program_body, uuid_of
-from walls import FakeWall
+from makers import T0, S, cue_body, lift_body, panic_body, program_body, uuid_of
+from walls import LOOP, FakeWall, playing_wall
 
 from agent.effects import Cover, Direct, KeepPanic, Note, PlayerHeard, Restored
 from agent.player.wire import Failed, Start
 
-LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 PANIC, LIFT = uuid_of(50), uuid_of(50)
-
-
-def playing_wall(**options: Any) -> FakeWall:
-    """A wall in the middle of a long film, 2 s after its start."""
-    wall = FakeWall(**options)
-    wall.start_player()
-    wall.receive("program/reel/1", program_body([item_body("a", 90_000)]))
-    wall.receive("cue", cue_body(do=LOOP))
-    wall.until(T0 + 2 * S)
-    wall.effects.clear()
-    return wall
 
 
 def begin(wall: FakeWall, to: str = "black", number: int = 50, **changes: Any) -> None:

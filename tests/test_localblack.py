@@ -1,29 +1,14 @@
 """The wall black by somebody's hand there: the conductor with a player that obeys, from order to cover and status."""
 
-from typing import Any
-
 import pytest
-from makers import T0, S, cue_body, item_body, lift_body, panic_body, program_body, uuid_of
-from walls import FakeWall
+from makers import T0, S, cue_body, lift_body, panic_body, uuid_of
+from walls import FakeWall, playing_wall
 
 from agent.effects import Cover, Direct, KeepLocal, LocalOrdered, PlayerHeard, Record, RestoredBlack
 from agent.localblack import black_short
 from agent.messages import Refusal
 from agent.player.wire import Failed
 from agent.told import LocalBlack
-
-LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
-
-
-def playing_wall(**options: Any) -> FakeWall:
-    """A wall in the middle of a long film, 2 s after its start."""
-    wall = FakeWall(**options)
-    wall.start_player()
-    wall.receive("program/reel/1", program_body([item_body("a", 90_000)]))
-    wall.receive("cue", cue_body(do=LOOP))
-    wall.until(T0 + 2 * S)
-    wall.effects.clear()
-    return wall
 
 
 def black(wall: FakeWall, by: str = "alice") -> LocalBlack:

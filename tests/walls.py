@@ -6,8 +6,9 @@ conversation.
 
 from collections import deque
 from dataclasses import replace
+from typing import Any
 
-from makers import ANYBODY, T0, S, now_at, uuid_of
+from makers import ANYBODY, T0, S, cue_body, item_body, now_at, program_body, uuid_of
 
 from agent.clock.mapping import ClockState
 from agent.conductor import Conductor, Limits
@@ -35,6 +36,7 @@ from agent.told import Ack
 from agent.trust import Trust
 from agent.units import EPOCH, RawNs, UtcUs
 
+LOOP = {"action": "play", "program": "reel", "rev": 1, "loop": True}
 HELLO = Hello(mpv="mpv 0.35.1", display="320x180", realtime=True)
 STEP_US = 10_000
 AHEAD_US = 5_000
@@ -181,3 +183,14 @@ class FakeWall:
             (round((at - T0) / S, 3), start.path[7:8] or start.kind, start.position_us // 1000)
             for at, start in self.shown
         ]
+
+
+def playing_wall(**options: Any) -> FakeWall:
+    """A wall in the middle of a long film, 2 s after its start."""
+    wall = FakeWall(**options)
+    wall.start_player()
+    wall.receive("program/reel/1", program_body([item_body("a", 90_000)]))
+    wall.receive("cue", cue_body(do=LOOP))
+    wall.until(T0 + 2 * S)
+    wall.effects.clear()
+    return wall

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from mirrors import mirror
+
 ROOT = Path(__file__).parents[2]
 BASE = "debian:bookworm-slim"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -51,18 +53,6 @@ def run(argv: Sequence[str | Path], *, seconds: float = 120, **more: Any) -> Don
         said = (done.stdout + done.stderr)[-4000:]
         raise EngineError(f"{' '.join(words)}\nended with status {done.returncode}:\n{said}")
     return done
-
-
-def mirror() -> str:
-    """Where this machine has its packages from, or nothing: then mmdebstrap knows."""
-    for file in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
-        for line in file.read_text().splitlines():
-            if line.startswith("URIs:"):
-                return line.split()[1]
-    plain = Path("/etc/apt/sources.list")
-    lines = plain.read_text().splitlines() if plain.exists() else []
-    found = [word for line in lines if line.startswith("deb ") for word in line.split() if "://" in word]
-    return found[0] if found else ""
 
 
 def make_base(target: Path) -> None:

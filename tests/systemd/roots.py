@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from mirrors import mirror
+
 from agent.lab.processes import LabError
 
 CLONE = Path(__file__).parents[2]
@@ -29,7 +31,6 @@ PROGRAMS = {
 PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 BASE = ("systemd", "systemd-sysv", "dbus", "procps", "xvfb")
 """What a machine has beside what `deploy/install --packages` names: a system that boots, and a fake display."""
-SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 MAKE_S = 600
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 
@@ -45,19 +46,6 @@ def obstacle() -> str | None:
         return "this kernel has no overlay file system, of which a test machine's disk is made"
     if mirror() is None:
         return "no Debian mirror is named in /etc/apt: mmdebstrap has no packages to make a root of"
-    return None
-
-
-def mirror() -> str | None:
-    """Where this machine has its own Debian packages from."""
-    files = [SOURCES[0], *sorted(SOURCES[1].glob("*.sources")), *sorted(SOURCES[1].glob("*.list"))]
-    for file in filter(Path.is_file, files):
-        for line in file.read_text(encoding="utf-8").splitlines():
-            words = line.split()
-            if words and words[0] in ("URIs:", "deb"):
-                address = next((word for word in words[1:] if "://" in word), None)
-                if address is not None and address.rstrip("/").endswith("/debian"):  # not the one of security alone
-                    return address
     return None
 
 
