@@ -163,6 +163,9 @@ class Clockwork:
             "FAKETIME_DONT_FAKE_MONOTONIC=1",
             # libfaketime 0.9.10 does not notice a new file with FAKETIME_CACHE_DURATION=1 when MONOTONIC is left alone.
             "FAKETIME_NO_CACHE=1",
+            # Nor does it wait for a condition on MONOTONIC then: it takes the instant for one long gone by, and whoever
+            # waits for Python's lock spins, under SCHED_FIFO before the thread that has the lock. This puts it right.
+            "FAKETIME_FORCE_MONOTONIC_FIX=0",
             f"PYTHONPATH={WITNESS}",
             f"CLOCK_WITNESS={self.file(venue).parent}",
         ]
