@@ -197,23 +197,24 @@ class PlayerProxy:
         self._process = process
         now_s = asyncio.get_running_loop().time()
         self._signs = Signs(now_s, granted_s=now_s + START_S)
-        reader, self._writer = await asyncio.open_connection(sock=ours)
-        if self._cover:
-            self.cover(self._cover)
-        if self._clock is not None:
-            self._send(clock_of(self._clock))
         helpers = [asyncio.create_task(self._log_output(process)), asyncio.create_task(self._watch())]
         try:
+            reader, self._writer = await asyncio.open_connection(sock=ours)
+            if self._cover:
+                self.cover(self._cover)
+            if self._clock is not None:
+                self._send(clock_of(self._clock))
             told = await self._listen(reader)
             code = await process.wait()
         finally:
             await self._end(process)
             helpers[1].cancel()
             self._put_off(None)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(QUIT_S):
-                    await helpers[0]
-            self._writer.close()
+            _, late = await asyncio.wait(helpers[:1], timeout=QUIT_S)
+            for task in late:
+                task.cancel()
+            if self._writer is not None:
+                self._writer.close()
             self._writer = self._process = None
         if not told:
             how = "hung and was killed" if self._killed_for else _how(code)
@@ -282,12 +283,15 @@ class PlayerProxy:
         if process.returncode is not None:
             return
         self._send(Quit())
+        gone = asyncio.ensure_future(process.wait())
         try:
-            async with asyncio.timeout(QUIT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+            # Not asyncio.timeout: in a task that is cancelled, as this is when the agent ends, that of Python 3.11.2
+            # (Debian 12) raises no TimeoutError, and a player that hangs would outlive the agent.
+            await asyncio.wait([gone], timeout=QUIT_S if self._writer is not None else 0)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        await gone
 
 
 def _how(code: int) -> str:

@@ -120,6 +120,19 @@ async def test_one_that_does_not_come_up_is_killed(bench: Bench, monkeypatch: py
     assert isinstance(hung, Failed) and hung.reason == "player_hung"
 
 
+@pytest.mark.parametrize("bench", ["exec sleep 60"], indirect=True, ids=["never up"])
+@pytest.mark.parametrize("later_s", [0.0, 0.2], ids=["before there is a line to it", "with a line"])
+async def test_one_that_does_not_listen_ends_with_the_agent(bench: Bench, later_s: float) -> None:
+    while bench.player.pid is None:  # noqa: ASYNC110 - what is waited for is not told to tests
+        await asyncio.sleep(0)
+    process = bench.player._process
+    assert process is not None
+    await asyncio.sleep(later_s)
+    bench.task.cancel()
+    await asyncio.gather(bench.task, return_exceptions=True)
+    assert process.returncode == -signal.SIGKILL
+
+
 @pytest.mark.parametrize("bench", [LIVES], indirect=True, ids=["lives"])
 async def test_our_own_silence_is_not_held_against_it(bench: Bench) -> None:
     await bench.until(lambda: bool(bench.heard))

@@ -53,7 +53,7 @@ def test_a_machine_whose_test_was_killed_is_gone(machine: Machine, tmp_path: Pat
     script = f"""
         import sys, time
         from pathlib import Path
-        sys.path[:0] = {[str(roots.CLONE), str(roots.CLONE / "tests/systemd")]!r}
+        sys.path[:] = {[str(roots.CLONE), *sys.path]!r}
         from machine import Machine
         from agent.lab.processes import Processes
         place = Path({str(tmp_path)!r})
