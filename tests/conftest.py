@@ -22,6 +22,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
+MOST_SAID_CHARS = 2_000
+
 
 @pytest.fixture
 def mosquittos(tmp_path: Path) -> Iterator[MosquittoFactory]:
@@ -75,7 +77,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the figures that tests reached, beside their limits: `record_property("figure", "…")`."""
+    """Tell why a first try failed, and the figures that tests reached, beside their limits (`record_property`)."""
+    again = terminalreporter.getreports("rerun")
+    if again:
+        terminalreporter.section("first tries that failed")
+        for report in again:
+            terminalreporter.line(f"{report.nodeid}: {report.longreprtext[-MOST_SAID_CHARS:]}")
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
     figures = [value for report in reports for name, value in report.user_properties if name == "figure"]
     if figures:

@@ -1,6 +1,7 @@
 """The page in a real browser, over a made-up show: what is drawn, and what a press or a key does."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -229,7 +230,7 @@ async def test_a_page_whose_board_is_away_says_so_and_sends_nothing(desk: Page, 
     try:
         await expect(desk.locator(".fz-lost-banner")).to_be_visible(timeout=6000)
         await expect(desk.locator(".fz-lost-why")).to_contain_text("Nothing can be sent from here")
-        assert (await desk.title()).startswith("✕ NOT LIVE")
+        await expect(desk).to_have_title(re.compile("^✕ NOT LIVE"))
         await desk.keyboard.press("Space")
         await desk.keyboard.press("p", delay=1300)
     finally:
